@@ -1,0 +1,42 @@
+# Everything is installed into .venv from requirements.lock (exact versions and hashes). The lock is complete, so pip
+# resolves nothing (--no-deps): in hash mode it stumbles over extras that are pinned below the newest version.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: setup demo test check ui-test lock
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Quire needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/quire demo
+
+# Three processes for two cores, as tests wait a lot; each has a Prefect server and an emulator of its own.
+test: check
+	$(BIN)/python -m pytest -m "not ui" -n 3 --dist loadfile
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/architecture
+
+ui-test: setup
+	$(BIN)/python -m pytest -m ui
+
+# Resolves pyproject.toml anew. opencv-python is left out: rapidocr asks for it, but it needs libGL;
+# the headless wheel gives the same module.
+lock:
+	$(PYTHON) -m pip install --quiet uv
+	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
+	$(PYTHON) -m uv pip compile pyproject.toml --all-extras --overrides .lock-overrides.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
+	rm .lock-overrides.txt
