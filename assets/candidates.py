@@ -1,0 +1,200 @@
+"""Which records can be run now, and why the others cannot. How runnable records become batches stands in `planning`."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.ledger import Ledger
+from assets.domain.outcome import is_dead
+from assets.graph import Check, asset
+from assets.sources import IMAGE_COLUMNS
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+class RecordState(StrEnum):
+    """Where a record stands. The first that holds counts: a record that is done is nothing else."""
+
+    DONE = "done"
+    INFLIGHT = "inflight"
+    DEAD = "dead"
+    HELD = "held"
+    WAITING = "waiting"
+    RUNNABLE = "runnable"
+
+
+STATES = tuple(RecordState)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRules:
+    """The settings that decide who runs. With ``context_mode`` previous_result a record waits for its predecessor's
+    result; with ``on_dead_dependency`` proceed not for that of a dead letter."""
+
+    max_retries: int
+    context_mode: str
+    on_dead_dependency: str
+
+
+def record_states(
+    record_manifest: pa.Table,
+    existing_results: pa.Table,
+    ledger: Ledger,
+    *,
+    inflight: Collection[str],
+    held: Collection[str] = (),
+    rules: RunRules,
+) -> pa.Table:
+    """The manifest's columns without the document fields, and ``state`` (a RecordState),
+    ``failures`` (int32) and ``remaining`` (int32: how many
+    records of its chain, itself included, are still to be done from here on).
+
+    ``inflight``: the records in the batch manifests of active submissions. ``held``: those that wait for a person.
+    """
+    keys = record_manifest["record_key"]
+    dead_keys = [key for key, count in ledger.counts.items() if is_dead(count, max_retries=rules.max_retries)]
+    done = _is_in(keys, existing_results["record_key"])
+    dead = _is_in(keys, pa.array(dead_keys, pa.string()))
+    state = np.full(len(keys), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
+    if rules.context_mode == "previous_result":
+        passed_over = dead_keys if rules.on_dead_dependency == "proceed" else []
+        met = _dependency_met(record_manifest, existing_results, passed_over)
+        state[~met] = STATES.index(RecordState.WAITING)
+    state[_is_in(keys, pa.array(list(held), pa.string()))] = STATES.index(RecordState.HELD)
+    state[dead] = STATES.index(RecordState.DEAD)
+    state[_is_in(keys, pa.array(list(inflight), pa.string()))] = STATES.index(RecordState.INFLIGHT)
+    state[done] = STATES.index(RecordState.DONE)
+    # Without the document fields: their names are the user's, and one of them is "state".
+    kept = record_manifest.select(["record_key", *IMAGE_COLUMNS, "predecessor"])
+    return (
+        kept.append_column("state", pa.DictionaryArray.from_arrays(state, pa.array(STATES)))
+        .append_column("failures", _failures(record_manifest, ledger.counts))
+        .append_column("remaining", pa.array(_remaining(record_manifest, done), pa.int32()))
+    )
+
+
+def _only_runnable(table: pa.Table) -> str | None:
+    others = set(table["state"].unique().to_pylist()) - {RecordState.RUNNABLE}
+    return f"{others.pop()} records among the runnable ones" if others else None
+
+
+@asset(checks=(Check("only runnable records", _only_runnable),))
+def runnable_records(
+    record_manifest: pa.Table,
+    existing_results: pa.Table,
+    ledger: Ledger,
+    *,
+    inflight: Collection[str],
+    held: Collection[str] = (),
+    rules: RunRules,
+) -> pa.Table:
+    """The records that can be sent now: longest chain first, then by key.
+
+    Manifest minus done, in flight, dead letters, held, and records whose dependency is missing. Columns: those of
+    `record_states`.
+    """
+    states = record_states(
+        record_manifest,
+        existing_results,
+        ledger,
+        inflight=inflight,
+        held=held,
+        rules=rules,
+    )
+    return in_running_order(states)
+
+
+def in_running_order(states: pa.Table) -> pa.Table:
+    """The runnable rows of `record_states`, longest chain first; the manifest's own order decides between equals."""
+    runnable = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.RUNNABLE.value))
+    order = np.argsort(-runnable["remaining"].to_numpy().astype(np.int64), kind="stable")
+    return runnable.take(pa.array(order))
+
+
+def count_states(states: pa.Table) -> dict[RecordState, int]:
+    """How many records stand in each state; every state is named."""
+    counted = {row["values"]: row["counts"] for row in states["state"].cast(pa.string()).value_counts().to_pylist()}
+    return {state: counted.get(state, 0) for state in STATES}
+
+
+def waves_left(states: pa.Table, *, context_mode: str) -> int:
+    """How many rounds of batches are still needed if nothing fails any more: the longest line of pages that wait for
+    each other behind one that can go, itself included; without waiting, one. What stands behind a dead letter or a
+    held page waits for a person, not for a wave."""
+    heads, sizes = _lines_of_waiting(states)
+    sizes = sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.INFLIGHT])]
+    if context_mode != "previous_result":
+        return min(1, len(sizes))
+    return int(sizes.max(initial=0))
+
+
+def blocked_successors(states: pa.Table) -> dict[str, int]:
+    """Dead or held record key -> how many waiting records stand behind it, for those that block any."""
+    heads, sizes = _lines_of_waiting(states)
+    blocks = np.isin(heads, [RecordState.DEAD, RecordState.HELD]) & (sizes > 1)
+    first = np.cumsum(sizes) - sizes
+    keys = states["record_key"].take(pa.array(first[blocks])).to_pylist()
+    return dict(zip(keys, (sizes[blocks] - 1).tolist(), strict=True))
+
+
+def _lines_of_waiting(states: pa.Table) -> tuple[npt.NDArray[np.str_], IntArray]:
+    """Each record that does not wait with all those that wait behind it, in the manifest's order: the state of the
+    first, and how many they are together. A waiting record always has its predecessor in the row above."""
+    names = np.array(states["state"].cast(pa.string()).to_pylist(), dtype=np.str_)
+    starts = np.flatnonzero(names != RecordState.WAITING.value)
+    return names[starts], np.diff(starts, append=len(names))
+
+
+def _is_in(keys: pa.ChunkedArray, values: pa.Array | pa.ChunkedArray) -> BoolArray:
+    found: BoolArray = pc.is_in(keys, value_set=values).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _dependency_met(manifest: pa.Table, existing_results: pa.Table, passed_over: Collection[str]) -> BoolArray:
+    predecessors = manifest["predecessor"]
+    met = _is_in(predecessors, existing_results["record_key"]) | _is_in(
+        predecessors, pa.array(list(passed_over), pa.string())
+    )
+    has_none: BoolArray = predecessors.is_null().to_numpy(zero_copy_only=False)
+    return met | has_none
+
+
+def _failures(manifest: pa.Table, counts: Mapping[str, int]) -> pa.Array:
+    at = pc.index_in(manifest["record_key"], value_set=pa.array(list(counts), pa.string()))
+    found = pa.array([*counts.values(), 0], pa.int32())
+    return found.take(pc.fill_null(at, len(counts)).combine_chunks())
+
+
+def _chain_numbers(manifest: pa.Table) -> IntArray:
+    """For rows in natural order, the number of the chain that each belongs to, from 0."""
+    starts = manifest["predecessor"].is_null().to_numpy(zero_copy_only=False)
+    numbers: IntArray = np.cumsum(starts, dtype=np.int64) - 1
+    return numbers
+
+
+def _remaining(manifest: pa.Table, done: BoolArray) -> IntArray:
+    if len(manifest) == 0:
+        return np.zeros(0, dtype=np.int64)
+    pending = (~done).astype(np.int64)
+    # Counting from the end: the chain's total minus what lies before this row.
+    chain = _chain_numbers(manifest)
+    totals = np.bincount(chain, weights=pending).astype(np.int64)
+    remaining: IntArray = totals[chain] - _running_total(pending, chain) + pending
+    return remaining
+
+
+def _running_total(values: IntArray, chain: IntArray) -> IntArray:
+    """Sums from the start of each chain up to and including each row."""
+    if len(values) == 0:
+        return values
+    overall = np.cumsum(values)
+    starts = np.flatnonzero(np.diff(chain, prepend=-1))
+    before = np.where(starts > 0, overall[starts - 1], 0)
+    total: IntArray = overall - before[chain]
+    return total

@@ -1,0 +1,171 @@
+"""Every error that Quire raises on purpose. The tree:
+
+    QuireError                      one line for a person: what is wrong, where, what to do
+    |- ConfigError                  a setting, its file or its environment variable
+    |- RecordKeyError               a text that cannot be a record key or a range of them
+    |- SchemaError                  a pydantic model that Gemini's responseSchema cannot say
+    |- PromptError                  a prompt template that is missing or cannot be rendered
+    |- StateError                   what earlier passes left cannot be trusted: the pass stops, nothing is changed
+    |  |- LedgerError               a Prefect Variable that cannot be understood
+    |  |- HomeMismatchError         this folder and this Prefect database do not belong together
+    |  |- ManifestError             a Parquet or JSON file under manifests/ that cannot be read
+    |  `- VanishedResultsError      too many finished records have no output any more
+    |- AssetCheckError              an asset broke a promise of its own
+    |- LockBusyError                somebody else holds a lock
+    |  `- PassBusyError             another pass is running: nothing wrong, this one has nothing to do
+    |- LeaseLostError               we held it and no longer can be sure of it
+    |- PrefectUnavailableError      Prefect's API does not answer          (a retry helps)
+    `- GeminiError                  Gemini refused or failed; carries the HTTP status where there is one
+       |- GeminiTransientError      network, time-out, 408, 429, 5xx       (a retry helps)
+       |- GeminiRefusedError        400: this request, as it is, will never be taken
+       |- GeminiAccessError         401, 403, 404: the key, the project or the name is wrong
+       |- GeminiQuotaError          429 on create: nothing was created; later it may be
+       |- GeminiAmbiguousError      a create that may or may not have taken effect
+       `- GeminiDownloadError       a result file that came incomplete     (a retry helps)
+
+What an outcome of a single record can be is not an error: see outcome.py.
+"""
+
+WAY_BACK = "see 'A folder or a database was exchanged' in docs/operations.md"
+"""The way out where only a person can know which half of the state is the right one."""
+
+
+class QuireError(Exception):
+    """Base of the tree. ``str(error)`` is the one line that a user sees."""
+
+    retry_helps = False
+
+
+class ConfigError(QuireError):
+    """A setting that is missing, unknown or out of bounds.
+
+    Attributes: ``source`` (a file or an environment variable) and ``key`` (dotted path of the setting, or "").
+    """
+
+    def __init__(self, message: str, *, source: str, key: str = "") -> None:
+        place = f"{source}: {key}: " if key else f"{source}: "
+        super().__init__(place + message)
+        self.source = source
+        self.key = key
+
+
+class RecordKeyError(QuireError):
+    """A text that cannot be a record key. Attributes: ``text`` and ``reason``."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"{_shown(text)} is no record key: {reason}")
+        self.text = text
+        self.reason = reason
+
+
+class SchemaError(QuireError):
+    """A pydantic model that cannot become a responseSchema; the message names the field."""
+
+
+class PromptError(QuireError):
+    """A prompt that is missing or cannot be rendered; the message names the file."""
+
+
+class StateError(QuireError):
+    """State that cannot be trusted. Whoever raises it has changed nothing."""
+
+
+class LedgerError(StateError):
+    """A Prefect Variable that cannot be understood.
+
+    Attributes: ``variable``, ``entry`` (the key or position in it, or "") and ``way_out``.
+    """
+
+    def __init__(self, variable: str, problem: str, *, entry: str = "", way_out: str) -> None:
+        place = f"Variable {variable}, entry {_shown(entry)}" if entry else f"Variable {variable}"
+        super().__init__(f"{place}: {problem}; {way_out}")
+        self.variable = variable
+        self.entry = entry
+        self.way_out = way_out
+
+
+class HomeMismatchError(StateError):
+    """The manifests folder and the Prefect database do not carry the same ``quire_home`` id."""
+
+
+class ManifestError(StateError):
+    """A file under manifests/ that cannot be read. Attribute: ``path``."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = str(path)
+
+
+class VanishedResultsError(StateError):
+    """More finished records than ``safety.max_vanished_results`` have no output result any more."""
+
+
+class AssetCheckError(QuireError):
+    """An asset broke one of its checks. Attributes: ``asset`` and ``check``."""
+
+    def __init__(self, asset: str, check: str, problem: str) -> None:
+        super().__init__(f"asset {asset}: check {check} failed: {problem}")
+        self.asset = asset
+        self.check = check
+
+
+class LockBusyError(QuireError):
+    """Another process holds the lock. Attribute: ``lock``."""
+
+    def __init__(self, lock: str, message: str) -> None:
+        super().__init__(message)
+        self.lock = lock
+
+
+class PassBusyError(LockBusyError):
+    """Another pass is running, so this one has nothing to do."""
+
+
+class LeaseLostError(QuireError):
+    """Our lease of a lock could not be renewed in time, so another process may hold it by now."""
+
+
+class PrefectUnavailableError(QuireError):
+    """Prefect's API did not answer after all tries."""
+
+    retry_helps = True
+
+
+class GeminiError(QuireError):
+    """Base of what comes from Gemini. Attribute: ``status`` (HTTP status, or None)."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class GeminiTransientError(GeminiError):
+    """Network trouble, a time-out, 408, 429 or 5xx."""
+
+    retry_helps = True
+
+
+class GeminiRefusedError(GeminiError):
+    """400: the request itself is at fault."""
+
+
+class GeminiAccessError(GeminiError):
+    """401, 403 or 404: key, project, or a name that does not exist (any more)."""
+
+
+class GeminiQuotaError(GeminiError):
+    """429 on create: too much is enqueued; nothing was created."""
+
+
+class GeminiAmbiguousError(GeminiError):
+    """A create whose answer was lost: the job may exist."""
+
+
+class GeminiDownloadError(GeminiTransientError):
+    """A download that ended before all bytes were there."""
+
+
+def _shown(text: str, limit: int = 120) -> str:
+    """The text as a person may safely see it: control characters escaped, length bounded."""
+    shown = repr(text)
+    return shown if len(shown) <= limit else shown[: limit - 4] + "...'"

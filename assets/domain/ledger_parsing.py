@@ -1,0 +1,131 @@
+"""The Variables' values, checked and decoded into a `Ledger`. Whatever cannot be understood stops the pass here, with
+an error that names the Variable, the entry and the way out. How a ledger changes stands in `assets.domain.ledger`.
+"""
+
+from collections.abc import Mapping
+
+from assets.domain.batch import is_submission_id
+from assets.domain.errors import WAY_BACK, LedgerError, RecordKeyError
+from assets.domain.ledger import (
+    ACTIVE,
+    COUNTS,
+    EMPTY_VALUES,
+    IN_FLIGHT,
+    MAX_COUNT,
+    PAGED,
+    RECORDS,
+    Ledger,
+    check_active,
+    kind_of,
+    page_number,
+)
+from assets.domain.ledger_codec import REFERENCE_PREFIX, is_reference
+from assets.domain.record import decode_range
+
+
+def empty_ledger(prefix: str = "") -> Ledger:
+    return parse_ledger({f"{prefix}{name}": value for name, value in EMPTY_VALUES.items()}, prefix=prefix)
+
+
+def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count: int | None = None) -> Ledger:
+    """Check and decode. ``values``: full Variable name -> its JSON value, for all that are there; other names are
+    passed over. ``field_count``: document fields in a record key.
+
+    Raises LedgerError, naming Variable and entry, for anything that cannot be understood, and when one of the two
+    authorities, ``active_batch_ids`` and ``record_failure_counts``, is missing. A missing view is an empty one.
+    """
+    pages = {base: _page_numbers(values, prefix, base) for base in PAGED}
+    for base, empty in ((ACTIVE, "[]"), (COUNTS, "{}")):
+        if f"{prefix}{base}" not in values:
+            raise LedgerError(
+                f"{prefix}{base}",
+                "it is missing, though this collection is in use",
+                way_out=f"create it as {empty} if you know that nothing belongs there, otherwise {WAY_BACK}",
+            )
+    count_pages = {
+        number: _parse_counts(name, values[name], field_count) for number, name in sorted(pages[COUNTS].items())
+    }
+    _check_pages_agree(count_pages, pages[COUNTS])
+    records: dict[str, tuple[str, ...]] = {}
+    for name in pages[RECORDS].values():
+        records.update(_parse_records(name, values[name], field_count))
+    in_flight = tuple(
+        entry
+        for name in pages[IN_FLIGHT].values()
+        for entry in _parse_entries(name, "", values[name], field_count, empty="[]")
+    )
+    names = [f"{prefix}{ACTIVE}", *(name for base in PAGED for name in pages[base].values())]
+    return Ledger(
+        prefix=prefix,
+        active=check_active(f"{prefix}{ACTIVE}", values[f"{prefix}{ACTIVE}"]),
+        count_pages=count_pages,
+        batch_record_keys=records,
+        inflight_record_ids=in_flight,
+        stored={name: values[name] for name in names},
+    )
+
+
+def _page_numbers(values: Mapping[str, object], prefix: str, base: str) -> dict[int, str]:
+    """Page number -> full name, in order of the numbers."""
+    found = {number: name for name in values if (number := page_number(name, prefix, base)) is not None}
+    return dict(sorted(found.items()))
+
+
+def _parse_counts(variable: str, value: object, field_count: int | None) -> dict[str, int]:
+    way_out = "correct it or delete the entry"
+    if not isinstance(value, dict):
+        raise LedgerError(
+            variable,
+            f"it is {kind_of(value)}, not a map of record keys to whole numbers",
+            way_out="set it to such a map, or to {} to forget the counts in it",
+        )
+    page: dict[str, int] = {}
+    for entry, count in value.items():
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_COUNT:
+            problem = f"the count {count!r:.60} is no whole number of 0 or more"
+            raise LedgerError(variable, problem, entry=entry, way_out=way_out)
+        for key in _keys_of(variable, entry, entry, field_count, way_out):
+            if page.setdefault(key, count) != count:
+                problem = f"{key} stands there twice, with the counts {page[key]} and {count}"
+                raise LedgerError(variable, problem, entry=entry, way_out="delete one of the two")
+    return page
+
+
+def _check_pages_agree(pages: Mapping[int, Mapping[str, int]], names: Mapping[int, str]) -> None:
+    first: dict[str, int] = {}
+    for number, page in pages.items():
+        for key, count in page.items():
+            other = first.setdefault(key, number)
+            if pages[other][key] != count:
+                problem = f"its count is {count} here and {pages[other][key]} in {names[other]}"
+                raise LedgerError(names[number], problem, entry=key, way_out="delete the one that is wrong")
+
+
+def _parse_records(variable: str, value: object, field_count: int | None) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        way_out = "set it to {}: it is only a view and is rewritten"
+        raise LedgerError(variable, f"it is {kind_of(value)}, not a map of batches to lists", way_out=way_out)
+    return {name: _parse_entries(variable, name, entries, field_count, empty="{}") for name, entries in value.items()}
+
+
+def _parse_entries(variable: str, name: str, value: object, field_count: int | None, *, empty: str) -> tuple[str, ...]:
+    """Check a list of a view: record keys, ranges, references."""
+    way_out = f"set the Variable to {empty}: it is only a view and is rewritten"
+    if not isinstance(value, list):
+        raise LedgerError(variable, f"it is {kind_of(value)}, not a list of record keys", entry=name, way_out=way_out)
+    for position, entry in enumerate(value):
+        if not isinstance(entry, str):
+            place = f"{name}, number {position + 1}" if name else f"number {position + 1}"
+            raise LedgerError(variable, f"{kind_of(entry)} is no record key", entry=place, way_out=way_out)
+        if is_reference(entry) and is_submission_id(entry.removeprefix(REFERENCE_PREFIX)):
+            continue
+        _keys_of(variable, name or entry, entry, field_count, way_out)
+    return tuple(value)
+
+
+def _keys_of(variable: str, place: str, entry: str, field_count: int | None, way_out: str) -> list[str]:
+    try:
+        return decode_range(entry, field_count=field_count)
+    except RecordKeyError as error:
+        problem = error.reason if place == entry else str(error)
+        raise LedgerError(variable, problem, entry=place, way_out=way_out) from None

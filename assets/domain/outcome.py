@@ -1,0 +1,58 @@
+"""Outcomes: what can become of a record in a submission, and which of that counts as a failure of the record.
+
+How a result line is judged stands in `assets.results`; how outcomes become a table in `assets.outcomes`.
+"""
+
+from enum import StrEnum
+
+from assets.domain.batch import JobState
+
+
+class OutcomeKind(StrEnum):
+    """One word for what happened.
+
+    Done:     success, superseded (a good answer for a record that was done before: not written)
+    Counted:  api_error, blocked, cut_short, empty, not_json, schema_mismatch, missing, upload_refused
+    Freed:    batch_failed, batch_cancelled, batch_expired, released
+    """
+
+    SUCCESS = "success"
+    SUPERSEDED = "superseded"
+    API_ERROR = "api_error"
+    BLOCKED = "blocked"
+    CUT_SHORT = "cut_short"
+    EMPTY = "empty"
+    NOT_JSON = "not_json"
+    SCHEMA_MISMATCH = "schema_mismatch"
+    MISSING = "missing"
+    UPLOAD_REFUSED = "upload_refused"
+    BATCH_FAILED = "batch_failed"
+    BATCH_CANCELLED = "batch_cancelled"
+    BATCH_EXPIRED = "batch_expired"
+    RELEASED = "released"
+
+
+ANSWERED_WELL = frozenset({OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED})
+FREED = frozenset(
+    {OutcomeKind.BATCH_FAILED, OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED}
+)
+COUNTED = frozenset(OutcomeKind) - ANSWERED_WELL - FREED
+"""Failures of the record itself: each raises its failure count by one."""
+
+_FREED_BY_STATE = {
+    JobState.CANCELLED: OutcomeKind.BATCH_CANCELLED,
+    JobState.EXPIRED: OutcomeKind.BATCH_EXPIRED,
+}
+
+
+def kind_without_line(state: JobState) -> OutcomeKind:
+    """What a record is that has no line in the result of a job that ended in ``state``: its own failure only if the
+    job succeeded."""
+    if state is JobState.SUCCEEDED:
+        return OutcomeKind.MISSING
+    return _FREED_BY_STATE.get(state, OutcomeKind.BATCH_FAILED)
+
+
+def is_dead(failure_count: int, *, max_retries: int) -> bool:
+    """Whether a record with that count is a dead letter: the first try and ``max_retries`` retries have failed."""
+    return failure_count > max_retries

@@ -1,0 +1,177 @@
+"""What became of each record of a submission: exactly one row per row of its batch manifest. How a single line is
+judged stands in `results`; what a person reads of it in `reports`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.batch import JobState
+from assets.domain.ledger import CountChange
+from assets.domain.outcome import COUNTED, OutcomeKind, kind_without_line
+from assets.graph import Check, asset
+from assets.planning import SubmissionFacts
+from assets.results import USAGE_COLUMNS
+
+OUTCOME_SCHEMA = pa.schema(
+    [
+        pa.field("record_key", pa.string(), nullable=False),
+        pa.field("submission_id", pa.string(), nullable=False),
+        pa.field("batch_id", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("finish_reason", pa.string()),
+        *(pa.field(name, pa.int64()) for name in USAGE_COLUMNS),
+        pa.field("count_before", pa.int32()),
+        pa.field("count_after", pa.int32()),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("prompt_name", pa.string(), nullable=False),
+        pa.field("prompt_version", pa.string(), nullable=False),
+        pa.field("response_schema_hash", pa.string(), nullable=False),
+        pa.field("settled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("raw_text", pa.string()),
+    ]
+)
+"""Described in manifests/README.md."""
+
+_LINE_COLUMNS = ("line_offset", "line_bytes")
+"""Where the answer stands in the result file: needed until the outputs are written, not kept."""
+
+
+def _one_outcome_a_record(table: pa.Table) -> str | None:
+    return None if len(table) == len(table["record_key"].unique()) else "a record has two outcomes"
+
+
+@asset(checks=(Check("one outcome a record", _one_outcome_a_record),))
+def record_outcomes(
+    batch_manifest: pa.Table,
+    batch_results: pa.Table | None,
+    *,
+    job_state: JobState,
+    batch_id: str | None,
+    facts: SubmissionFacts,
+    settled_at: datetime,
+) -> pa.Table:
+    """One row for each row of the batch manifest, in its order.
+
+    ``batch_results``: the judged lines, or None if the job has no result file. Of several lines for one record the
+    first good one counts, else the first. Columns: OUTCOME_SCHEMA (counts still null), line_offset, line_bytes.
+    """
+    keys: list[str] = batch_manifest["record_key"].to_pylist()
+    best = _best_lines(batch_results) if batch_results is not None else {}
+    without_line = kind_without_line(job_state)
+    message = "no line in the result" if without_line is OutcomeKind.MISSING else f"the job ended {job_state}"
+    rows = [best.get(key) or {"kind": without_line.value, "message": message} for key in keys]
+    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
+
+
+def uniform_outcomes(
+    keys: Sequence[str],
+    kind: OutcomeKind,
+    *,
+    messages: Mapping[str, str] | str,
+    batch_id: str | None,
+    facts: SubmissionFacts,
+    settled_at: datetime,
+) -> pa.Table:
+    """The outcomes of a submission in which the same happened to every record: a release, a refusal. Columns as in
+    `record_outcomes`."""
+    rows = [{"kind": kind.value, "message": messages if isinstance(messages, str) else messages[key]} for key in keys]
+    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
+
+
+def with_superseded(outcomes: pa.Table, superseded: Sequence[str]) -> pa.Table:
+    """The outcomes with the kind of those records changed that were done before their answer came."""
+    is_superseded = pc.is_in(outcomes["record_key"], value_set=pa.array(superseded, pa.string()))
+    kind = pc.if_else(is_superseded, OutcomeKind.SUPERSEDED.value, outcomes["kind"])
+    return outcomes.set_column(outcomes.schema.get_field_index("kind"), OUTCOME_SCHEMA.field("kind"), kind)
+
+
+def with_counts(outcomes: pa.Table, counts: Mapping[str, int]) -> pa.Table:
+    """The outcomes as they are committed: each failure with the count before it and after it.
+
+    ``counts``: what the ledger says under its lock. Columns: OUTCOME_SCHEMA.
+    """
+    keys: list[str] = outcomes["record_key"].to_pylist()
+    kinds: list[str] = outcomes["kind"].to_pylist()
+    before = [counts.get(key, 0) if kind in COUNTED else None for key, kind in zip(keys, kinds, strict=True)]
+    after = [None if count is None else count + 1 for count in before]
+    table = outcomes.drop_columns([name for name in _LINE_COLUMNS if name in outcomes.column_names])
+    for name, values in (("count_before", before), ("count_after", after)):
+        table = table.set_column(
+            table.schema.get_field_index(name), OUTCOME_SCHEMA.field(name), pa.array(values, pa.int32())
+        )
+    return table.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
+
+
+def count_changes(outcomes: pa.Table) -> list[CountChange]:
+    """What the committed outcomes do to the failure counts; safe to apply again."""
+    failed = outcomes.filter(pc.is_valid(outcomes["count_after"]))
+    return [
+        CountChange(row["record_key"], row["count_before"], row["count_after"])
+        for row in failed.select(["record_key", "count_before", "count_after"]).to_pylist()
+    ]
+
+
+def _good_answers(table: pa.Table) -> str | None:
+    return None if not pc.any(table["line_offset"].is_null(), min_count=0).as_py() else "a success has no line"
+
+
+@asset(checks=(Check("each has an answer", _good_answers),))
+def output_results(record_outcomes: pa.Table) -> pa.Table:
+    """The answers to be written as output results. Columns: record_key, line_offset, line_bytes."""
+    good = record_outcomes.filter(pc.equal(record_outcomes["kind"], OutcomeKind.SUCCESS.value))
+    return good.select(["record_key", *_LINE_COLUMNS])
+
+
+def line_problems(batch_manifest: pa.Table, batch_results: pa.Table) -> list[str]:
+    """One line of text for each result line that belongs to nobody: no key, an unknown key, a repeated one."""
+    expected = set(batch_manifest["record_key"].to_pylist())
+    seen: set[str] = set()
+    problems = []
+    for row in batch_results.select(["record_key", "message", "line_offset"]).to_pylist():
+        key, place = row["record_key"], f"result line at byte {row['line_offset']}"
+        if key is None:
+            problems.append(f"{place}: {row['message']}")
+        elif key not in expected:
+            problems.append(f"{place}: the key {key[:200]!r} is not in this batch")
+        elif key in seen:
+            problems.append(f"{place}: the key {key!r} came before")
+        else:
+            seen.add(key)
+    return problems
+
+
+def _best_lines(batch_results: pa.Table) -> dict[str, dict[str, object]]:
+    best: dict[str, dict[str, object]] = {}
+    for row in batch_results.to_pylist():
+        key = row["record_key"]
+        if key is None:
+            continue
+        if key not in best or (best[key]["kind"] != OutcomeKind.SUCCESS and row["kind"] == OutcomeKind.SUCCESS):
+            best[key] = row
+    return best
+
+
+def _outcome_table(
+    keys: Sequence[str],
+    rows: Sequence[Mapping[str, object]],
+    *,
+    batch_id: str | None,
+    facts: SubmissionFacts,
+    settled_at: datetime,
+) -> pa.Table:
+    same = {
+        "submission_id": facts.submission_id,
+        "batch_id": batch_id,
+        "model": facts.model,
+        "prompt_name": facts.prompt_name,
+        "prompt_version": facts.prompt_version,
+        "response_schema_hash": facts.response_schema_hash,
+        "settled_at": settled_at,
+    }
+    schema = pa.schema([*OUTCOME_SCHEMA, *(pa.field(name, pa.int64()) for name in _LINE_COLUMNS)])
+    full = [{**row, **same, "record_key": key} for key, row in zip(keys, rows, strict=True)]
+    return pa.Table.from_pylist(full, schema=schema)

@@ -1,0 +1,80 @@
+"""What people read: the Markdown report of a settled batch. Record keys and messages are untrusted text (a folder's
+name, a model's words) and are escaped here.
+"""
+
+import re
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, is_dead
+from assets.graph import asset
+
+MAX_TABLE_ROWS = 200
+"""Prefect sets no limit to an artifact's size (seen in 3.8.8), so the report sets its own."""
+MAX_CELL_CHARS = 200
+_ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+@asset()
+def batch_report(record_outcomes: pa.Table, output_results: pa.Table, *, max_retries: int) -> str:
+    """Markdown: the sentence of totals, the failed records, the dead letters.
+
+    ``record_outcomes``: as committed, with counts.
+    """
+    kinds = record_outcomes["kind"].to_pylist()
+    good = sum(kind in ANSWERED_WELL for kind in kinds)
+    counted = sum(kind in COUNTED for kind in kinds)
+    freed = len(kinds) - good - counted
+    lines = [
+        f"Processed {len(kinds)} records. {good} Success, {counted} Failed."
+        + (f" {freed} freed without counting." if freed else "")
+    ]
+    bad = record_outcomes.filter(pc.invert(pc.is_in(record_outcomes["kind"], value_set=pa.array(list(ANSWERED_WELL)))))
+    rows = bad.select(["record_key", "kind", "message", "count_after"]).to_pylist()
+    dead = [row for row in rows if row["count_after"] is not None and _is_dead(row, max_retries)]
+    if rows:
+        # The message last: it is long, and what does not fit the UI's width has to be scrolled to.
+        lines += ["", "| Record | Kind | Next | Message |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {escape(row['record_key'])} | {escape(row['kind'])} | {_what_next(row, max_retries)} "
+            f"| {escape(row['message'])} |"
+            for row in rows[:MAX_TABLE_ROWS]
+        ]
+        if len(rows) > MAX_TABLE_ROWS:
+            lines += ["", f"... and {len(rows) - MAX_TABLE_ROWS} more: see the outcomes file."]
+    if dead:
+        lines += ["", f"### Dead letters: {len(dead)}", ""]
+        lines += [f"- {escape(row['record_key'])}" for row in dead[:MAX_TABLE_ROWS]]
+        lines += ["", "They are not sent again until their count is reset in `record_failure_counts`."]
+    return "\n".join(lines) + "\n"
+
+
+def totals(record_outcomes: pa.Table) -> dict[str, int]:
+    """kind -> how many, most frequent first."""
+    counted = record_outcomes["kind"].value_counts().to_pylist()
+    return {row["values"]: row["counts"] for row in sorted(counted, key=lambda row: (-row["counts"], row["values"]))}
+
+
+def escape(text: str) -> str:
+    """Untrusted text for one cell of a Markdown table: one line, bounded, neither Markdown nor HTML."""
+    # Half a character, or a control character, is more than some databases take.
+    one_line = "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
+    if len(one_line) > MAX_CELL_CHARS:
+        one_line = one_line[: MAX_CELL_CHARS - 1] + "…"
+    # Backslashes, which CommonMark takes before each of these, and not entities: Prefect's V1 UI shows those as they
+    # are written. With backslashes both its UIs show the character, in tables and lists too (3.8.8, seen in a browser).
+    return _ASCII_PUNCTUATION.sub(r"\\\1", one_line)
+
+
+def _is_dead(row: Mapping[str, int], max_retries: int) -> bool:
+    return is_dead(row["count_after"], max_retries=max_retries)
+
+
+def _what_next(row: Mapping[str, int], max_retries: int) -> str:
+    if row["count_after"] is None:
+        return "sent again, not counted"
+    if _is_dead(row, max_retries):
+        return "dead letter"
+    return f"retry {row['count_after']}/{max_retries}"

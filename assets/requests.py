@@ -1,0 +1,147 @@
+"""The asset ``batch_requests``: the lines of the JSONL file that a batch is made from. Pure: what has been uploaded,
+and what the predecessors became, comes in; the shell writes the file, line by line.
+
+A line is ``{"key": ..., "request": {"contents": [...], "generation_config": {...}}}``. The request's names are written
+in snake_case, as in the guide's samples of input files; the API reads camelCase as well. All settings stand under
+``generation_config``: flat, as the SDK's own config type has them, the service refuses some ("no such field").
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from assets.domain.batch import RemoteFile
+from assets.domain.errors import ConfigError, PromptError
+from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
+from assets.domain.record import SEPARATOR, document_of, page_of
+from assets.graph import asset
+
+IMAGE_TOKENS = 1120
+"""What an image counts at the default resolution of Gemini 3 (``media_resolution`` high)."""
+TEXT_BYTES_PER_TOKEN = 4
+"""A rule of thumb for European languages."""
+PREVIOUS_IMAGE_LABEL = "The page before, for context only:"
+IMAGE_LABEL = "The page:"
+_OURS = frozenset({"responsemimetype", "responseschema", "responsejsonschema"})
+_COLUMNS = ("record_key", "file_uri", "image_mime_type", "context_key")
+_ROWS_AT_ONCE = 256
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTemplate:
+    """What all requests of a submission have in common.
+
+    ``prompt``: the template's text, ``prompt_source``: its file, for messages. ``document_fields``: the names of the
+    fields of a record key. ``generation_config``: the setting ``model.generation_config``, in either case.
+    """
+
+    prompt: str
+    prompt_source: str
+    context_mode: str
+    document_fields: Sequence[str]
+    response_schema: Mapping[str, Any]
+    generation_config: Mapping[str, Any]
+
+    def check(self) -> None:
+        """Find, before anything is uploaded, what would go wrong for every record.
+
+        Raises ConfigError for a ``generation_config`` that holds what is ours or what is no JSON, PromptError for a
+        mistake in the template.
+        """
+        for name in self.generation_config:
+            if name.replace("_", "").lower() in _OURS:
+                raise ConfigError(
+                    "the form of the answer is made from the setting 'schema'; take this line out",
+                    source="settings",
+                    key=f"model.generation_config.{name}",
+                )
+        try:
+            json.dumps(dict(self.generation_config), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            key = "model.generation_config"
+            raise ConfigError(f"is not plain JSON: {error}", source="settings", key=key) from error
+        check_prompt(self.prompt, source=self.prompt_source)
+
+
+@asset()
+def batch_requests(
+    batch_manifest: pa.Table,
+    *,
+    template: RequestTemplate,
+    previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
+    previous_images: Mapping[str, RemoteFile] = _NOTHING,
+) -> Iterator[bytes]:
+    """The lines of the input file, one for each row that has an uploaded image, in the rows' order.
+
+    Each is UTF-8 and ends in ``\\n``; no other byte of it is a ``\\n``. ``previous_results``: the results of the
+    records that ``context_key`` names; may read them as it is asked. ``previous_images``: record key -> the uploaded
+    image of its predecessor, which then goes along before the record's own. Raises, when called, what
+    ``RequestTemplate.check`` raises, and while iterating PromptError, for a row that cannot be rendered or whose
+    predecessor has no result any more.
+    """
+    template.check()
+    config = {
+        **template.generation_config,
+        "response_mime_type": "application/json",
+        "response_schema": dict(template.response_schema),
+    }
+    return (
+        _line(row, template, config, previous_results, previous_images)
+        for part in batch_manifest.select(_COLUMNS).to_batches(max_chunksize=_ROWS_AT_ONCE)
+        for row in part.to_pylist()
+        if row["file_uri"] is not None
+    )
+
+
+def estimate_tokens(*, text_bytes: int, images: int = 1) -> int:
+    """Input tokens of one request, to split batches by: a quarter of the text's bytes (prompt, predecessor's result and
+    schema together), rounded up, and 1,120 for each image. An estimate: scripts other than Latin can need more."""
+    return -(-text_bytes // TEXT_BYTES_PER_TOKEN) + IMAGE_TOKENS * images
+
+
+def _line(
+    row: Mapping[str, Any],
+    template: RequestTemplate,
+    config: Mapping[str, Any],
+    previous_results: Mapping[str, Mapping[str, Any]],
+    previous_images: Mapping[str, RemoteFile],
+) -> bytes:
+    key: str = row["record_key"]
+    parts: list[dict[str, Any]] = [{"text": _prompt_text(key, row["context_key"], template, previous_results)}]
+    before = previous_images.get(key)
+    if before is not None:
+        parts += [{"text": PREVIOUS_IMAGE_LABEL}, _image(before.uri, before.mime_type), {"text": IMAGE_LABEL}]
+    parts.append(_image(row["file_uri"], row["image_mime_type"]))
+    request = {"contents": [{"role": "user", "parts": parts}], "generation_config": config}
+    line = json.dumps({"key": key, "request": request}, ensure_ascii=False, separators=(",", ":"))
+    # A result on disk can hold half a surrogate pair ("\ud800"), which is no UTF-8: it becomes a question mark.
+    return line.encode(errors="replace") + b"\n"
+
+
+def _prompt_text(
+    key: str, context_key: str | None, template: RequestTemplate, previous_results: Mapping[str, Mapping[str, Any]]
+) -> str:
+    previous = None
+    if context_key is not None:
+        previous = previous_results.get(context_key)
+        if previous is None:
+            raise PromptError(
+                f"{key}: the result of {context_key}, which goes along as context, is gone; run the pass again"
+            )
+    names = zip(template.document_fields, key.split(SEPARATOR)[:-1], strict=True)
+    return render_prompt(
+        template.prompt,
+        source=template.prompt_source,
+        record=PromptRecord(key, page_of(key), document_of(key), dict(names)),
+        previous=previous,
+        context_mode=template.context_mode,
+    )
+
+
+def _image(uri: str, mime_type: str) -> dict[str, Any]:
+    return {"file_data": {"file_uri": uri, "mime_type": mime_type}}

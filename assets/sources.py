@@ -1,0 +1,101 @@
+"""What comes in from outside: page images, finished results, the ledger. Each is observed by the shell (which walks the
+folders and reads the Variables) and takes its shape here. What is made of them stands in the modules further down.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from assets.domain.ledger import Ledger
+from assets.domain.record import SEPARATOR
+from assets.graph import Check, asset
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """A file that cannot be a page. ``path``: relative to the folder that was walked; ``reason``: a few words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A readable image of one page. ``path``: relative to the project's root, with forward slashes; ``mime_type``: by
+    its first bytes, not by its name; ``modified_ns``: nanoseconds since 1970, UTC."""
+
+    fields: tuple[str, ...]
+    page: int
+    path: str
+    mime_type: str
+    bytes: int
+    modified_ns: int
+
+
+IMAGE_COLUMNS = ("page", "image_path", "image_mime_type", "image_bytes", "image_modified_at")
+_IMAGE_TYPES = {
+    "page": pa.int32(),
+    "image_path": pa.string(),
+    "image_mime_type": pa.string(),
+    "image_bytes": pa.int64(),
+    "image_modified_at": pa.timestamp("ns", tz="UTC"),
+}
+
+
+def image_schema(document_fields: Sequence[str]) -> pa.Schema:
+    """The document fields as text, then IMAGE_COLUMNS."""
+    fields = [pa.field(name, pa.string(), nullable=False) for name in document_fields]
+    return pa.schema(fields + [pa.field(name, _IMAGE_TYPES[name], nullable=False) for name in IMAGE_COLUMNS])
+
+
+@asset(observed=True)
+def source_documents() -> None:
+    """PDFs that page images are made from; optional, and observed only."""
+
+
+@asset()
+def page_images(
+    source_documents: None, *, images: Sequence[PageImage] = (), document_fields: Sequence[str] = ()
+) -> pa.Table:
+    """One row for each readable page image.
+
+    Columns: the document fields, then IMAGE_COLUMNS; in the order of ``images``.
+    """
+    columns = {name: [image.fields[at] for image in images] for at, name in enumerate(document_fields)}
+    return pa.table(
+        {
+            **columns,
+            "page": [image.page for image in images],
+            "image_path": [image.path for image in images],
+            "image_mime_type": [image.mime_type for image in images],
+            "image_bytes": [image.bytes for image in images],
+            "image_modified_at": [image.modified_ns for image in images],
+        }
+        if images
+        else {field.name: pa.array([], field.type) for field in image_schema(document_fields)}
+    ).cast(image_schema(document_fields))
+
+
+RESULT_SCHEMA = pa.schema([pa.field("record_key", pa.string(), nullable=False)])
+
+
+def _unique_result_keys(table: pa.Table) -> str | None:
+    return None if len(table) == len(table["record_key"].unique()) else "a record has two results"
+
+
+@asset(observed=True, checks=(Check("unique keys", _unique_result_keys),))
+def existing_results(*, keys: Sequence[str] = ()) -> pa.Table:
+    """The records that are done: those with a non-empty output result. Column: record_key."""
+    return pa.table({"record_key": pa.array(keys, pa.string())}, schema=RESULT_SCHEMA)
+
+
+@asset(observed=True)
+def ledger(*, state: Ledger) -> Ledger:
+    """What the four Prefect Variables said when the pass read them."""
+    return state
+
+
+def join_key(fields: Sequence[str], page: int) -> str:
+    """The record key of fields that are known to be good."""
+    return f"{SEPARATOR.join(fields)}{SEPARATOR}{page}"
