@@ -1,0 +1,214 @@
+"""The sections of a configuration file as frozen models: names, types, defaults, bounds and one sentence for each key.
+
+What a value of a kind may look like is in ``values.py``; what values must be together, and where they come from, in
+``settings.py``; how YAML and the environment are read, in ``loading.py``. ``docs/configuration.md`` is this file as a
+table, and a test compares the two.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from config.values import (
+    ApiVersion,
+    BaseUrl,
+    BuiltMode,
+    DocumentFields,
+    GenerationConfig,
+    Number,
+    SafeName,
+    Section,
+    Whole,
+)
+
+
+class ContextMode(StrEnum):
+    """What a page is told about the page before it."""
+
+    PREVIOUS_RESULT = "previous_result"
+    PREVIOUS_IMAGE = "previous_image"
+    NONE = "none"
+
+
+class DeadDependency(StrEnum):
+    """What the pages after a dead letter do."""
+
+    WAIT = "wait"
+    PROCEED = "proceed"
+
+
+class RecordSection(Section):
+    """What a record key is made of."""
+
+    document_fields: DocumentFields = Field(
+        default=("state", "school", "year"),
+        min_length=1,
+        max_length=8,
+        description="The fields that name a document, in the order of the folders; the page follows by itself.",
+    )
+
+
+class PathsSection(Section):
+    """Where files lie. Relative paths start from `root`."""
+
+    source_documents: Path = Field(
+        default=Path("dataset/source_documents"),
+        description="PDF files; not read yet.",
+    )
+    page_images: Path = Field(
+        default=Path("dataset/page_images"),
+        description="The scans, `{document fields}/{page}.jpg`, `.jpeg`, `.png` or `.webp`. Must exist when scanning.",
+    )
+    allow_list: Path | None = Field(
+        default=None,
+        description="A tree of `{document fields}/{page}.json`: only pages that have a file there are eligible. "
+        "null: all pages are.",
+    )
+    output_results: Path = Field(
+        default=Path("dataset/output_results"), description="The results, one JSON file a record. Made when missing."
+    )
+    manifests: Path = Field(
+        default=Path("manifests"), description="The Parquet and JSON files of Quire itself. Made when missing."
+    )
+    prompts: Path | None = Field(
+        default=None,
+        description="A folder of own prompts, `{name}/{version}.jinja`. null: those that Quire brings along.",
+    )
+    schemas: Path | None = Field(
+        default=None,
+        description="A folder that the module in `schema` is imported from, before all others. null: none.",
+    )
+
+
+class ExecutionSection(Section):
+    """How much is done at a time, and how often a record is tried."""
+
+    max_retries: Whole = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="Retries of a record after its first try; 3 means four tries. Then it is a dead letter.",
+    )
+    batch_size_limit: Whole = Field(default=500, ge=1, le=100_000, description="The most records in one batch.")
+    max_concurrent_batches: Whole = Field(
+        default=20, ge=1, le=100, description="The most batches that are active at once. Gemini takes 100 a project."
+    )
+    dry_run: bool = Field(
+        default=False, description="A pass scans, plans and says what would be sent; it sends and settles nothing."
+    )
+
+
+class ModelSection(Section):
+    """Which model reads the pages, and how it is set."""
+
+    name: SafeName = Field(default="gemini-3.5-flash", description="The model's id, without `models/`.")
+    generation_config: GenerationConfig = Field(
+        default_factory=lambda: {"temperature": 0.1, "max_output_tokens": 8192},
+        description="Passed to Gemini as it is. The response's type and schema are set by Quire and refused here.",
+    )
+
+
+class PromptSection(Section):
+    """Which prompt is sent: `{paths.prompts}/{name}/{version}.jinja`."""
+
+    name: SafeName = Field(default="page_transcript", description="The prompt's folder.")
+    version: SafeName = Field(default="v1", description="The prompt's file, without `.jinja`.")
+
+
+class ContextSection(Section):
+    """What a page is told about the page before it."""
+
+    mode: Annotated[ContextMode, BuiltMode] = Field(
+        default=ContextMode.PREVIOUS_RESULT,
+        description="`previous_result`: a page waits for the result of the page before and gets it as context; "
+        "`none`: no context, no waiting. `previous_image` is refused: it comes in the next release.",
+    )
+    on_dead_dependency: DeadDependency = Field(
+        default=DeadDependency.WAIT,
+        description="What the pages after a dead letter do: `wait` for a person, or `proceed` without its result.",
+    )
+
+
+class BatchSection(Section):
+    """Limits and times of batches at Gemini."""
+
+    poll_interval_seconds: Number = Field(
+        default=60, ge=0.1, le=86_400, description="Pause between two passes with `--watch`."
+    )
+    adoption_grace_seconds: Number = Field(
+        default=900,
+        ge=0,
+        le=172_800,
+        description="How long a job whose creation was ambiguous is looked for before its records are freed.",
+    )
+    request_timeout_seconds: Number = Field(
+        default=60, ge=0.1, le=3_600, description="Time-out of one call to Gemini, uploads of a chunk included."
+    )
+    download_timeout_seconds: Number = Field(
+        default=300, ge=0.1, le=86_400, description="Time-out of the download of a result file."
+    )
+    max_input_bytes: Whole = Field(
+        default=2_000_000_000, ge=1_000, le=2_000_000_000, description="The largest JSONL file of one batch."
+    )
+    max_upload_bytes: Whole = Field(
+        default=10_000_000_000,
+        ge=1_000,
+        le=1_000_000_000_000,
+        description="The most image bytes of one batch. Gemini stores 20 GB a project.",
+    )
+    max_enqueued_tokens: Whole = Field(
+        default=3_000_000,
+        ge=1_000,
+        le=1_000_000_000_000,
+        description="The most estimated input tokens of one batch. 3 million is the lowest tier's limit for Flash.",
+    )
+
+
+class UploadsSection(Section):
+    """How page images are uploaded."""
+
+    upload_retry_attempts: Whole = Field(
+        default=3, ge=1, le=20, description="Tries in all for one image, each a fresh upload."
+    )
+    upload_retry_backoff_seconds: Number = Field(
+        default=2, ge=0, le=3_600, description="Pause before the second try; it doubles with each further one."
+    )
+    upload_concurrency: Whole = Field(default=16, ge=1, le=256, description="Images that are uploaded at once.")
+
+
+class GeminiSection(Section):
+    """Which service is called. The key is not here: it is `GEMINI_API_KEY` in the environment."""
+
+    base_url: BaseUrl | None = Field(
+        default=None, description="Another address of the service, such as the emulator's. null: Google's."
+    )
+    api_version: ApiVersion = Field(default="v1", description="The version in the path of each call.")
+
+
+class SafetySection(Section):
+    """When a pass rather stops or waits for a person."""
+
+    put_back_minutes: Whole = Field(
+        default=60,
+        ge=0,
+        le=10_080,
+        description="A submission that vanished from the active list is put back while it is younger than this. "
+        "0: never.",
+    )
+    max_vanished_results: Whole = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="More finished records than this without their output stop the pass: a share is not mounted.",
+    )
+
+
+class RetriesSection(Section):
+    """How Prefect's tasks try again: poll, list and download."""
+
+    attempts: Whole = Field(default=4, ge=1, le=20, description="Tries in all.")
+    backoff_seconds: Number = Field(
+        default=1, ge=0, le=3_600, description="Pause before the second try; it doubles with each further one."
+    )

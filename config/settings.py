@@ -1,0 +1,210 @@
+"""All settings as one frozen value, and ``load_settings``, which makes it from a YAML file and the environment.
+
+Here stand the whole, what its parts must be together, and the folders. Single values are in ``sections.py``, the
+reading of files and variables is in ``loading.py``, the schema and prompt that are named in ``schema_loader.py``.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from assets.domain.errors import ConfigError
+from config.loading import (
+    KEY_BELONGS,
+    KEY_VARIABLE,
+    PREFIX,
+    Problem,
+    find_keys,
+    merge,
+    origin_of,
+    problem_of,
+    raise_first,
+    read_dotenv,
+    read_environment,
+    read_yaml,
+)
+from config.sections import (
+    BatchSection,
+    ContextSection,
+    ExecutionSection,
+    GeminiSection,
+    ModelSection,
+    PathsSection,
+    PromptSection,
+    RecordSection,
+    RetriesSection,
+    SafetySection,
+    UploadsSection,
+)
+from config.values import CollectionName, FilterValue, SchemaPath, Section
+
+DEFAULT_FILE = Path(__file__).with_name("default.yaml")
+SHIPPED_PROMPTS = Path(__file__).with_name("prompts")
+FILE_VARIABLE = "QUIRE_CONFIG"
+
+
+class Settings(Section):
+    """Everything that can be configured. When ``load_settings`` made it, paths are absolute and ``source`` is set."""
+
+    collection: CollectionName = Field(
+        default="",
+        description="Prefix of the names of Variables and locks: `ca` gives `ca_active_batch_ids`. "
+        "Several collections can share one Prefect.",
+    )
+    root: Path = Field(
+        default=Path(),
+        description="The folder that relative paths start from, itself relative to the configuration file.",
+    )
+    record: RecordSection = Field(default_factory=RecordSection, description="What a record key is made of.")
+    paths: PathsSection = Field(default_factory=PathsSection, description="Where files lie.")
+    filters: Mapping[str, FilterValue] = Field(
+        default_factory=dict,
+        description="Which records are eligible: document field to a list of texts, or to a range `{start, end}`.",
+    )
+    execution: ExecutionSection = Field(default_factory=ExecutionSection, description="How much, how often.")
+    model: ModelSection = Field(default_factory=ModelSection, description="The model and its settings.")
+    prompt: PromptSection = Field(default_factory=PromptSection, description="The prompt that is sent.")
+    schema_: SchemaPath = Field(
+        default="config.schemas.page_transcript:PageTranscript",
+        alias="schema",
+        description="The pydantic model that a page becomes, as `module.path:Class`.",
+    )
+    context: ContextSection = Field(default_factory=ContextSection, description="Context between pages.")
+    batch: BatchSection = Field(default_factory=BatchSection, description="Limits and times of batches.")
+    uploads: UploadsSection = Field(default_factory=UploadsSection, description="How images are uploaded.")
+    gemini: GeminiSection = Field(default_factory=GeminiSection, description="Which service is called.")
+    safety: SafetySection = Field(default_factory=SafetySection, description="When a pass rather stops.")
+    retries: RetriesSection = Field(default_factory=RetriesSection, description="Retries of Prefect's tasks.")
+
+    _source: Path | None = PrivateAttr(default=None)
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _filters_are_document_fields(self) -> Self:
+        fields = self.record.document_fields
+        for name in self.filters:
+            if name not in fields:
+                raise PydanticCustomError(
+                    "quire",
+                    "is no document field; they are {fields}",
+                    {"key": f"filters.{name}", "fields": ", ".join(fields)},
+                )
+        return self
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the settings were read from; None when they were made in Python."""
+        return self._source
+
+    @property
+    def env_file(self) -> Path:
+        """The ``.env`` that may hold the API key."""
+        return self.root / ".env"
+
+    @property
+    def prompts_folder(self) -> Path:
+        """The folder that prompts are read from."""
+        return self.paths.prompts or SHIPPED_PROMPTS
+
+    def error(self, key: str, message: str) -> ConfigError:
+        """A ConfigError about ``key`` (dotted) that names the file or the variable which set it."""
+        return ConfigError(message, source=origin_of(self._origins, key) or str(self._source or "settings"), key=key)
+
+    def anchored(self, folder: Path) -> Self:
+        """The same settings with every path absolute: ``root`` from ``folder``, all others from ``root``."""
+        root = _from(folder.absolute(), self.root)
+        paths = {name: value and _from(root, value) for name, value in self.paths}
+        return self.model_copy(update={"root": root, "paths": self.paths.model_copy(update=paths)})
+
+
+def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in ``path`` under those of the environment, with absolute paths.
+
+    ``path``: default is the file that ``QUIRE_CONFIG`` names, then the one that Quire brings along. ``environ``:
+    default is the process's own. No folder is looked at or made here (see ``check_folders``). Raises ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    path = Path(path or environ.get(FILE_VARIABLE) or DEFAULT_FILE).expanduser().absolute()
+    tree = read_yaml(path)
+    overrides = read_environment(Settings, environ)
+    problems = [Problem(KEY_BELONGS, key) for key in find_keys(tree)] + overrides.problems
+    raise_first(problems, str(path))
+    try:
+        settings = Settings.model_validate(merge(tree, overrides.tree))
+    except ValidationError as error:
+        found = [problem_of(Settings, detail) for detail in error.errors()]
+        raise_first([replace(item, source=overrides.origin(item.key)) for item in found], str(path))
+        raise
+    settings = settings.anchored(path.parent)
+    settings._source, settings._origins = path, overrides.origins
+    _refuse_settings_in_dotenv(settings.env_file)
+    return settings
+
+
+def check_folders(settings: Settings) -> None:
+    """See that the folders to read from exist, and make those to write to. Raises ConfigError."""
+    _must_exist(settings, "root", settings.root)
+    _must_exist(settings, "paths.page_images", settings.paths.page_images)
+    if settings.paths.allow_list is not None:
+        _must_exist(settings, "paths.allow_list", settings.paths.allow_list)
+    make_folders(settings)
+
+
+def make_folders(settings: Settings) -> None:
+    """Make the folders that Quire writes to, where they are missing. Raises ConfigError."""
+    for key, folder in (
+        ("paths.output_results", settings.paths.output_results),
+        ("paths.manifests", settings.paths.manifests),
+    ):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise settings.error(key, f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def read_api_key(environ: Mapping[str, str], env_file: Path | None) -> SecretStr | None:
+    """``GEMINI_API_KEY`` from ``environ``, else from ``env_file``; None when neither has one.
+
+    An empty value counts as none. Raises ConfigError, which never shows the value.
+    """
+    sources: list[tuple[str, str | None]] = [(KEY_VARIABLE, environ.get(KEY_VARIABLE))]
+    if env_file is not None:
+        sources.append((str(env_file), read_dotenv(env_file).get(KEY_VARIABLE)))
+    for source, text in sources:
+        if text is not None and text.strip():
+            key = text.strip()
+            # It travels in an HTTP header, where anything else breaks with a riddle.
+            if not key.isascii() or not key.isprintable() or " " in key:
+                raise ConfigError(
+                    "the key holds a space or a character that no key has; copy it again",
+                    source=source,
+                    key=KEY_VARIABLE,
+                )
+            return SecretStr(key)
+    return None
+
+
+def _from(folder: Path, path: Path) -> Path:
+    # Without following symbolic links: a person looks for the path as it was written.
+    return Path(os.path.normpath(folder / path.expanduser()))
+
+
+def _must_exist(settings: Settings, key: str, folder: Path) -> None:
+    if not folder.is_dir():
+        problem = "is no folder" if folder.exists() else "does not exist"
+        raise settings.error(key, f"{folder} {problem}; make it, mount it or change the setting")
+
+
+def _refuse_settings_in_dotenv(env_file: Path) -> None:
+    # Whoever writes QUIRE__EXECUTION__DRY_RUN there would believe that it counts.
+    names = [name for name in read_dotenv(env_file) if name.upper().startswith(PREFIX)]
+    if names:
+        raise ConfigError(
+            f"{names[0]}: settings are not read from .env; put it into the configuration file or the environment",
+            source=str(env_file),
+        )
