@@ -1,0 +1,229 @@
+"""The command ``quire``: arguments in, one line out when something is wrong. What a command does stands in its own
+module, which is imported when the command runs: Prefect takes seconds to import, and ``--help`` should not.
+
+Exit status 0: done what was asked; 1: failed, with one line that says why; 2: usage.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from assets.domain.errors import QuireError
+
+BUSY = "another pass is running; nothing to do here"
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Validated JSON from scanned pages through Gemini's Batch API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Configuration file.", envvar="QUIRE_CONFIG", show_default="config/default.yaml"),
+]
+Keys = Annotated[list[str], typer.Argument(help="Record keys, or ranges such as CA:Lincoln:2023:1-40.")]
+
+
+class Engine(StrEnum):
+    OCR = "ocr"
+    SCRIPT = "script"
+
+
+def main() -> None:
+    """The entry point. A QuireError is one line and exit status 1."""
+    # A run that ends at once can stop Prefect's log sender while its last line is on the way (seen in 3.8.8). That line
+    # is on the terminal; a traceback of logging's own beside it would only frighten.
+    logging.raiseExceptions = False
+    try:
+        app()
+    except QuireError as error:
+        print(f"quire: {error}", file=sys.stderr)  # noqa: T201 - the terminal is where this is said
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"quire: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    config: Config = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until nothing is runnable or in flight.")] = False,
+    accept_vanished: Annotated[
+        bool, typer.Option("--accept-vanished", help="Go on although many finished records have no result any more.")
+    ] = False,
+) -> None:
+    """One pass: settle what has finished, scan, send what can be sent."""
+    from flows.watch import run_once, run_watch
+
+    repeat = run_watch if watch else run_once
+    say(_wait_for(partial(repeat, accept_vanished=accept_vanished), config))
+
+
+@app.command()
+def scan(config: Config = None) -> None:
+    """Refresh the record manifest from the tree of page images."""
+    from flows.scan import scan as scan_flow
+
+    report = _wait_for(scan_flow, config)
+    if report is None:
+        say(BUSY)
+    else:
+        say(f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out")
+
+
+@app.command()
+def submit(config: Config = None) -> None:
+    """Send what can be sent, without polling first."""
+    from flows.submit import submit as submit_flow
+
+    report = _wait_for(submit_flow, config)
+    if report is None:
+        say(BUSY)
+    else:
+        say(
+            f"{report.submitted} batches, {report.sent} records sent"
+            + (f"; {report.stopped}" if report.stopped else "")
+        )
+
+
+@app.command()
+def poll(config: Config = None) -> None:
+    """Settle what has finished."""
+    from flows.poll import poll as poll_flow
+
+    report = _wait_for(poll_flow, config)
+    if report is None:
+        say(BUSY)
+    else:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report.outcomes.items()) or "no outcomes"
+        say(f"{report.settled} batches settled ({kinds}), {report.running} running")
+        for name in report.troubled:
+            say(f"needs a look: {name}")
+
+
+@app.command()
+def prune(config: Config = None) -> None:
+    """Take the failure counts of records that are done out of the Variables."""
+    from flows.prune import prune as prune_flow
+
+    removed = _wait_for(prune_flow, config)
+    say(BUSY if removed is None else f"{removed} counts removed")
+
+
+@app.command()
+def status(
+    config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+) -> None:
+    """What is done, in flight, waiting, dead."""
+    from flows.show import status_json, status_text
+
+    say(_wait_for(status_json if as_json else status_text, config))
+
+
+@app.command()
+def rerun(keys: Keys, config: Config = None) -> None:
+    """Have records read again: delete their results, reset their counts."""
+    from flows.show import rerun_text
+
+    say(_wait_for(partial(rerun_text, keys=keys), config))
+
+
+@app.command()
+def unblock(keys: Keys, config: Config = None) -> None:
+    """Reset the failure counts of dead letters, so that they are tried again."""
+    from flows.show import unblock_text
+
+    say(_wait_for(partial(unblock_text, keys=keys), config))
+
+
+@app.command()
+def release(
+    batch: Annotated[str, typer.Argument(help="A batch id, submitting/..., or a submission id.")],
+    config: Config = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its job at Gemini as well.")] = False,
+) -> None:
+    """Let go of a batch that is stuck; its records are sent again."""
+    from flows.show import release_text
+
+    say(_wait_for(partial(release_text, batch=batch, cancel=cancel), config))
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Run all deployments in this process, on their schedules, without a worker."""
+    from flows.deployments import serve_all
+
+    _wait_for(_nothing_more, config)
+    serve_all(config)
+
+
+@app.command()
+def emulator(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8790,
+    host: Annotated[str, typer.Option(help="Where to listen; keep it on this machine.")] = "127.0.0.1",
+    engine: Annotated[Engine, typer.Option(help="What answers: reading the image, or a script.")] = Engine.OCR,
+    rules: Annotated[Path | None, typer.Option(help="A file of rules for the answers.")] = None,
+) -> None:
+    """A local Gemini: the File and Batch APIs, answered by OCR or by a script."""
+    from emulator.server import EmulatorOptions, serve
+
+    serve(EmulatorOptions(host=host, port=port, engine=engine.value, rules_file=rules))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers running.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where everything of the demo lies.")] = Path("demo-data"),
+    documents: Annotated[int, typer.Option(min=1, max=4, help="How many documents to read.")] = 4,
+    pages: Annotated[int, typer.Option(min=2, max=6, help="How many pages each of them has.")] = 6,
+) -> None:
+    """The main job on this machine: a small corpus, a local Gemini that really reads it, Prefect's UI."""
+    from flows.demo.run import run_demo
+
+    _run(run_demo(folder.absolute(), keep=keep, documents=documents, pages=pages))
+
+
+def say(text: str) -> None:
+    """To the terminal."""
+    typer.echo(text)
+
+
+def _wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
+    """Run a command against Prefect, after a look whether it can run at all."""
+    from flows.ready import check_ready
+
+    async def run_it() -> T:
+        await check_ready(_text(config))
+        return await command(_text(config))
+
+    return _run(run_it())
+
+
+def _run(command: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end, or to Ctrl-C."""
+    try:
+        return asyncio.run(command)
+    except KeyboardInterrupt:
+        typer.echo("quire: interrupted; nothing is lost, the next pass goes on", err=True)
+        raise typer.Exit(130) from None
+
+
+async def _nothing_more(config: str | None) -> None:
+    """For a command that goes on outside of our event loop."""
+
+
+def _text(config: Path | None) -> str | None:
+    return str(config.absolute()) if config is not None else None

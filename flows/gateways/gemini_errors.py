@@ -1,0 +1,123 @@
+"""What goes wrong between us and Gemini, as errors of our own tree: one line each, the API key never in it.
+
+All that is known about the faults of google-genai stands here; the calls themselves stand in ``gemini.py``.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx2
+from google.genai import errors
+
+from assets.domain.errors import (
+    GeminiAccessError,
+    GeminiAmbiguousError,
+    GeminiDownloadError,
+    GeminiError,
+    GeminiQuotaError,
+    GeminiRefusedError,
+    GeminiTransientError,
+)
+
+MAX_MESSAGE_CHARACTERS = 300
+_REFUSED_STATUS = frozenset({400, 413, 415, 422})
+_ACCESS_STATUS = frozenset({401, 403, 404})
+# A 400 that is about us and not about the request: taken for a refusal it would count against every record.
+_ACCESS_WORDS = re.compile(r"api[ _]key|API_KEY_INVALID|location is not supported|billing|PERMISSION_DENIED", re.I)
+# Raised while the connection is made, before a byte of the request is written (httpcore's connect phase).
+_NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+# What the SDK lets through when an answer with status 200 makes no sense: no JSON, no upload URL, no ``file``, "not
+# finalized", an impossible value (pydantic's ValidationError is a ValueError).
+_SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+
+
+class Translator:
+    """Turns the SDK's exceptions into ours. ``api_key``: what no message may hold."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+
+    @contextmanager
+    def call(self, doing: str) -> Iterator[None]:
+        """For a call that may be made again: ``doing`` begins the message. Raises GeminiTransientError,
+        GeminiRefusedError, GeminiAccessError, and GeminiError for any other 4xx."""
+        with self._translated(doing, self._plain):
+            yield
+
+    @contextmanager
+    def create(self, doing: str) -> Iterator[None]:
+        """For the POST of a job. What is not certain is GeminiAmbiguousError. GeminiTransientError only if no
+        connection was made: then no byte of the request was sent, so there can be no job."""
+        with self._translated(doing, self._of_create):
+            yield
+
+    @contextmanager
+    def download(self, doing: str, received_bytes: Callable[[], int]) -> Iterator[None]:
+        """For a download: GeminiDownloadError once the answer had begun."""
+
+        def translate(doing: str, error: Exception) -> GeminiError:
+            begun = received_bytes() > 0 or isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
+            if begun and not isinstance(error, errors.APIError):
+                return GeminiDownloadError(
+                    f"{doing}: ended early after {received_bytes()} bytes ({self._said(error)}); trying again helps"
+                )
+            return self._plain(doing, error)
+
+        with self._translated(doing, translate):
+            yield
+
+    @contextmanager
+    def _translated(self, doing: str, translate: Callable[[str, Exception], GeminiError]) -> Iterator[None]:
+        try:
+            yield
+        except (errors.APIError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, *_SENSELESS) as error:
+            # Not "from error": the key stands in the headers of the request that hangs on the SDK's exception.
+            raise translate(doing, error) from None
+
+    def _plain(self, doing: str, error: Exception) -> GeminiError:
+        said = self._said(error)
+        if not isinstance(error, errors.APIError):
+            return GeminiTransientError(f"{doing}: {said}; trying again helps")
+        status = error.code
+        message = f"{doing}: HTTP {status}, {said}"
+        if status in (408, 429) or status >= 500 or status < 400 or _is_lost_upload(error):
+            return GeminiTransientError(f"{message}; trying again helps", status=status)
+        if status in _ACCESS_STATUS or (status == 400 and _ACCESS_WORDS.search(str(error))):
+            return GeminiAccessError(f"{message}; check GEMINI_API_KEY, its project, and the name", status=status)
+        if status in _REFUSED_STATUS:
+            return GeminiRefusedError(f"{message}; this request will never be taken as it is", status=status)
+        return GeminiError(f"{message}; see Gemini's documentation of this status", status=status)
+
+    def _of_create(self, doing: str, error: Exception) -> GeminiError:
+        if isinstance(error, _NOTHING_SENT):
+            return GeminiTransientError(f"{doing}: no connection, nothing was sent ({self._said(error)})")
+        if isinstance(error, errors.APIError) and error.code == 429:
+            return GeminiQuotaError(f"{doing}: HTTP 429, {self._said(error)}; nothing was created", status=429)
+        plain = self._plain(doing, error)
+        if isinstance(plain, GeminiTransientError):
+            status = f"HTTP {plain.status}, " if plain.status else ""
+            return GeminiAmbiguousError(
+                f"{doing}: {status}{self._said(error)}; the job may exist, look for its display name",
+                status=plain.status,
+            )
+        return plain
+
+    def _said(self, error: Exception) -> str:
+        """What the error says, in one line of bounded length, without the key."""
+        if isinstance(error, errors.APIError):
+            text = str(error.message or error.status or "no message")
+        elif isinstance(error, httpx2.TimeoutException | TimeoutError):
+            text = f"no answer in time ({type(error).__name__})"
+        elif isinstance(error, _SENSELESS):
+            text = f"an answer that makes no sense ({type(error).__name__}: {error})"
+        else:
+            text = str(error) or type(error).__name__
+        text = " ".join(text.replace(self._api_key, "[API key]").split()).rstrip(".")
+        return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
+
+
+def _is_lost_upload(error: errors.APIError) -> bool:
+    """Whether a chunk was refused because its upload session is gone: a fresh upload helps."""
+    request = getattr(error.response, "request", None)
+    return error.code in (404, 409, 410, 412) and request is not None and "X-Goog-Upload-Offset" in request.headers

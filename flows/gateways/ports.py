@@ -1,0 +1,111 @@
+"""The ports: what the flows ask of the outside world. Each has a real gateway in this folder and an in-memory twin in
+the tests; one contract suite holds both to what is written here. Vendor types never cross a port.
+
+Every call has a time-out of its own. What may be tried again says so by ``error.retry_helps``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import IO, Protocol
+
+from assets.domain.batch import RemoteFile, RemoteJob
+from assets.domain.ledger import CountChange, Ledger
+
+
+class Lease(Protocol):
+    """A lock that is held. Leases carry no fencing token: ask before each write."""
+
+    def check(self) -> None:
+        """Raise LeaseLostError unless the lease was renewed within the last 40 seconds."""
+
+
+class Lock(Protocol):
+    """A lock between processes, of which one can be held at a time."""
+
+    name: str
+
+    def hold(self, *, wait: bool) -> AbstractAsyncContextManager[Lease]:
+        """Hold it. ``wait=False`` raises LockBusyError at once when somebody else holds it."""
+        ...
+
+
+class LedgerTransaction(Protocol):
+    """One change of the Variables under the ledger lock. ``ledger`` is what was read after the lock was taken, and
+    follows the writes. Each method checks the lease, writes only the Variables that change, and returns what is there
+    then. All raise LeaseLostError and PrefectUnavailableError."""
+
+    ledger: Ledger
+
+    async def set_active(self, names: Sequence[str]) -> Ledger:
+        """Write ``active_batch_ids``."""
+        ...
+
+    async def apply_counts(self, changes: Iterable[CountChange]) -> Ledger:
+        """Where a count equals ``before``, make it ``after``; leave every other alone (a person has edited it)."""
+        ...
+
+    async def set_views(self, records: Mapping[str, tuple[str, Sequence[str]]]) -> Ledger:
+        """Rewrite both views. ``records``: name in the active list -> (submission id, its record keys)."""
+        ...
+
+    async def remove_counts(self, keys: Iterable[str]) -> Ledger:
+        """Take the counts of ``keys`` out and pack the pages anew (prune)."""
+        ...
+
+
+class LedgerGateway(Protocol):
+    """The four Prefect Variables and ``quire_home``."""
+
+    async def read(self) -> Ledger:
+        """A validated snapshot. Raises LedgerError naming Variable and entry, PrefectUnavailableError."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[LedgerTransaction]:
+        """Take the ledger lock (waiting for it), read afresh, and let the body write."""
+        ...
+
+    async def read_home(self) -> str | None:
+        """The id in ``quire_home``, or None if there is no such Variable."""
+        ...
+
+    async def create_home(self, home_id: str) -> str:
+        """Create missing Variables empty, then ``quire_home``. Returns the id that stands there then: somebody else's,
+        if they were first. Raises LedgerError if a Variable that holds something is there without a ``quire_home``."""
+        ...
+
+
+class GeminiGateway(Protocol):
+    """The File and Batch APIs. Single tries all: who calls decides about another one.
+
+    Raises GeminiTransientError, GeminiRefusedError, GeminiAccessError; ``create_job`` also GeminiQuotaError and
+    GeminiAmbiguousError.
+    """
+
+    async def upload(self, source: Path | IO[bytes], *, display_name: str, mime_type: str) -> RemoteFile: ...
+
+    async def list_files(self) -> list[RemoteFile]: ...
+
+    async def delete_file(self, name: str) -> None:
+        """Delete a file; one that is not there (any more) is deleted already."""
+        ...
+
+    async def create_job(self, *, model: str, display_name: str, input_file: str) -> RemoteJob:
+        """POST exactly once. GeminiAmbiguousError: time-out, 408, 5xx or a cut connection; the job may exist."""
+        ...
+
+    async def get_job(self, name: str) -> RemoteJob: ...
+
+    async def list_jobs(self) -> list[RemoteJob]:
+        """All jobs of the project, newest first as Gemini gives them, all pages."""
+        ...
+
+    async def download(self, file_name: str, destination: Path) -> int:
+        """Stream a result file to ``destination``; returns its bytes. GeminiDownloadError if it ended early."""
+        ...
+
+    async def cancel_job(self, name: str) -> None: ...
+
+    async def delete_job(self, name: str) -> None: ...
+
+    async def close(self) -> None: ...

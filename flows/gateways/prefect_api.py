@@ -1,0 +1,179 @@
+"""Calls to Prefect's API: one client, a time-out for each try, a bounded number of tries, one clear error. What is
+called stands in the gateways that use this: `ledger` and `locks`.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.context import SettingsContext, get_settings_context
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from assets.domain.errors import PrefectUnavailableError
+
+T = TypeVar("T")
+
+CALL_TIMEOUT_SECONDS = 10.0
+"""For one try: it must not take longer than the margin that a lease leaves."""
+ATTEMPTS = 8
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 5.0
+"""Prefect's own client waits 2 s after the first 503 (3.8.8, ``prefect/client/base.py``), and on SQLite a 503 comes
+whenever two writers meet, to be gone a moment later: so its repeats are switched off, and ours begin quickly."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class PrefectApi:
+    """One reused client, opened by the first call. It belongs to one event loop.
+
+    ``client_factory``: opens the client; by default the one for ``PREFECT_API_URL``.
+    """
+
+    def __init__(
+        self,
+        client_factory: Callable[[], PrefectClient] | None = None,
+        *,
+        timeout_seconds: float = CALL_TIMEOUT_SECONDS,
+        attempts: int = ATTEMPTS,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._client_factory = client_factory or _own_client
+        self._timeout_seconds = timeout_seconds
+        self._attempts = attempts
+        self._sleep = sleep
+        self._client: PrefectClient | None = None
+        self._opening = asyncio.Lock()
+        self._settings: SettingsContext | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the client; the next call opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.__aexit__(None, None, None)
+
+    async def call(
+        self,
+        send: Callable[[PrefectClient], Awaitable[T]],
+        *,
+        before_each_try: Callable[[], None] | None = None,
+        attempts: int | None = None,
+    ) -> T:
+        """Await ``send(client)``, again on time-outs, broken connections, 429 and 5xx. ``before_each_try`` is where a
+        writer asks for its lease.
+
+        Raises PrefectUnavailableError; passes on what Prefect's client makes of other answers.
+        """
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(attempts or self._attempts),
+            wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+            retry=retry_if_exception(_may_pass),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    client = await self._opened()
+                    if before_each_try is not None:
+                        before_each_try()
+                    with self._without_repeats():
+                        async with asyncio.timeout(self._timeout_seconds):
+                            return await send(client)
+        except json.JSONDecodeError as error:
+            raise PrefectUnavailableError(_not_prefect("no JSON came")) from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            if _may_pass(error) or _is_denied(error):
+                raise PrefectUnavailableError(_one_line(error)) from error
+            if _is_no_route(error):
+                raise PrefectUnavailableError(_not_prefect(f"status {status_of(error)}")) from error
+            raise
+        raise AssertionError("tenacity ends with a result or an error")
+
+    def _without_repeats(self) -> SettingsContext:
+        """Settings under which Prefect's client tries once. Made once: making them takes ten milliseconds."""
+        if self._settings is None:
+            now = get_settings_context()
+            once = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+            self._settings = SettingsContext(profile=now.profile, settings=once)
+        # A context can be entered once only.
+        return self._settings.model_copy()
+
+    async def _opened(self) -> PrefectClient:
+        async with self._opening:
+            if self._client is None:
+                try:
+                    client = self._client_factory()
+                except ValueError as error:
+                    raise PrefectUnavailableError(
+                        "no Prefect server is named: set PREFECT_API_URL to its address, as in "
+                        "http://127.0.0.1:4200/api"
+                    ) from error
+                self._client = await client.__aenter__()
+            return self._client
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that Prefect answered with, or None if there was no answer."""
+    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+
+
+def _own_client() -> PrefectClient:
+    """A client of our own: with settings that differ from Prefect's default, ``get_client`` never hands out the one of
+    the running flow, which would be closed under our hands when that flow ends (3.8.8, read in its source)."""
+    return get_client(httpx_settings={"timeout": httpx.Timeout(CALL_TIMEOUT_SECONDS)})
+
+
+def _may_pass(error: BaseException) -> bool:
+    status = status_of(error)
+    if status is not None:
+        # An expired CSRF token: the client has fetched a new one by now, but did not try again.
+        return status in (408, 429) or status >= 500 or "Invalid CSRF token" in _answer(error)
+    return isinstance(error, httpx.TransportError | TimeoutError)
+
+
+def _answer(error: BaseException) -> str:
+    return error.response.text if isinstance(error, httpx.HTTPStatusError) else ""
+
+
+def _is_denied(error: BaseException) -> bool:
+    return status_of(error) in (401, 403)
+
+
+def _is_no_route(error: BaseException) -> bool:
+    """Whether the server has no such path at all; a missing object is told in words of its own (3.8.8)."""
+    status = status_of(error)
+    if isinstance(error, httpx.HTTPStatusError) and status == 404:
+        return error.response.text == '{"detail":"Not Found"}'
+    return status == 405
+
+
+def _not_prefect(why: str) -> str:
+    """Prefect's UI, which is at the same address without ``/api``, answers like this."""
+    return f"what answers at {_address()} is not Prefect's API ({why}): PREFECT_API_URL ends in /api"
+
+
+def _address() -> str:
+    return PREFECT_API_URL.value() or "the address in PREFECT_API_URL"
+
+
+def _one_line(error: BaseException) -> str:
+    address = _address()
+    if _is_denied(error):
+        return f"Prefect at {address} refuses us ({status_of(error)}): check PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+    status = status_of(error)
+    why = f"status {status}" if status is not None else " ".join(str(error).split()) or type(error).__name__
+    return f"Prefect does not answer at {address} ({why}): start its server, or correct PREFECT_API_URL"

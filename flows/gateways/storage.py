@@ -1,0 +1,279 @@
+"""The files of a collection: manifests, batch manifests, jobs, outcomes, results. The only place that knows where each
+lies. Reading and writing only: what the tables mean stands in `assets`, when they are written in the flows.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.domain.batch import is_submission_id
+from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
+from assets.domain.record import decode_ranges, encode_ranges, parse_key
+from assets.manifest import manifest_schema
+from assets.outcomes import OUTCOME_SCHEMA
+from assets.planning import BATCH_SCHEMA, SubmissionFacts
+from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file
+from flows.gateways.trees import walk_results
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""No answer to one page is longer; a longer line of a result file is judged by its beginning, which is no JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """``manifests/jobs/{submission id}.json``: what was tried at Gemini. Written before a create is sent.
+
+    ``input_file``: ``files/...``; ``batch_id``: once it is known; ``first_look_at``: UTC, when the job was looked for
+    and not found for the first time.
+    """
+
+    submission_id: str
+    input_file: str
+    batch_id: str | None = None
+    first_look_at: datetime | None = None
+
+
+class Storage:
+    """Files under ``root``. Every method raises OSError for trouble with the disk, ManifestError for a file that
+    cannot be understood; nothing is half written."""
+
+    def __init__(self, *, root: Path, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
+        self.root = root
+        self.manifests = manifests
+        self.output_results = output_results
+        self.document_fields = tuple(document_fields)
+
+    # --- the record manifest
+
+    @property
+    def records_path(self) -> Path:
+        return self.manifests / "records.parquet"
+
+    def read_records(self) -> pa.Table | None:
+        """The record manifest, or None before the first scan. Columns: `assets.manifest.manifest_schema`."""
+        if not self.records_path.exists():
+            return None
+        return _read_table(self.records_path, manifest_schema(self.document_fields))
+
+    def write_records(self, table: pa.Table) -> None:
+        replace_file(self.records_path, lambda path: pq.write_table(table, path, compression="zstd"))
+
+    # --- submissions
+
+    def batch_path(self, submission_id: str) -> Path:
+        return self.manifests / "batches" / f"{submission_id}.parquet"
+
+    def outcomes_path(self, submission_id: str) -> Path:
+        return self.manifests / "outcomes" / f"{submission_id}.parquet"
+
+    def submissions(self) -> list[str]:
+        """Submission ids that have a batch manifest, oldest first (a ULID sorts by its time)."""
+        return _submission_ids(self.manifests / "batches")
+
+    def closed_submissions(self) -> set[str]:
+        """Submission ids that have an outcomes file."""
+        return set(_submission_ids(self.manifests / "outcomes"))
+
+    def is_closed(self, submission_id: str) -> bool:
+        return self.outcomes_path(submission_id).exists()
+
+    def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
+        return create_file(self.batch_path(submission_id), lambda path: pq.write_table(table, path))
+
+    def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
+        path = self.batch_path(submission_id)
+        table = _read_table(path, BATCH_SCHEMA)
+        try:
+            metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+            return table, SubmissionFacts.from_metadata(metadata)
+        except (KeyError, ValueError) as error:
+            raise ManifestError(path, f"its metadata is not a batch manifest's ({error}); restore it") from None
+
+    def batch_keys(self, submission_id: str) -> list[str]:
+        """The record keys of a batch manifest, in the order in which they were sent."""
+        table = _read_table(self.batch_path(submission_id), pa.schema([BATCH_SCHEMA.field("record_key")]))
+        keys: list[str] = table["record_key"].to_pylist()
+        return keys
+
+    def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
+        """The commit of a settlement. False: it was committed before, and that file stays."""
+        return create_file(
+            self.outcomes_path(submission_id), lambda path: pq.write_table(table, path, compression="zstd")
+        )
+
+    def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
+        return _read_table(self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns]))
+
+    # --- jobs
+
+    def job_path(self, submission_id: str) -> Path:
+        return self.manifests / "jobs" / f"{submission_id}.json"
+
+    def read_job(self, submission_id: str) -> JobFile | None:
+        """The jobs file, or None: then nothing was ever posted."""
+        path = self.job_path(submission_id)
+        try:
+            document = _read_json(path)
+            looked = document.get("first_look_at")
+            return JobFile(
+                submission_id=document["submission_id"],
+                input_file=document["input_file"],
+                batch_id=document.get("batch_id"),
+                first_look_at=datetime.fromisoformat(looked) if looked else None,
+            )
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(path, f"is not a jobs file ({error}); restore it") from None
+
+    def write_job(self, job: JobFile) -> None:
+        document = asdict(replace(job, first_look_at=None))
+        document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
+        document["phase"] = "confirmed" if job.batch_id else "posting"
+        text = json.dumps(document, indent=2) + "\n"
+        replace_file(self.job_path(job.submission_id), lambda path: _write_text(path, text))
+
+    # --- results
+
+    def result_path(self, record_key: str) -> Path:
+        """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key."""
+        key = parse_key(record_key, field_count=len(self.document_fields))
+        return self.output_results.joinpath(*key.fields) / f"{key.page}.json"
+
+    def read_result(self, record_key: str) -> bytes | None:
+        """The bytes of an output result, or None if there is none (an empty file is none)."""
+        try:
+            return self.result_path(record_key).read_bytes() or None
+        except FileNotFoundError:
+            return None
+
+    def write_result(self, record_key: str, content: bytes) -> bool:
+        """Write an output result. False: the record was done before, with other bytes, and that result stays."""
+        before = self.read_result(record_key)
+        if before is None:
+            replace_file(self.result_path(record_key), lambda path: _write_bytes(path, content))
+        return before is None or before == content
+
+    def delete_result(self, record_key: str) -> bool:
+        """Delete an output result: the record is not done any more. Returns whether there was one."""
+        try:
+            self.result_path(record_key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def results(self) -> "StoredResults":
+        return StoredResults(self)
+
+    def read_accepted(self) -> set[str]:
+        """The records whose missing result a person has accepted, and that have not been read again since."""
+        path = self.manifests / "accepted_vanished.json"
+        try:
+            return set(decode_ranges(_read_json(path)["records"], field_count=len(self.document_fields)))
+        except FileNotFoundError:
+            return set()
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_accepted(self, record_keys: Collection[str]) -> None:
+        text = json.dumps({"records": encode_ranges(record_keys)}, ensure_ascii=False, indent=1) + "\n"
+        replace_file(self.manifests / "accepted_vanished.json", lambda path: _write_text(path, text))
+
+    # --- what is needed for a while
+
+    def work_path(self, name: str) -> Path:
+        """A file for the time of one step: an input file before it goes up, a result file while it is settled."""
+        folder = self.manifests / "work"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
+        return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
+
+    # --- home
+
+    def read_home(self) -> str | None:
+        """The id in ``manifests/home.json``, or None if there is no such file."""
+        path = self.manifests / "home.json"
+        try:
+            home = _read_json(path)["id"]
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError):
+            home = None
+        if not isinstance(home, str) or not home:
+            raise ManifestError(path, f'is not {{"id": "..."}}; restore it, or {WAY_BACK}')
+        return home
+
+    def create_home(self, home_id: str) -> None:
+        text = json.dumps({"id": home_id}) + "\n"
+        create_file(self.manifests / "home.json", lambda path: _write_text(path, text))
+
+
+class StoredResults(Mapping[str, Mapping[str, Any]]):
+    """Output results by record key, read when they are asked for: a batch's contexts never stand in memory together."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getitem__(self, record_key: str) -> Mapping[str, Any]:
+        content = self._storage.read_result(record_key)
+        if content is None:
+            raise KeyError(record_key)
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise ManifestError(self._storage.result_path(record_key), f"is no JSON ({error}); delete it") from None
+        if not isinstance(document, dict):
+            raise ManifestError(self._storage.result_path(record_key), "is no JSON object; delete it")
+        return document
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(walk_results(self._storage.output_results, depth=len(self._storage.document_fields)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _submission_ids(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        stems = [path.stem for path in folder.iterdir() if path.suffix == ".parquet"]
+        return sorted(stem for stem in stems if is_submission_id(stem) and not stem.startswith(TEMPORARY_PREFIX))
+    return []
+
+
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of ``schema``, with the file's metadata."""
+    try:
+        table = pq.read_table(path, columns=schema.names)
+        return table.cast(schema.with_metadata(table.schema.metadata))
+    except FileNotFoundError:
+        raise ManifestError(path, "is missing; restore it from a backup") from None
+    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
+        first = str(error).partition("\n")[0]
+        raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise TypeError("no object")
+    return document
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

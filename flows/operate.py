@@ -1,0 +1,100 @@
+"""The operator's playbook, as functions: have a record read again (B), reset a dead letter (C), let go of a batch (D).
+
+Each takes the ledger lock only, so it works while a pass runs. What a person can also do by hand, in Prefect's UI and
+in the folders, stands in docs/operations.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assets.domain.batch import SubmissionState, claim_name
+from assets.domain.errors import GeminiError, QuireError
+from assets.domain.ledger import CountChange
+from assets.domain.outcome import OutcomeKind
+from assets.domain.record import decode_ranges
+from flows.gateways.ports import LedgerGateway
+from flows.gateways.storage import Storage
+from flows.passes import Pass
+from flows.protocol.active import Standing, resolve
+from flows.protocol.closing import close, close_uniformly, refresh_views
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """``deleted``: records whose output result was deleted; ``reset``: records whose count was taken away."""
+
+    deleted: tuple[str, ...]
+    reset: tuple[str, ...]
+
+
+async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> Reset:
+    """Have records read again: delete their output results and reset their counts. ``entries``: keys or ranges.
+
+    Raises RecordKeyError (then nothing was done), LedgerError.
+    """
+    keys = decode_ranges(entries, field_count=field_count)
+    reset = await unblock(ledger, keys, field_count=field_count)
+    deleted = tuple(key for key in keys if storage.delete_result(key))
+    # A person wants them gone: a pass must not take them for results on a share that is not mounted.
+    storage.write_accepted(storage.read_accepted().union(deleted))
+    return Reset(deleted, reset)
+
+
+async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> tuple[str, ...]:
+    """Reset the failure counts of records; returns those that had one. ``entries``: keys or ranges.
+
+    Raises RecordKeyError, LedgerError.
+    """
+    keys = decode_ranges(entries, field_count=field_count)
+    async with ledger.transaction() as change:
+        counted = [key for key in keys if change.ledger.counts.get(key, 0)]
+        await change.apply_counts(CountChange(key, change.ledger.counts[key], 0) for key in counted)
+    return tuple(counted)
+
+
+async def release(p: Pass, name: str, *, cancel: bool) -> str:
+    """Let go of a batch: its records are free for a new one. ``name``: a batch id, ``submitting/...`` or a submission
+    id; ``cancel``: cancel its job at Gemini as well. Returns what was done, in a line. Raises QuireError."""
+    standing = resolve(p.services.storage, await p.services.ledger.read())
+    if name in standing.unknown:
+        async with p.services.ledger.transaction() as change:
+            await change.set_active([each for each in change.ledger.active if each != name])
+        cancelled = await _cancel(p, name) if cancel else ""
+        return f"{name} is taken out of active_batch_ids; no file here knew its records{cancelled}"
+    submission_id, state = _named(p.services.storage, standing, name)
+    job = p.services.storage.read_job(submission_id)
+    batch_id = job.batch_id if job is not None else None
+    said = ""
+    if batch_id is not None:
+        said = await _cancel(p, batch_id) if cancel else f"; its job {batch_id} may still run: --cancel ends it"
+    if state is SubmissionState.SETTLED:
+        table = await close(p, submission_id, state, None)
+        return f"{name} was settled already; it is let go of now, {len(table)} records"
+    table = await close_uniformly(
+        p, submission_id, state, OutcomeKind.RELEASED, message="released by a person", batch_id=batch_id
+    )
+    if state is SubmissionState.UNCLAIMED:
+        await refresh_views(p)
+    if set(table["kind"].unique().to_pylist()) != {OutcomeKind.RELEASED}:
+        return f"{name} was settled by a pass at the same moment; it is not released"
+    return f"{name} is released, {len(table)} records are free{said}"
+
+
+def _named(storage: Storage, standing: Standing, name: str) -> tuple[str, SubmissionState]:
+    """The open submission that a person means. Raises QuireError."""
+    for each in standing.active:
+        if name in (each.name, each.submission_id):
+            return each.submission_id, each.state
+    for submission_id in standing.strays:
+        job = storage.read_job(submission_id)
+        if name in (submission_id, claim_name(submission_id)) or (job is not None and job.batch_id == name):
+            return submission_id, SubmissionState.UNCLAIMED
+    raise QuireError(f"{name}: no such batch is active; quire status lists those that are")
+
+
+async def _cancel(p: Pass, batch_id: str) -> str:
+    try:
+        await p.services.gemini.cancel_job(batch_id)
+    except GeminiError as error:
+        return f"; its job could not be cancelled: {error}"
+    return "; its job is being cancelled"

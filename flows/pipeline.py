@@ -1,0 +1,54 @@
+"""One pass of the pipeline: poll, scan, submit, under the pass lock. Short, and meant to run every few minutes."""
+
+from dataclasses import dataclass
+
+from prefect import flow
+
+from flows.one_line import one_line
+from flows.passes import open_pass
+from flows.poll import PollReport, poll
+from flows.prune import prune_if_crowded
+from flows.scan import ScanReport, scan
+from flows.submit import DRY_RUN, SubmitReport, submit
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """What a pass did."""
+
+    poll: PollReport
+    scan: ScanReport
+    submit: SubmitReport
+
+    @property
+    def needs_person(self) -> list[str]:
+        """Batches and pages that no further pass will help, a line each."""
+        batches = [f"batch {name}: see the log, then perhaps quire release {name}" for name in self.poll.troubled]
+        return batches + [f"page {key}: its image cannot be read" for key in self.submit.unreadable]
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing was sent, nothing runs, nothing can be run: another pass would do nothing either. What is left, if
+        anything, needs a person."""
+        can_send = self.submit.states["runnable"] > len(self.submit.unreadable) and self.submit.stopped != DRY_RUN
+        return not (self.submit.sent or self.poll.running or can_send)
+
+
+@flow(name="pipeline", persist_result=False)
+@one_line
+async def pipeline(
+    config: str | None = None, wait_for_turn: bool = False, accept_vanished: bool = False
+) -> PassReport | None:
+    """Settle what has finished, refresh the manifest, send what can be sent.
+
+    ``config``: path of the configuration file. ``wait_for_turn``: wait while another pass runs, instead of raising
+    PassBusyError. ``accept_vanished``: go on although many finished records have no result any more.
+    """
+    async with open_pass(config, wait=wait_for_turn, accept_vanished=accept_vanished) as p:
+        # A dry run changes nothing that costs or that a person would miss: it only looks at what could be sent.
+        polled = PollReport() if p.services.settings.execution.dry_run else await poll(config)
+        scanned = await scan(config)
+        submitted = await submit(config)
+        if not p.services.settings.execution.dry_run:
+            await prune_if_crowded(p)
+        return PassReport(polled, scanned, submitted)

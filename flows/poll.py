@@ -1,0 +1,172 @@
+"""Poll: ask Gemini for the jobs in the active list, settle what has finished, find again what was lost on the way, and
+put right what a person did to the list. New batches stand in `submit`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow
+from ulid import ULID
+
+from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
+from assets.domain.errors import GeminiAccessError, GeminiError, SchemaError
+from assets.domain.outcome import OutcomeKind
+from flows.logs import logger
+from flows.one_line import one_line
+from flows.passes import Pass, open_pass
+from flows.protocol.active import ActiveSubmission, Standing, check_known, resolve, views
+from flows.protocol.adoption import resume
+from flows.protocol.closing import close, close_uniformly, refresh_views
+from flows.protocol.settlement import settle
+from flows.retries import retried
+
+UNKNOWN_STATE_PATIENCE = timedelta(hours=72)
+"""A job lives 48 hours; a state that we do not know after 72 needs a person."""
+
+
+@dataclass(slots=True)
+class PollReport:
+    """``settled``: batches; ``outcomes``: kind -> records; ``running``: batches that are not finished, claims that are
+    looked for, and what the next pass tries again; ``troubled``: names that need a person."""
+
+    settled: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    running: int = 0
+    troubled: list[str] = field(default_factory=list)
+
+
+@flow(name="poll", persist_result=False)
+@one_line
+async def poll(config: str | None = None) -> PollReport:
+    """Settle what has finished. ``config``: path of the configuration file."""
+    async with open_pass(config) as p:
+        return await poll_batches(p)
+
+
+async def poll_batches(p: Pass) -> PollReport:
+    """Bring every active submission as far as it goes now. Trouble with one batch does not hold up the others.
+
+    Raises StateError and GeminiError (when not even the list can be had).
+    """
+    report = PollReport()
+    ledger = await p.services.ledger.read()
+    standing = resolve(p.services.storage, ledger)
+    check_known(p.services.storage, ledger, standing)
+    if standing.strays:
+        await _welcome_strays(p, standing)
+        standing = resolve(p.services.storage, await p.services.ledger.read())
+    if not standing.active:
+        return report
+    jobs = await retried(p.services.settings, "list_batches", p.services.gemini.list_jobs)
+    for each in standing.active:
+        try:
+            await _advance(p, each, jobs, report)
+        except GeminiAccessError:
+            report.troubled.append(each.name)
+            logger().exception(
+                "Gemini does not give us %s. If the key and the project are right, run quire release %s",
+                each.name,
+                each.name,
+            )
+        except SchemaError:
+            report.troubled.append(each.name)
+            logger().exception("Cannot settle %s: its results are there, and wait for the schema", each.name)
+        except (GeminiError, OSError):
+            report.running += 1
+            logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
+    return report
+
+
+async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport) -> None:
+    if each.state is SubmissionState.SETTLED:
+        await close(p, each.submission_id, each.state, None)
+    elif each.state is not SubmissionState.ACTIVE:
+        await resume(p, each, jobs)
+        report.running += 1
+    else:
+        job = await _find_job(p, each, jobs)
+        if job.is_terminal:
+            for kind, count in (await settle(p, each.submission_id, job)).items():
+                report.outcomes[kind] = report.outcomes.get(kind, 0) + count
+            report.settled += 1
+        elif _is_overdue(p, each, job):
+            report.troubled.append(each.name)
+            logger().error("%s is in the unknown state %s; run quire release %s", each.name, job.raw_state, each.name)
+        else:
+            report.running += 1
+
+
+async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> RemoteJob:
+    """The job in the list, or by a question of its own: never call a job dead because a list lacks it, nor its results
+    missing because a list does not name their file."""
+    found = next((job for job in jobs if job.name == each.name), None)
+    if found is not None and (found.result_file is not None or found.state not in STATES_WITH_RESULTS):
+        return found
+
+    async def get() -> RemoteJob:
+        return await p.services.gemini.get_job(each.name)
+
+    return await retried(p.services.settings, "get_batch", get)
+
+
+def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
+    """Whether a job has been in a state that we do not know for longer than any job lives."""
+    age = p.services.now() - submitted_at(each.submission_id)
+    return job.state is JobState.UNKNOWN and age > UNKNOWN_STATE_PATIENCE
+
+
+async def _welcome_strays(p: Pass, standing: Standing) -> None:
+    """A batch manifest without outcomes that is not active was taken out by a person, or by an editor that was opened
+    before the claim and saved after it: put back while it is young, released when it is not. Where nothing was posted
+    (its pass may have died before the claim) nothing can be lost: released at once."""
+    young = timedelta(minutes=p.services.settings.safety.put_back_minutes)
+    for submission_id in standing.strays:
+        was_posted = p.services.storage.read_job(submission_id) is not None
+        _, facts = p.services.storage.read_batch_manifest(submission_id)
+        # Since its claim: the uploads before it can take an hour.
+        if was_posted and p.services.now() - facts.created_at < young:
+            await _put_back(p, submission_id)
+        else:
+            await let_stray_go(p, submission_id)
+    await refresh_views(p)
+
+
+async def _put_back(p: Pass, submission_id: str) -> None:
+    storage = p.services.storage
+    job = storage.read_job(submission_id)
+    name = job.batch_id if job is not None and job.batch_id else claim_name(submission_id)
+    async with p.services.ledger.transaction() as change:
+        p.lease.check()
+        await change.set_active([*change.ledger.active, name])
+        await change.set_views(views(storage, resolve(storage, change.ledger)))
+    logger().warning(
+        "%s was taken out of active_batch_ids less than %d minutes after it was made: put back. "
+        "To let go of it now, run quire release %s",
+        name,
+        p.services.settings.safety.put_back_minutes,
+        name,
+    )
+
+
+async def let_stray_go(p: Pass, submission_id: str) -> None:
+    """Release a submission that a person has taken out of the active list; its job is cancelled if it still runs."""
+    job = p.services.storage.read_job(submission_id)
+    if job is not None and job.batch_id:
+        try:
+            await p.services.gemini.cancel_job(job.batch_id)
+        except GeminiError as error:
+            logger().warning("%s could not be cancelled: %s", job.batch_id, error)
+    await close_uniformly(
+        p,
+        submission_id,
+        SubmissionState.UNCLAIMED,
+        OutcomeKind.RELEASED,
+        message="taken out of active_batch_ids by a person",
+        batch_id=job.batch_id if job is not None else None,
+    )
+    logger().warning("Batch Released: %s: its records are free", submission_id)
+
+
+def submitted_at(submission_id: str) -> datetime:
+    """When the submission was made: a ULID begins with its time."""
+    return ULID.from_str(submission_id.upper()).datetime.astimezone(UTC)

@@ -1,0 +1,109 @@
+"""How a claim and a job come together: the confirmation after a create, and the look for a job whose create answered
+nothing certain, or whose pass died before it could be noted.
+
+Gemini knows no request ids: a job of ours is known by its display name, which is the submission id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from assets.domain.batch import RemoteJob, SubmissionState, claim_name
+from assets.domain.errors import GeminiAccessError, GeminiError
+from assets.domain.outcome import OutcomeKind
+from flows.gateways.storage import JobFile
+from flows.logs import logger
+from flows.passes import Pass
+from flows.protocol.active import ActiveSubmission, resolve, views
+from flows.protocol.closing import close_uniformly
+
+
+async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob) -> bool:
+    """Write the batch id into the jobs file, the active list and the views.
+
+    False: the claim was gone, so a person had let go of it; the job is cancelled and the submission released.
+    """
+    storage, name = p.services.storage, claim_name(submission_id)
+    p.lease.check()
+    storage.write_job(replace(job_file, batch_id=job.name))
+    async with p.services.ledger.transaction() as change:
+        is_claimed = name in change.ledger.active
+        if is_claimed:
+            p.lease.check()
+            await change.set_active([job.name if each == name else each for each in change.ledger.active])
+            await change.set_views(views(storage, resolve(storage, change.ledger)))
+    if not is_claimed:
+        logger().warning("The claim of %s was taken out while its job was created: cancelled, released", submission_id)
+        try:
+            await p.services.gemini.cancel_job(job.name)
+        except GeminiError as error:
+            # A person has let go of it: that its job runs on does not change this.
+            logger().warning("%s could not be cancelled: %s", job.name, error)
+        await close_uniformly(
+            p,
+            submission_id,
+            SubmissionState.UNCLAIMED,
+            OutcomeKind.RELEASED,
+            message="taken out by a person",
+            batch_id=job.name,
+        )
+    return is_claimed
+
+
+async def resume(p: Pass, claimed: ActiveSubmission, jobs: Sequence[RemoteJob]) -> None:
+    """Go on with a claim that an earlier pass left: look for its job, or release it where nothing was posted."""
+    if claimed.job is None:
+        logger().warning("Claim %s was left before anything was posted: released", claimed.submission_id)
+        await close_uniformly(
+            p, claimed.submission_id, claimed.state, OutcomeKind.RELEASED, message="left before anything was posted"
+        )
+        return
+    await look_up(p, claimed.submission_id, claimed.job, jobs)
+
+
+async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence[RemoteJob] | None = None) -> None:
+    """Adopt the job that bears the submission's name. If none does, look again in later passes until the grace is
+    over, then release.
+
+    ``jobs``: what Gemini lists, if that was asked for just now. A look that fails decides nothing. Raises
+    GeminiAccessError when Gemini does not know a job that it once confirmed: that needs a person.
+    """
+    if jobs is None or job_file.batch_id is not None:
+        # A job that was confirmed exists, whatever a list that lags says.
+        known = job_file.batch_id
+        try:
+            jobs = [await p.services.gemini.get_job(known)] if known else await p.services.gemini.list_jobs()
+        except GeminiError as error:
+            if known and isinstance(error, GeminiAccessError):
+                raise
+            logger().warning("Cannot look for the job of %s now (%s); the next pass looks", submission_id, error)
+            return
+    ours = sorted(
+        (job for job in jobs if job.display_name == submission_id),
+        key=lambda job: job.created_at or datetime.max.replace(tzinfo=UTC),
+    )
+    for double in ours[1:]:
+        logger().warning("%s stands twice at Gemini: %s is cancelled", submission_id, double.name)
+        if not double.is_terminal:
+            await p.services.gemini.cancel_job(double.name)
+    if ours:
+        if await confirm(p, submission_id, job_file, ours[0]):
+            logger().info("Batch Adopted: %s is %s", submission_id, ours[0].name)
+        return
+    now, first_look = p.services.now(), job_file.first_look_at
+    if first_look is None:
+        p.services.storage.write_job(replace(job_file, first_look_at=now))
+        first_look = now
+    grace = p.services.settings.batch.adoption_grace_seconds
+    waited = (now - first_look).total_seconds()
+    if waited < grace:
+        logger().warning(
+            "No job bears the name %s yet; its records stay in flight, looking again for %.0f s",
+            submission_id,
+            grace - waited,
+        )
+        return
+    logger().warning("No job bears the name %s after %.0f s: released", submission_id, waited)
+    await close_uniformly(
+        p, submission_id, SubmissionState.POSTING, OutcomeKind.RELEASED, message="no job was found at Gemini"
+    )

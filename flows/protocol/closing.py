@@ -1,0 +1,121 @@
+"""How a submission ends: the last steps of a settlement, of a release, and of what is neither. Each step can be
+repeated; a pass that finds the outcomes file goes on behind it.
+
+The order is the protocol: outcomes (the commit), counts, uploads, report, views, active list.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import pyarrow as pa
+from prefect.artifacts import acreate_markdown_artifact
+
+from assets.domain.batch import SubmissionEvent, SubmissionState, transition
+from assets.domain.errors import GeminiError
+from assets.domain.outcome import OutcomeKind
+from assets.outcomes import count_changes, uniform_outcomes, with_counts
+from assets.reports import totals
+from flows.gateways.ports import LedgerTransaction
+from flows.logs import logger
+from flows.passes import Pass
+from flows.protocol.active import resolve, views
+
+
+async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: pa.Table | None) -> pa.Table:
+    """End a submission and return its committed outcomes.
+
+    ``outcomes``: what is to be committed, or None where the outcomes file is there already. Raises OSError: then
+    nothing was freed, and the next pass comes here again.
+    """
+    storage = p.services.storage
+    if outcomes is not None:
+        async with p.services.ledger.transaction() as change:
+            p.lease.check()
+            storage.create_outcomes(submission_id, with_counts(outcomes, change.ledger.counts))
+            committed = storage.read_outcomes(submission_id)
+            await change.apply_counts(count_changes(committed))
+        state = transition(state, SubmissionEvent.COMMIT)
+    else:
+        committed = storage.read_outcomes(submission_id)
+        async with p.services.ledger.transaction() as change:
+            p.lease.check()
+            await change.apply_counts(count_changes(committed))
+    await delete_uploads(p, submission_id)
+    await _report(p, submission_id, committed)
+    if state is SubmissionState.SETTLED:
+        async with p.services.ledger.transaction() as change:
+            p.lease.check()
+            await _let_go(p, change, submission_id)
+    return committed
+
+
+async def close_uniformly(
+    p: Pass, submission_id: str, state: SubmissionState, kind: OutcomeKind, *, message: str, batch_id: str | None = None
+) -> pa.Table:
+    """End a submission in which the same happened to every record, such as a release."""
+    table, facts = p.services.storage.read_batch_manifest(submission_id)
+    keys: Sequence[str] = table["record_key"].to_pylist()
+    outcomes = uniform_outcomes(
+        keys, kind, messages=message, batch_id=batch_id, facts=facts, settled_at=p.services.now()
+    )
+    return await close(p, submission_id, state, outcomes)
+
+
+async def refresh_views(p: Pass) -> None:
+    """Make the views say what the active list says, after a submission ended that had left it before."""
+    async with p.services.ledger.transaction() as change:
+        p.lease.check()
+        await change.set_views(views(p.services.storage, resolve(p.services.storage, change.ledger)))
+
+
+async def delete_uploads(p: Pass, submission_id: str) -> None:
+    """Delete what was uploaded for a submission. What cannot be deleted now expires after 48 hours (documented limit
+    of the File API)."""
+    storage = p.services.storage
+    table, _ = storage.read_batch_manifest(submission_id)
+    names = [name for name in table["file_name"].to_pylist() if name is not None]
+    job = storage.read_job(submission_id)
+    if job is not None:
+        names.append(job.input_file)
+    await delete_files(p, names)
+
+
+async def delete_files(p: Pass, names: Sequence[str]) -> None:
+    """Delete uploaded files, as many at once as are uploaded at once."""
+    limit = asyncio.Semaphore(p.services.settings.uploads.upload_concurrency)
+
+    async def delete(name: str) -> str | None:
+        async with limit:
+            try:
+                await p.services.gemini.delete_file(name)
+            except GeminiError as error:
+                return f"{name}: {error}"
+            return None
+
+    problems = [each for each in await asyncio.gather(*(delete(name) for name in names)) if each]
+    if problems:
+        logger().warning(
+            "%d uploads were not deleted, they expire by themselves; the first: %s", len(problems), problems[0]
+        )
+
+
+async def _let_go(p: Pass, change: LedgerTransaction, submission_id: str) -> None:
+    standing = resolve(p.services.storage, change.ledger)
+    await change.set_views(views(p.services.storage, standing, without=submission_id))
+    leaving = {each.name for each in standing.active if each.submission_id == submission_id}
+    await change.set_active([name for name in change.ledger.active if name not in leaving])
+
+
+async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
+    if set(committed["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}:
+        return
+    settings = p.services.settings
+    markdown = await p.services.mirror.materialize(
+        "batch_report", committed, None, about=submission_id, max_retries=settings.execution.max_retries
+    )
+    await acreate_markdown_artifact(
+        markdown=markdown,
+        key=f"{settings.collection.replace('_', '-')}-batch-report".lstrip("-"),
+        description=f"Submission {submission_id}: "
+        + ", ".join(f"{count} {kind}" for kind, count in totals(committed).items()),
+    )

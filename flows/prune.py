@@ -1,0 +1,41 @@
+"""Prune: take the failure counts of records that are done out of the Variables. Runs monthly, and by itself when the
+counts pass four pages.
+"""
+
+import asyncio
+
+from prefect import flow
+
+from flows.gateways.trees import walk_results
+from flows.logs import logger
+from flows.one_line import one_line
+from flows.passes import Pass, open_pass
+
+MAX_COUNT_PAGES = 4
+
+
+@flow(name="prune", persist_result=False)
+@one_line
+async def prune(config: str | None = None) -> int:
+    """Remove the counts of records that are done; returns how many. ``config``: path of the configuration file."""
+    async with open_pass(config) as p:
+        return await prune_counts(p)
+
+
+async def prune_if_crowded(p: Pass) -> None:
+    """Prune when the counts stand on more than MAX_COUNT_PAGES Variables."""
+    if len((await p.services.ledger.read()).count_pages) > MAX_COUNT_PAGES:
+        await prune_counts(p)
+
+
+async def prune_counts(p: Pass) -> int:
+    """Remove the counts of records that have an output result."""
+    settings = p.services.settings
+    depth = len(settings.record.document_fields)
+    done = set(await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth))
+    async with p.services.ledger.transaction() as change:
+        finished = sorted(done & change.ledger.counts.keys())
+        p.lease.check()
+        await change.remove_counts(finished)
+    logger().info("Pruned: %d failure counts of records that are done", len(finished))
+    return len(finished)

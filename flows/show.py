@@ -1,0 +1,85 @@
+"""What the commands that read, and the operator's commands, say in the terminal."""
+
+import json
+from collections.abc import Sequence
+
+from assets.candidates import RecordState
+from config.settings import load_settings
+from flows import operate
+from flows.passes import OperatorsLease, Pass, ensure_home
+from flows.status import Status, collect_status
+from flows.wiring import config_path, make_storage, open_ledger, open_services
+
+MAX_LISTED = 50
+
+
+async def read_status(config: str | None) -> Status:
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    async with open_ledger(settings) as ledger:
+        return await collect_status(settings, storage, ledger)
+
+
+async def status_json(config: str | None) -> str:
+    return json.dumps((await read_status(config)).as_json(), ensure_ascii=False, indent=2)
+
+
+async def status_text(config: str | None) -> str:
+    """The numbers, the batches, what needs a person."""
+    found = await read_status(config)
+    width = max(len(state) for state in RecordState)
+    lines = [f"{'records':<{width}} {found.records:>9}"]
+    lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
+    lines.append(f"waves left {found.waves_left}")
+    for batch in found.batches:
+        records = "records unknown" if batch.records is None else f"{batch.records} records"
+        lines.append(f"{batch.name}  {batch.state}  {records}")
+    if found.failures:
+        lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
+    return "\n".join([*lines, *_needs(found)])
+
+
+async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
+    """What is left for a person when nothing can go on by itself. ``more``: lines that the last pass knows."""
+    found = await read_status(config)
+    done = f"{found.states[RecordState.DONE]} of {found.records} records are done"
+    needs = [*more[:MAX_LISTED], *_needs(found)]
+    return "\n".join([done + (", nothing is left" if not needs else "; the rest needs a person:"), *needs])
+
+
+async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
+    settings = load_settings(config_path(config))
+    storage, fields = make_storage(settings), len(settings.record.document_fields)
+    async with open_ledger(settings) as ledger:
+        await ensure_home(storage, ledger)
+        found = await operate.rerun(storage, ledger, keys, field_count=fields)
+    return f"{len(found.deleted)} results deleted, {len(found.reset)} counts reset"
+
+
+async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
+    settings = load_settings(config_path(config))
+    async with open_ledger(settings) as ledger:
+        await ensure_home(make_storage(settings), ledger)
+        reset = await operate.unblock(ledger, keys, field_count=len(settings.record.document_fields))
+    return f"{len(reset)} counts reset"
+
+
+async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
+    settings = load_settings(config_path(config))
+    async with open_services(settings) as services:
+        await ensure_home(services.storage, services.ledger)
+        return await operate.release(Pass(services, OperatorsLease()), batch, cancel=cancel)
+
+
+def _needs(found: Status) -> list[str]:
+    lines = []
+    for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
+        behind = found.blocking.get(key, 0)
+        lines.append(
+            f"dead letter {key}: {failures} failures" + (f", {behind} records wait behind it" if behind else "")
+        )
+    if len(found.dead_letters) > MAX_LISTED:
+        lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
+    if found.dead_letters:
+        lines.append("try them again with: quire unblock KEY...")
+    return lines

@@ -1,0 +1,146 @@
+"""What is done, in flight, waiting, dead: the numbers of ``quire status`` and of the notebook. Read only: not even the
+tie between folder and Prefect database is made here.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_left
+from assets.domain.batch import claim_name
+from assets.domain.ledger import Ledger
+from assets.domain.outcome import ANSWERED_WELL
+from assets.manifest import manifest_schema
+from assets.sources import existing_results
+from config.settings import Settings
+from flows.gateways.ports import LedgerGateway
+from flows.gateways.storage import Storage
+from flows.gateways.trees import walk_results
+from flows.passes import check_home
+from flows.protocol.active import inflight_keys, resolve
+from flows.submit import run_rules
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A name in the active list. ``state``: a SubmissionState, or "unknown" if no file here knows the name; then
+    ``submission_id`` and ``records`` are None."""
+
+    name: str
+    submission_id: str | None
+    state: str
+    records: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
+    nothing fails any more; ``failures``: outcome kind -> how often, over all submissions; ``dead_letters``: record key
+    -> failures; ``blocking``: dead or held record key -> records that wait behind it."""
+
+    collection: str
+    records: int
+    states: Mapping[str, int]
+    waves_left: int
+    batches: tuple[BatchStatus, ...]
+    failures: Mapping[str, int]
+    dead_letters: Mapping[str, int]
+    blocking: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
+        document = asdict(self)
+        states = document.pop("states")
+        return {"collection": document.pop("collection"), "records": document.pop("records"), **states, **document}
+
+
+async def collect_status(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Status:
+    """Read everything and count. Raises StateError, PrefectUnavailableError."""
+    ledger = await read_ledger(storage, ledger_gateway)
+
+    def count() -> Status:
+        return status_of(settings, storage, ledger, state_table(settings, storage, ledger))
+
+    return await asyncio.to_thread(count)
+
+
+async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
+    """What the Variables say; before the very first pass, nothing. Raises StateError, PrefectUnavailableError."""
+    return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
+
+
+def ledger_of_files(storage: Storage) -> Ledger:
+    """What the files alone tell of the ledger, for people to look at where Prefect does not answer; never to be acted
+    upon. Active is what has no outcomes, a count is what the record's last counted outcome made of it: a batch that a
+    person has let go of and a count that a person has reset are not seen."""
+    closed = storage.closed_submissions()
+    names = []
+    for submission_id in storage.submissions():
+        if submission_id not in closed:
+            job = storage.read_job(submission_id)
+            names.append(job.batch_id if job is not None and job.batch_id else claim_name(submission_id))
+    counts: dict[str, int] = {}
+    for submission_id in sorted(closed):
+        table = storage.read_outcomes(submission_id, ["record_key", "count_after"])
+        counted = table.filter(table["count_after"].is_valid())
+        counts.update(zip(counted["record_key"].to_pylist(), counted["count_after"].to_pylist(), strict=True))
+    return _ledger(tuple(names), counts)
+
+
+def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Table:
+    """All records with their states: see `assets.candidates.record_states`."""
+    manifest = storage.read_records()
+    if manifest is None:
+        manifest = manifest_schema(settings.record.document_fields).empty_table()
+    done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
+    inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
+    return record_states(manifest, existing_results(keys=done), ledger, inflight=inflight, rules=run_rules(settings))
+
+
+def status_of(settings: Settings, storage: Storage, ledger: Ledger, states: pa.Table) -> Status:
+    """Count. ``states``: the `state_table` of the same ledger."""
+    dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
+    return Status(
+        collection=settings.collection,
+        records=len(states),
+        states={state.value: count for state, count in count_states(states).items()},
+        waves_left=waves_left(states, context_mode=settings.context.mode),
+        batches=tuple(_batches(storage, ledger)),
+        failures=failures_by_kind(storage),
+        dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
+        blocking=blocked_successors(states),
+    )
+
+
+def failures_by_kind(storage: Storage) -> dict[str, int]:
+    """Outcome kind -> how often, over all outcomes that brought no result; most frequent first."""
+    found: dict[str, int] = {}
+    for submission_id in storage.closed_submissions():
+        for row in storage.read_outcomes(submission_id, ["kind"])["kind"].value_counts().to_pylist():
+            if row["values"] not in ANSWERED_WELL:
+                found[row["values"]] = found.get(row["values"], 0) + row["counts"]
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:
+    standing = resolve(storage, ledger)
+    known = [
+        BatchStatus(each.name, each.submission_id, each.state.value, len(storage.batch_keys(each.submission_id)))
+        for each in standing.active
+    ]
+    return known + [BatchStatus(name, None, "unknown", None) for name in standing.unknown]
+
+
+def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:
+    return Ledger(
+        prefix="",
+        active=active,
+        count_pages={1: counts},
+        batch_record_keys={},
+        inflight_record_ids=(),
+        stored={},
+    )
