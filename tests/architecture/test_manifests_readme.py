@@ -1,0 +1,54 @@
+"""manifests/README.md names every column that the files have, with its type, in their order, and every kind."""
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, OutcomeKind
+from assets.manifest import manifest_schema
+from assets.outcomes import OUTCOME_SCHEMA
+from assets.planning import BATCH_SCHEMA
+from assets.results import MAX_MESSAGE_CHARS, MAX_RAW_CHARS
+from config.settings import Settings
+
+TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")
+_PARTS = re.split(r"^## (.*)$", TEXT, flags=re.MULTILINE)
+SECTIONS = dict(zip(_PARTS[1::2], _PARTS[2::2], strict=True))
+
+
+def table(body: str) -> list[tuple[str, str, str]]:
+    """The rows of the section's one table: column, type, meaning."""
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in body.splitlines() if line[:1] == "|"]
+    assert rows[0] == ("column", "type", "meaning")
+    assert all(len(row) == 3 for row in rows)
+    return [(row[0], row[1], row[2]) for row in rows[2:]]
+
+
+@pytest.mark.parametrize(
+    ("heading", "schema"),
+    [
+        ("records.parquet", manifest_schema(Settings().record.document_fields)),
+        ("batches/{submission id}.parquet", BATCH_SCHEMA),
+        ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
+    ],
+)
+def test_every_column_is_described_with_its_type(heading: str, schema: pa.Schema) -> None:
+    rows = table(SECTIONS[heading])
+    assert [(name, type_) for name, type_, _ in rows] == [(field.name, str(field.type)) for field in schema]
+    for (name, _, meaning), field in zip(rows, schema, strict=True):
+        assert meaning, f"{name} has a meaning"
+        assert ("null" in meaning) == field.nullable, f"{name}: whether it can be empty"
+
+
+def test_every_kind_of_outcome_is_named_in_its_group() -> None:
+    body = SECTIONS["outcomes/{submission id}.parquet"]
+    groups = [set(re.findall(r"`([a-z_]+)`", line)) for line in body.splitlines() if line.startswith("- ")]
+    assert groups == [set(ANSWERED_WELL), set(COUNTED), set(FREED)]
+    assert set.union(*groups) == set(OutcomeKind)
+
+
+def test_the_bounds_that_are_told_are_those_of_the_code() -> None:
+    assert f"at most {MAX_MESSAGE_CHARS} characters" in TEXT
+    assert f"at most {MAX_RAW_CHARS:,} characters" in TEXT

@@ -1,0 +1,51 @@
+"""Fixtures that tests of several folders share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
+from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
+from tests.project import Project, make_project
+
+# No deadline: how long an example takes depends on what else the machine does. No chance: a red run can be run again.
+hypothesis.settings.register_profile("quire", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("quire")
+
+__all__ = ["gemini", "shared_emulator"]
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One real Prefect server for the whole session; settings point at it while a test that asks for it runs."""
+    with running_prefect_server(tmp_path_factory.mktemp("prefect"), in_memory=True) as server:
+        yield server
+        with prefect_settings(server.api_url, server.home):
+            drain()
+
+
+@pytest.fixture
+def prefect_api_url(prefect_server: PrefectServer) -> Iterator[str]:
+    with prefect_settings(prefect_server.api_url, prefect_server.home):
+        yield prefect_server.api_url
+
+
+@pytest.fixture
+def collection() -> str:
+    """A collection of this test's own."""
+    return new_collection()
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path,
+    prefect_api_url: str,
+    collection: str,
+    gemini: EmulatorHandle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
+    """An empty project on the shared server and emulator, with an API key in the environment."""
+    monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
+    return make_project(tmp_path, collection=collection, gemini=gemini)

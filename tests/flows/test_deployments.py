@@ -1,0 +1,210 @@
+"""The deployments on a real server: Prefect takes prefect.yaml, a process worker runs what the clock starts, and prune
+does its work as a deployment. What the files say is tested in tests/unit/test_deployment_files.py.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from emulator.options import EmulatorOptions
+from emulator.server import running
+from flows.deployments import DEPLOYMENTS
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.prefect_server import PrefectServer, running_prefect_server
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 240.0
+SCHEDULE_SECONDS = 15
+"""Instead of the 600 s of prefect.yaml, so that the test need not wait for ten minutes."""
+
+
+class Api:
+    """Prefect's REST API. SQLite answers 503 while others write, so each call is tried until it gets through."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        for attempt in Retrying(
+            retry=retry_if_exception(_is_busy), wait=wait_fixed(0.5), stop=stop_after_delay(60), reraise=True
+        ):
+            with attempt:
+                answer = self._client.request(method, path, json=body).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def runs_of(self, deployment: dict[str, Any]) -> list[dict[str, Any]]:
+        wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
+        runs: list[dict[str, Any]] = self.call("POST", "/flow_runs/filter", wanted)
+        return runs
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 503
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A server of its own: what the clock starts comes late on one that is busy with other tests."""
+    with running_prefect_server(tmp_path_factory.mktemp("deployments"), in_memory=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def api(prefect_server: PrefectServer) -> Iterator[Api]:
+    with contextlib.closing(Api(prefect_server.api_url)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def deployments(prefect_server: PrefectServer, api: Api) -> Iterator[dict[str, dict[str, Any]]]:
+    """prefect.yaml, deployed as docs/deployment.md says; what the server then has, by name. Removed at the end."""
+    for command in (
+        ["work-pool", "create", "quire-process", "--type", "process"],
+        ["work-pool", "create", "quire-docker", "--type", "docker"],
+        ["--no-prompt", "deploy", "--all"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *command],
+            env=prefect_server.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    found = {item["name"]: item for item in api.call("POST", "/deployments/filter", {})}
+    yield found
+    for item in found.values():
+        api.call("DELETE", f"/deployments/{item['id']}")
+    for pool in ("quire-process", "quire-docker"):
+        api.call("DELETE", f"/work_pools/{pool}")
+
+
+def test_prefect_takes_them_all(deployments: dict[str, dict[str, Any]]) -> None:
+    names = {item.flow for item in DEPLOYMENTS}
+    assert set(deployments) == names | {f"{name}-docker" for name in names}
+    for item in DEPLOYMENTS:
+        for name, active in ((item.flow, True), (f"{item.flow}-docker", False)):
+            found = deployments[name]
+            (schedule,) = found["schedules"]
+            assert schedule["active"] is active
+            assert schedule["schedule"].get("cron") == item.cron
+            assert schedule["schedule"].get("interval") == item.interval_seconds
+            assert found["entrypoint"] == item.entrypoint
+            assert found["global_concurrency_limit"]["limit"] == 1
+            assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    steps = "prefect.deployments.steps.set_working_directory"
+    assert deployments["pipeline"]["pull_steps"] == [{steps: {"directory": str(ROOT)}}]
+    assert deployments["pipeline-docker"]["pull_steps"] == [{steps: {"directory": "/app"}}]
+
+
+def test_a_worker_runs_the_scheduled_pipeline_and_prune_removes_what_is_done(
+    deployments: dict[str, dict[str, Any]],
+    prefect_server: PrefectServer,
+    api: Api,
+    collection: str,
+    tmp_path: Path,
+) -> None:
+    config = collection_file(tmp_path, collection)
+    with running(EmulatorOptions()) as base_url, worker(prefect_server, config, base_url):
+        pipeline, (schedule,) = deployments["pipeline"], deployments["pipeline"]["schedules"]
+        address = f"/deployments/{pipeline['id']}/schedules/{schedule['id']}"
+        often = {"interval": SCHEDULE_SECONDS, "timezone": "UTC"}
+        api.call("PATCH", address, {"schedule": often, "active": True})
+        output = tmp_path / "dataset/output_results/CA/Lincoln/2023/2.json"
+        wait_until(output.exists, lambda: report(tmp_path, api.runs_of(pipeline)))
+        # A run that is under way would keep prune out.
+        api.call("PATCH", address, {"active": False})
+        wait_until(lambda: not going(api.runs_of(pipeline)), lambda: report(tmp_path, api.runs_of(pipeline)))
+        completed = [run for run in api.runs_of(pipeline) if run["state_name"] == "Completed"]
+        assert len(completed) >= 2
+        assert all(run["auto_scheduled"] for run in completed)
+        # Page 1 had its output before the first pass: it was neither sent nor touched.
+        assert set(EmulatorHandle(base_url).books()["records"]) == {"CA:Lincoln:2023:2"}
+        assert output.with_name("1.json").read_text() == '{"kept": true}'
+
+        counts = f"/variables/name/{collection}_record_failure_counts"
+        by_hand = {"CA:Lincoln:2023:1": 2, "CA:Lincoln:2023:2": 1, "CA:Lincoln:2023:3": 3}
+        api.call("PATCH", counts, {"value": by_hand})
+        prune = deployments["prune"]
+        api.call("POST", f"/deployments/{prune['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+        wait_until(
+            lambda: "Completed" in [run["state_name"] for run in api.runs_of(prune)],
+            lambda: report(tmp_path, api.runs_of(prune)),
+        )
+        assert api.call("GET", counts)["value"] == {"CA:Lincoln:2023:3": 3}
+
+
+def collection_file(folder: Path, collection: str) -> Path:
+    """Two pages, of which the first one is done, and the configuration to read them with."""
+    images = folder / "dataset/page_images/CA/Lincoln/2023"
+    images.mkdir(parents=True)
+    for page in (1, 2):
+        Image.new("RGB", (40, 60), "white").save(images / f"{page}.png")
+    done = folder / "dataset/output_results/CA/Lincoln/2023/1.json"
+    done.parent.mkdir(parents=True)
+    done.write_text('{"kept": true}')
+    path = folder / "quire.yaml"
+    path.write_text(json.dumps({"collection": collection, "context": {"mode": "none"}}))
+    return path
+
+
+@contextlib.contextmanager
+def worker(server: PrefectServer, config: Path, base_url: str) -> Iterator[None]:
+    """A process worker of the pool quire-process whose runs find ``config``; ended with all that it started."""
+    environment = {
+        **server.environment(),
+        "QUIRE_CONFIG": str(config),
+        "QUIRE__GEMINI__BASE_URL": base_url,
+        "GEMINI_API_KEY": API_KEY,
+    }
+    command = ["worker", "start", "--pool", "quire-process", "--type", "process"]
+    with (config.parent / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *command],
+            env=environment,
+            cwd=config.parent,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def going(runs: list[dict[str, Any]]) -> bool:
+    return any(run["state_type"] in ("PENDING", "RUNNING", "CANCELLING") for run in runs)
+
+
+def wait_until(is_so: Callable[[], bool], say: Callable[[], str]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, say()
+        time.sleep(0.25)
+
+
+def report(folder: Path, runs: list[dict[str, Any]]) -> str:
+    """What to read when it did not come about."""
+    states = [f"{run['name']}: {run['state_name']}: {(run.get('state') or {}).get('message')}" for run in runs]
+    return "\n".join([*states, (folder / "worker.log").read_text(errors="replace")[-6000:]])

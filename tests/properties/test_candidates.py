@@ -1,0 +1,143 @@
+"""Record states of any collection, against a model that goes page by page."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.candidates import (
+    RecordState,
+    RunRules,
+    blocked_successors,
+    count_states,
+    in_running_order,
+    record_states,
+    runnable_records,
+    waves_left,
+)
+from tests.unit.assets.tables import ledger_of, manifest_of, results_of
+
+Page = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class World:
+    """Pages of documents A and B, and what is known of each; also of pages that are not (any more) in the manifest."""
+
+    pages: frozenset[Page]
+    done: frozenset[Page]
+    inflight: frozenset[Page]
+    held: frozenset[Page]
+    counts: dict[Page, int]
+    rules: RunRules
+
+
+places = st.tuples(st.sampled_from(["A:x:1", "B:x:1"]), st.integers(1, 12))
+some = st.frozensets(places, max_size=14)
+worlds = st.builds(
+    World,
+    pages=st.frozensets(places, max_size=24),
+    done=some,
+    inflight=st.frozensets(places, max_size=4),
+    held=st.frozensets(places, max_size=3),
+    counts=st.dictionaries(places, st.integers(0, 4), max_size=10),
+    rules=st.builds(
+        RunRules,
+        max_retries=st.integers(0, 3),
+        context_mode=st.sampled_from(["previous_result", "none"]),
+        on_dead_dependency=st.sampled_from(["wait", "proceed"]),
+    ),
+)
+
+
+def state_by_hand(world: World, page: Page) -> RecordState:
+    document, number = page
+    before = (document, number - 1)
+    if page in world.done:
+        return RecordState.DONE
+    if page in world.inflight:
+        return RecordState.INFLIGHT
+    if world.counts.get(page, 0) > world.rules.max_retries:
+        return RecordState.DEAD
+    if page in world.held:
+        return RecordState.HELD
+    if world.rules.context_mode != "previous_result" or before not in world.pages or before in world.done:
+        return RecordState.RUNNABLE
+    is_dead_before = world.counts.get(before, 0) > world.rules.max_retries
+    proceeds = is_dead_before and world.rules.on_dead_dependency == "proceed"
+    return RecordState.RUNNABLE if proceeds else RecordState.WAITING
+
+
+def remaining_by_hand(world: World, page: Page) -> int:
+    document, number = page
+    left = 0
+    while (document, number) in world.pages:
+        left += (document, number) not in world.done
+        number += 1
+    return left
+
+
+def waves_by_hand(world: World, states: dict[Page, RecordState]) -> int:
+    """Let everything that can go succeed, round by round, until nobody can."""
+    if world.rules.context_mode != "previous_result":
+        return int(any(state in (RecordState.RUNNABLE, RecordState.INFLIGHT) for state in states.values()))
+    waves, left = 0, dict(states)
+    while going := [page for page, state in left.items() if state in (RecordState.RUNNABLE, RecordState.INFLIGHT)]:
+        waves += 1
+        for page in going:
+            left[page] = RecordState.DONE
+        for document, number in going:
+            if left.get((document, number + 1)) is RecordState.WAITING:
+                left[document, number + 1] = RecordState.RUNNABLE
+    return waves
+
+
+def blocked_by_hand(states: dict[Page, RecordState]) -> dict[Page, int]:
+    blocked = {}
+    for (document, number), state in states.items():
+        if state in (RecordState.DEAD, RecordState.HELD):
+            behind = 0
+            while states.get((document, number + behind + 1)) is RecordState.WAITING:
+                behind += 1
+            if behind:
+                blocked[document, number] = behind
+    return blocked
+
+
+def key(page: Page) -> str:
+    return f"{page[0]}:{page[1]}"
+
+
+@given(worlds)
+def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) -> None:
+    manifest = manifest_of(key(page) for page in world.pages)
+    facts = (manifest, results_of(key(page) for page in world.done))
+    ledger = ledger_of({key(page): count for page, count in world.counts.items()})
+    table = record_states(
+        *facts,
+        ledger,
+        inflight=[key(page) for page in world.inflight],
+        held=[key(page) for page in world.held],
+        rules=world.rules,
+    )
+
+    expected = {page: state_by_hand(world, page) for page in sorted(world.pages)}
+    assert table["record_key"].to_pylist() == [key(page) for page in expected]
+    assert table["state"].to_pylist() == [state.value for state in expected.values()]
+    assert table["remaining"].to_pylist() == [remaining_by_hand(world, page) for page in expected]
+    assert table["failures"].to_pylist() == [world.counts.get(page, 0) for page in expected]
+    assert sum(count_states(table).values()) == len(world.pages)
+    assert waves_left(table, context_mode=world.rules.context_mode) == waves_by_hand(world, expected)
+    assert blocked_successors(table) == {key(page): count for page, count in blocked_by_hand(expected).items()}
+
+    running = [page for page, state in expected.items() if state is RecordState.RUNNABLE]
+    running.sort(key=lambda page: (-remaining_by_hand(world, page), page))
+    assert in_running_order(table)["record_key"].to_pylist() == [key(page) for page in running]
+    asset = runnable_records(
+        *facts,
+        ledger,
+        inflight=[key(page) for page in world.inflight],
+        held=[key(page) for page in world.held],
+        rules=world.rules,
+    )
+    assert asset["record_key"].to_pylist() == [key(page) for page in running]

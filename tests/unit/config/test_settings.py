@@ -1,0 +1,278 @@
+"""What load_settings makes of files and variables, and what it says when they are wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from assets.domain.errors import ConfigError
+from config.sections import ContextMode
+from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, read_api_key
+from config.values import TAKEN_NAMES, Span
+
+SHIPPED = sorted(DEFAULT_FILE.parent.glob("*.yaml"))
+
+
+def load(folder: Path, text: str = "", environ: Mapping[str, str] | None = None) -> Settings:
+    path = folder / "quire.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path, environ=environ or {})
+
+
+def refused(folder: Path, text: str = "", environ: Mapping[str, str] | None = None) -> str:
+    """The one line that a user sees, without the file's folder."""
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text, environ)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line.replace(f"{folder}/", "")
+
+
+class TestTheFile:
+    def test_default_yaml_says_what_the_models_say(self) -> None:
+        root = DEFAULT_FILE.parent.parent
+        assert load_settings(environ={}).model_dump() == Settings().anchored(root).model_dump()
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+    def test_each_shipped_file_is_good(self, path: Path) -> None:
+        assert load_settings(path, environ={}).source == path
+
+    def test_an_empty_file_and_an_empty_section_mean_the_defaults(self, tmp_path: Path) -> None:
+        assert load(tmp_path).execution.max_retries == 3
+        assert load(tmp_path, "execution:\n  # max_retries: 5\nfilters:\n").execution.max_retries == 3
+
+    def test_quire_config_names_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.yaml"
+        path.write_text("collection: mine")
+        assert load_settings(environ={"QUIRE_CONFIG": str(path)}).collection == "mine"
+
+    def test_relative_paths_start_from_the_files_folder(self, tmp_path: Path) -> None:
+        settings = load(tmp_path, "paths: {page_images: scans, manifests: /elsewhere/m, prompts: p}")
+        assert settings.root == tmp_path
+        assert settings.paths.page_images == tmp_path / "scans"
+        assert settings.paths.manifests == Path("/elsewhere/m")
+        assert settings.prompts_folder == tmp_path / "p"
+        assert settings.paths.allow_list is None
+
+    def test_root_is_relative_to_the_files_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "conf").mkdir()
+        settings = load(tmp_path / "conf", "root: ../data")
+        assert settings.root == tmp_path / "data"
+        assert settings.paths.output_results == tmp_path / "data/dataset/output_results"
+
+    def test_a_word_is_what_was_written(self, tmp_path: Path) -> None:
+        fields = "record: {document_fields: [state, box, day]}"
+        text = f"{fields}\nfilters: {{state: [NO, on], box: [007, 12], day: [1849-05-01]}}"
+        assert load(tmp_path, text).filters == {"state": ("NO", "on"), "box": ("007", "12"), "day": ("1849-05-01",)}
+
+    def test_filters_are_compared_in_nfc_like_keys(self, tmp_path: Path) -> None:
+        assert load(tmp_path, "filters: {school: ['Pen\u0303on']}").filters["school"] == ("Pe\u00f1on",)
+
+
+def test_nothing_in_settings_can_be_assigned(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    with pytest.raises(ValidationError):
+        settings.execution.max_retries = 9  # type: ignore[misc]  # that it cannot be done is the point
+
+
+@pytest.mark.parametrize("name", sorted(TAKEN_NAMES | {"page"}))
+def test_no_document_field_is_named_like_another_column(tmp_path: Path, name: str) -> None:
+    assert name in refused(tmp_path, f"record: {{document_fields: [state, {name}]}}")
+
+
+class TestTheEnvironment:
+    def test_it_beats_the_file(self, tmp_path: Path) -> None:
+        environ = {
+            "QUIRE__EXECUTION__MAX_RETRIES": "5",
+            "QUIRE__EXECUTION__DRY_RUN": "true",
+            "QUIRE__BATCH__POLL_INTERVAL_SECONDS": "0.5",
+            "QUIRE__COLLECTION": "2023",
+            "QUIRE__SCHEMA": "mine:Page",
+            "QUIRE__CONTEXT__MODE": "none",
+            "QUIRE__PATHS__ALLOW_LIST": "null",
+        }
+        text = "execution: {max_retries: 1, batch_size_limit: 7}\npaths: {allow_list: lists}"
+        settings = load(tmp_path, text, environ)
+        assert settings.execution.model_dump(include={"max_retries", "batch_size_limit", "dry_run"}) == {
+            "max_retries": 5,
+            "batch_size_limit": 7,
+            "dry_run": True,
+        }
+        assert settings.batch.poll_interval_seconds == 0.5
+        assert (settings.collection, settings.schema_) == ("2023", "mine:Page")
+        assert settings.context.mode is ContextMode.NONE
+        assert settings.paths.allow_list is None
+
+    def test_lists_and_mappings_are_json(self, tmp_path: Path) -> None:
+        environ = {
+            "QUIRE__RECORD__DOCUMENT_FIELDS": '["archive", "box", "year"]',
+            "QUIRE__FILTERS__ARCHIVE": '["North", "007"]',
+            "QUIRE__FILTERS__YEAR__START": "1849",
+            "QUIRE__FILTERS__YEAR__END": "1852",
+            "QUIRE__MODEL__GENERATION_CONFIG__TEMPERATURE": "0.2",
+            "QUIRE__MODEL__GENERATION_CONFIG__thinkingBudget": "0",
+            "QUIRE__UPLOADS": '{"upload_concurrency": 4}',
+        }
+        settings = load(tmp_path, "uploads: {upload_retry_attempts: 9}", environ)
+        assert settings.record.document_fields == ("archive", "box", "year")
+        assert settings.filters == {"archive": ("North", "007"), "year": Span(start=1849, end=1852)}
+        assert settings.model.generation_config == {"temperature": 0.2, "thinkingBudget": 0}
+        assert (settings.uploads.upload_concurrency, settings.uploads.upload_retry_attempts) == (4, 9)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "line"),
+        [
+            ("QUIRE__EXECUTION__MAX_RETRIES", "500", "execution.max_retries: must be at most 100, not 500"),
+            ("QUIRE__EXECUTION__MAX_RETRIES", "many", "execution.max_retries: must be a whole number"),
+            ("QUIRE__EXECUTION", '{"max_retries": -1}', "execution.max_retries: must be at least 0, not -1"),
+            ("QUIRE__EXECUTION", "5", "execution: must be a mapping of keys to values"),
+            ("QUIRE__EXECUTION__DRY_RUN", "ja", "execution.dry_run: must be true or false"),
+            ("QUIRE__FILTERS__STATE", "AL", "filters.state: must be a list of texts, or a range"),
+            ("QUIRE__RECORD__DOCUMENT_FIELDS", "state", 'record.document_fields: must be JSON, like ["AL", "CA"]'),
+            ("QUIRE__EXECUTION__MAX_RETRY", "5", "unknown key 'max_retry'; did you mean 'max_retries'?"),
+            ("QUIRE__EXECUTOIN__MAX_RETRIES", "5", "unknown key 'executoin'; did you mean 'execution'?"),
+            ("QUIRE__COLLECTION__X", "5", "unknown key 'x'; there is nothing below this setting"),
+            ("QUIRE_EXECUTION__DRY_RUN", "1", "a setting's variable begins with QUIRE__"),
+            ("QUIRE__GEMINI__API_KEY", "s3cret", "an API key does not belong into settings"),
+        ],
+    )
+    def test_what_is_wrong_is_said_with_the_variables_name(
+        self, tmp_path: Path, name: str, value: str, line: str
+    ) -> None:
+        assert refused(tmp_path, environ={name: value}).startswith(f"{name}: {line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("executoin: {}", "executoin: unknown key 'executoin'; did you mean 'execution'?"),
+        ("model: {xyzzy: 1}", "model.xyzzy: unknown key 'xyzzy'; the keys here are name, generation_config"),
+        ("schema_: a.b:C", "schema_: unknown key 'schema_'; did you mean 'schema'?"),
+        ("execution: {max_retries: -1}", "execution.max_retries: must be at least 0, not -1"),
+        ("execution: {max_retries: true}", "execution.max_retries: must be a number, not true or false"),
+        ("execution: {max_retries: 1.5}", "execution.max_retries: must be a whole number"),
+        ("execution: {max_retries: null}", "execution.max_retries: must be a whole number"),
+        ("execution: [1]", "execution: must be a mapping of keys to values"),
+        ("batch: {poll_interval_seconds: .inf}", "batch.poll_interval_seconds: must be a number"),
+        ("collection: CA", "collection: must be small letters, digits, '_' and '-', at most 100"),
+        ("collection: 2023", "collection: must be a text; put it in quotes"),
+        ("prompt: {version: 1.10}", "prompt.version: must be a text; put it in quotes"),
+        ("prompt: {name: ../secret}", "prompt.name: must be a name of letters"),
+        ("schema: PageTranscript", "schema: must be like module.path:Class"),
+        ("paths: {page_images: null}", "paths.page_images: must be a path"),
+        ("record: {document_fields: []}", "record.document_fields: must have at least 1 entry"),
+        ("record: {document_fields: [box, box]}", "record.document_fields: the field box stands there twice"),
+        ("record: {document_fields: [Box]}", "record.document_fields.0: must be a name of small letters"),
+        ("filters: {stat: [AL]}", "filters.stat: is no document field; they are state, school, year"),
+        ("filters: {state: AL}", "filters.state: must be a list of texts, or a range with the keys start and end"),
+        ("filters: {state: []}", "filters.state: an empty list lets nothing through"),
+        ("filters: {state: [true]}", "filters.state: a filter's list holds texts; put each value in quotes"),
+        ("filters: {year: {start: 1}}", "filters.year: a range has the keys start and end"),
+        ("filters: {year: {start: 2, end: 1}}", "filters.year: the range ends before it begins"),
+        ("filters: {year: {start: 1.5, end: 2}}", "filters.year: start and end are whole numbers"),
+        ("context: {mode: previous_image}", "context.mode: 'previous_image' is not built yet"),
+        ("context: {mode: both}", "context.mode: must be one of 'previous_result' or 'none'"),
+        ("context: {on_dead_dependency: no}", "context.on_dead_dependency: must be one of 'wait' or 'proceed'"),
+        ("model: {name: models/gemini-3.5-flash}", "model.name: must be a name of letters"),
+        ("model: {generation_config: {responseMimeType: x}}", "model.generation_config: responseMimeType is set by"),
+        ("model: {generation_config: {response_schema: {}}}", "model.generation_config: response_schema is set by"),
+        ("gemini: {base_url: localhost:80}", "gemini.base_url: must be an address like"),
+        ("gemini: {base_url: 'http://h/?key=s3cret'}", "gemini.base_url: must be scheme, host, port and path only"),
+        ("gemini: {api_key: s3cret}", "gemini.api_key: an API key does not belong into settings"),
+        ("GEMINI_API_KEY: s3cret", "GEMINI_API_KEY: an API key does not belong into settings"),
+        ("model: {generation_config: {apiKey: s3cret}}", "model.generation_config.apiKey: an API key does not"),
+        ("- a list", "must be a mapping of settings"),
+        ("a: [1", "line 1: not good YAML"),
+        (
+            "collection: a\nexecution: {}\ncollection: b",
+            "line 3: not good YAML: the key 'collection' stands there twice",
+        ),
+        ("model:\n  generation_config:\n    1: 2", "line 3: not good YAML: the key '1' is no text"),
+        ("collection: !!python/object:os.system x", "line 1: not good YAML"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    said = refused(tmp_path, text)
+    assert said.startswith(f"quire.yaml: {line}")
+    assert "s3cret" not in said
+
+
+def test_of_several_problems_the_first_is_said_and_the_others_are_counted(tmp_path: Path) -> None:
+    text = "execution: {max_retries: -1, batch_size_limit: 0}\nsafety: {x: 1}"
+    assert refused(tmp_path, text).endswith("must be at least 0, not -1 (and 2 more)")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file"):
+        load_settings(tmp_path / "none.yaml", environ={})
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_settings(tmp_path, environ={})
+    (tmp_path / "latin.yaml").write_bytes("collection: \xe9".encode("latin-1"))
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_settings(tmp_path / "latin.yaml", environ={})
+
+
+class TestFolders:
+    def test_what_is_written_to_is_made(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset/page_images").mkdir(parents=True)
+        settings = load(tmp_path)
+        check_folders(settings)
+        assert settings.paths.output_results.is_dir()
+        assert settings.paths.manifests.is_dir()
+
+    def test_missing_images_are_said_with_file_and_key_and_nothing_is_made(self, tmp_path: Path) -> None:
+        settings = load(tmp_path)
+        with pytest.raises(ConfigError, match=r"quire\.yaml: paths\.page_images: .*page_images does not exist"):
+            check_folders(settings)
+        assert not settings.paths.manifests.exists()
+
+    def test_a_folder_from_the_environment_is_said_with_its_variable(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset/page_images").mkdir(parents=True)
+        settings = load(tmp_path, environ={"QUIRE__PATHS__ALLOW_LIST": "lists"})
+        with pytest.raises(ConfigError, match=r"QUIRE__PATHS__ALLOW_LIST: paths.allow_list: .*lists does not exist"):
+            check_folders(settings)
+
+    def test_a_file_where_a_folder_should_be(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset/page_images").mkdir(parents=True)
+        (tmp_path / "manifests").write_text("")
+        with pytest.raises(ConfigError, match=r"paths\.manifests: the folder .* cannot be made"):
+            check_folders(load(tmp_path))
+
+
+class TestTheApiKey:
+    def test_the_environment_comes_before_the_file(self, tmp_path: Path) -> None:
+        env_file = tmp_path / ".env"
+        env_file.write_text("GEMINI_API_KEY='from-file'\n")
+        found = read_api_key({"GEMINI_API_KEY": " from-environment\n"}, env_file)
+        assert found is not None
+        assert found.get_secret_value() == "from-environment"
+        found = read_api_key({"GEMINI_API_KEY": ""}, env_file)
+        assert found is not None
+        assert found.get_secret_value() == "from-file"
+        assert "from-file" not in f"{found!r} {found}"
+
+    def test_none_is_none(self, tmp_path: Path) -> None:
+        assert read_api_key({}, tmp_path / ".env") is None
+        assert read_api_key({}, None) is None
+
+    def test_a_key_that_cannot_be_one_is_refused_and_not_shown(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"GEMINI_API_KEY: .*a space or a character") as caught:
+            read_api_key({"GEMINI_API_KEY": "s3cret s3cret"}, None)
+        assert "s3cret" not in str(caught.value)
+        (tmp_path / ".env").mkdir()
+        with pytest.raises(ConfigError, match="cannot be read"):
+            read_api_key({}, tmp_path / ".env")
+
+    def test_dollars_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("GEMINI_API_KEY=a${HOME}b\n")
+        found = read_api_key({}, tmp_path / ".env")
+        assert found is not None
+        assert found.get_secret_value() == "a${HOME}b"
+
+    def test_settings_in_dotenv_are_refused_because_they_would_not_count(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("QUIRE__EXECUTION__DRY_RUN=true\n")
+        assert refused(tmp_path) == (
+            ".env: QUIRE__EXECUTION__DRY_RUN: settings are not read from .env; "
+            "put it into the configuration file or the environment"
+        )

@@ -1,0 +1,215 @@
+"""Walks of folders in which anything can lie: what is a page is found, what is not is told once, nothing stops."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from flows.gateways.files import TEMPORARY_PREFIX
+from flows.gateways.trees import ImageWalk, walk_allowed, walk_images, walk_results
+
+JPEG = b"\xff\xd8\xff\xe0" + b"0" * 20
+PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
+WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"0" * 20
+NFC, NFD = (unicodedata.normalize(form, "Peñón") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The folder of page images, of which CA/Lincoln/2023 is a document."""
+    folder = tmp_path / "data" / "images"
+    (folder / "CA" / "Lincoln" / "2023").mkdir(parents=True)
+    return folder
+
+
+def put(tree: Path, name: str, content: bytes = JPEG) -> Path:
+    path = tree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def walk(tree: Path, known: dict[tuple[str, int, int], str] | None = None) -> ImageWalk:
+    return walk_images(tree, root=tree.parent.parent, depth=3, known=known or {})
+
+
+def pages(found: ImageWalk) -> dict[str, str]:
+    return {f"{':'.join(image.fields)}:{image.page}": image.path for image in found.images}
+
+
+def problems(found: ImageWalk) -> dict[str, str]:
+    told = {problem.path: problem.reason for problem in found.problems}
+    assert len(told) == len(found.problems), "one line each"
+    return told
+
+
+def test_an_image_becomes_a_page_with_type_size_and_time(tree: Path) -> None:
+    path = put(tree, "CA/Lincoln/2023/0004.JPEG", PNG)
+    os.utime(path, ns=(5, 1_700_000_000_123_456_789))
+    [image] = walk(tree).images
+    assert (image.fields, image.page) == (("CA", "Lincoln", "2023"), 4), "leading zeros do not count"
+    assert image.path == "data/images/CA/Lincoln/2023/0004.JPEG"
+    assert image.mime_type == "image/png", "by its content, whatever its name says"
+    assert (image.bytes, image.modified_ns) == (len(PNG), 1_700_000_000_123_456_789)
+
+
+def test_all_four_endings_are_taken_in_either_case(tree: Path) -> None:
+    for page, (ending, content) in enumerate(
+        {"jpg": JPEG, "jpeg": JPEG, "png": PNG, "webp": WEBP, "JPG": JPEG, "Webp": WEBP}.items(), 1
+    ):
+        put(tree, f"CA/Lincoln/2023/{page}.{ending}", content)
+    found = walk(tree)
+    assert sorted(image.mime_type for image in found.images) == [
+        "image/jpeg",
+        "image/jpeg",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/webp",
+    ]
+    assert found.problems == []
+
+
+def test_two_images_of_a_page_are_both_told_and_neither_is_taken(tree: Path) -> None:
+    for name in ("4.jpg", "04.jpg", "004.png", "5.jpg", "6.jpg", "6.webp"):
+        put(tree, f"CA/Lincoln/2023/{name}", PNG)
+    found = walk(tree)
+    assert list(pages(found)) == ["CA:Lincoln:2023:5"]
+    place = "data/images/CA/Lincoln/2023"
+    assert problems(found) == {
+        **{f"{place}/{name}": "page 4 has 3 images; keep one" for name in ("004.png", "04.jpg", "4.jpg")},
+        **{f"{place}/{name}": "page 6 has 2 images; keep one" for name in ("6.jpg", "6.webp")},
+    }
+
+
+def test_what_is_no_page_is_told_with_its_reason_and_the_rest_goes_on(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    put(tree, f"{document}/1.jpg")
+    put(tree, f"{document}/0.jpg")
+    put(tree, f"{document}/-3.jpg")
+    put(tree, f"{document}/4a.jpg")
+    put(tree, f"{document}/٤.jpg")
+    put(tree, f"{document}/99999999999.jpg")
+    put(tree, f"{document}/.jpg")
+    put(tree, f"{document}/notes.txt")
+    put(tree, f"{document}/5.tiff")
+    put(tree, f"{document}/.DS_Store")
+    put(tree, f"{document}/6.jpg", b"")
+    put(tree, f"{document}/7.jpg", b"<html>not found</html>")
+    (tree / document / "8.jpg").mkdir()
+    (tree / document / "9.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tree / document / "10.jpg")
+    put(tree, f"{document}/11.webp", WEBP)
+    found = walk(tree)
+    assert sorted(pages(found)) == ["CA:Lincoln:2023:1", "CA:Lincoln:2023:11"]
+    no_number = "no page: its name is not a page number of 1 or more"
+    no_image = "no page image: its name does not end in .jpeg, .jpg, .png, .webp"
+    assert {Path(path).name: reason for path, reason in problems(found).items()} == {
+        "0.jpg": no_number,
+        "-3.jpg": no_number,
+        "4a.jpg": no_number,
+        "٤.jpg": no_number,
+        "99999999999.jpg": no_number,
+        ".jpg": no_number,
+        "notes.txt": no_image,
+        "5.tiff": no_image,
+        ".DS_Store": no_image,
+        "6.jpg": "unreadable: it is empty",
+        "7.jpg": "unreadable: it does not begin like a JPEG, PNG or WebP file",
+        "8.jpg": "no page image: it is no file",
+        "9.jpg": "unreadable: No such file or directory",
+        "10.jpg": "no page image: it is no file",
+    }
+
+
+def test_folders_that_are_no_documents_are_told_and_passed_over(tree: Path) -> None:
+    put(tree, "CA/Lincoln/2023/1.jpg")
+    put(tree, "readme.txt")
+    put(tree, "CA/2.jpg")
+    put(tree, "CA/Lin:coln/2023/3.jpg")
+    put(tree, "CA/Lin\ncoln/2023/4.jpg")
+    (tree / "TX").symlink_to("nowhere")
+    (tree / "AL" / "empty").mkdir(parents=True)
+    found = walk(tree)
+    assert list(pages(found)) == ["CA:Lincoln:2023:1"]
+    assert problems(found) == {
+        "readme.txt": "a file where folders of 3 more levels are expected",
+        "CA/2.jpg": "a file where folders of 2 more levels are expected",
+        "CA/Lin:coln": "a field holds a ':', which separates fields",
+        "CA/Lin\ncoln": "a field holds the control character '\\n'",
+        "TX": "a file where folders of 3 more levels are expected",
+    }
+
+
+def test_links_to_folders_and_files_are_followed(tree: Path) -> None:
+    real = put(tree.parent / "elsewhere", "2023/1.jpg")
+    (tree / "CA" / "Adams").symlink_to(real.parent.parent, target_is_directory=True)
+    (tree / "CA" / "Lincoln" / "2023" / "7.jpg").symlink_to(real)
+    found = walk(tree)
+    assert sorted(pages(found)) == ["CA:Adams:2023:1", "CA:Lincoln:2023:7"]
+    assert found.problems == []
+
+
+def test_a_folder_named_in_another_coding_is_the_same_field(tree: Path) -> None:
+    put(tree, f"CA/{NFD}/2023/1.jpg")
+    found = walk(tree)
+    assert pages(found) == {f"CA:{NFC}:2023:1": f"data/images/CA/{NFD}/2023/1.jpg"}, "its key is NFC, its path is real"
+    put(tree, f"CA/{NFC}/2023/2.jpg")
+    both = walk(tree)
+    assert len(both.images) == 1
+    assert list(problems(both).values()) == ["the same name as another folder, but for how its letters are coded"]
+
+
+def test_a_file_that_did_not_change_is_not_opened_again(tree: Path) -> None:
+    path = put(tree, "CA/Lincoln/2023/1.jpg", PNG)
+    [image] = walk(tree).images
+    known = {(image.path, image.bytes, image.modified_ns): "image/png"}
+    path.write_bytes(JPEG.ljust(len(PNG), b"0"))
+    os.utime(path, ns=(1, image.modified_ns))
+    assert walk(tree, known).images[0].mime_type == "image/png", "same size, same time: taken as it was known"
+    os.utime(path, ns=(1, image.modified_ns + 1))
+    assert walk(tree, known).images[0].mime_type == "image/jpeg"
+
+
+def test_a_folder_that_is_not_there_is_an_empty_walk(tmp_path: Path) -> None:
+    assert walk_images(tmp_path / "gone", root=tmp_path, depth=3, known={}) == ImageWalk([], [])
+    assert walk_results(tmp_path / "gone", depth=3) == []
+    assert walk_allowed(tmp_path / "gone", depth=3) == (set(), [])
+
+
+def test_done_is_what_has_a_non_empty_result(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    put(tree, f"{document}/4.json", b"{}")
+    put(tree, f"{document}/10.json", b"no JSON, but a result: judging is done when it is written")
+    put(tree, f"{document}/5.json", b"")
+    put(tree, f"{document}/006.json", b"{}")
+    put(tree, f"{document}/0.json", b"{}")
+    put(tree, f"{document}/7.json.bak", b"{}")
+    put(tree, f"{document}/8.JSON", b"{}")
+    put(tree, f"{document}/x.json", b"{}")
+    put(tree, f"{document}/{TEMPORARY_PREFIX}0011223344556677", b"{}")
+    (tree / document / "9.json").mkdir()
+    (tree / document / "11.json").symlink_to("nowhere.json")
+    put(tree, "CA/12.json", b"{}")
+    put(tree, "CA/Lin:coln/2023/13.json", b"{}")
+    assert sorted(walk_results(tree, depth=3)) == ["CA:Lincoln:2023:10", "CA:Lincoln:2023:4"]
+
+
+def test_a_result_counts_where_it_would_be_looked_for(tree: Path) -> None:
+    put(tree, f"CA/{NFD}/2023/1.json", b"{}")
+    assert walk_results(tree, depth=3) == [], "nobody would find it there when the next page needs it"
+    put(tree, f"CA/{NFC}/2023/2.json", b"{}")
+    assert walk_results(tree, depth=3) == [f"CA:{NFC}:2023:2"], "and the other folder does not hide this one"
+
+
+def test_the_allow_list_names_pages_and_what_names_none_is_told(tree: Path) -> None:
+    for name in ("4.json", "005.json", "6.JSON", "notes.txt", "0.json"):
+        put(tree, f"CA/Lincoln/2023/{name}", b"")
+    allowed, told = walk_allowed(tree, depth=3)
+    assert allowed == {"CA:Lincoln:2023:4", "CA:Lincoln:2023:5", "CA:Lincoln:2023:6"}
+    reason = "allow list: not a page number of 1 or more and .json"
+    assert [(problem.path, problem.reason) for problem in told] == [
+        ("CA/Lincoln/2023/0.json", reason),
+        ("CA/Lincoln/2023/notes.txt", reason),
+    ]
