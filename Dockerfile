@@ -1,0 +1,33 @@
+# One image for the server, the workers and the runs of a docker pool: all must have the same Prefect.
+# Nothing secret goes in at build time; GEMINI_API_KEY comes when a container starts.
+FROM python:3.11-slim
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1 \
+    DO_NOT_TRACK=1 \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false \
+    QUIRE_CONFIG=/app/config/docker.yaml
+
+# The owner of the files in /data. Give your own numbers when /data is a folder of the host.
+ARG UID=1000
+ARG GID=1000
+RUN groupadd --gid "$GID" quire \
+    && useradd --uid "$UID" --gid "$GID" --create-home quire \
+    && install -d -o quire -g quire /data /home/quire/.prefect
+
+WORKDIR /app
+# The packages first: they change less often than the code.
+COPY requirements.lock ./
+RUN pip install --no-deps --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE prefect.yaml ./
+COPY assets assets
+COPY config config
+COPY emulator emulator
+COPY flows flows
+# Editable, so that the code stands in /app only, where a deployment looks for it.
+RUN pip install --no-deps --no-build-isolation --editable .
+
+USER quire
+VOLUME ["/data"]
+CMD ["quire", "status"]
