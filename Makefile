@@ -18,9 +18,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/quire demo
 
-# Three processes for two cores, as tests wait a lot; each has a Prefect server and an emulator of its own.
+# First what needs no server, in processes of its own: hypothesis takes the random numbers that a thread of Prefect's
+# draws meanwhile for a strategy's. Then the rest, three processes for two cores, as those tests wait a lot; each has a
+# Prefect server and an emulator of its own.
 test: check
-	$(BIN)/python -m pytest -m "not ui" -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
+	$(BIN)/python -m pytest -m "not ui" -n 3 --dist loadfile \
+		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
 check: setup
 	$(BIN)/ruff check .
