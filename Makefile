@@ -36,11 +36,11 @@ check: setup
 ui-test: setup
 	$(BIN)/python -m pytest -m ui
 
-# Resolves pyproject.toml anew. opencv-python is left out: rapidocr asks for it, but it needs libGL;
-# the headless wheel gives the same module.
+# Adds to the lock what pyproject.toml asks for and it lacks; UPGRADE=--upgrade takes the newest of everything.
+# opencv-python is left out: rapidocr asks for it, but it needs libGL; the headless wheel gives the same module.
 lock:
 	$(PYTHON) -m pip install --quiet uv
 	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
 	$(PYTHON) -m uv pip compile pyproject.toml --all-extras --overrides .lock-overrides.txt --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -o requirements.lock
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(UPGRADE) -o requirements.lock
 	rm .lock-overrides.txt

@@ -21,25 +21,50 @@ class SourceProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the head of an image file says. ``mime_type``: by its content, not by its name; ``sizes``: width and height
+    in pixels of each of its frames, one for all files but a TIFF of several pages."""
+
+    mime_type: str
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PageImage:
-    """A readable image of one page. ``path``: relative to the project's root, with forward slashes; ``mime_type``: by
-    its first bytes, not by its name; ``modified_ns``: nanoseconds since 1970, UTC."""
+    """A readable image of one page. ``path``: relative to the project's root, with forward slashes; ``frame``: which
+    image of the file, from 0; ``bytes``: of the whole file; ``modified_ns``: nanoseconds since 1970, UTC; ``width``,
+    ``height``: pixels, as the header says, before any rotation."""
 
     fields: tuple[str, ...]
     page: int
     path: str
+    frame: int
     mime_type: str
     bytes: int
     modified_ns: int
+    width: int
+    height: int
 
 
-IMAGE_COLUMNS = ("page", "image_path", "image_mime_type", "image_bytes", "image_modified_at")
+IMAGE_COLUMNS = (
+    "page",
+    "image_path",
+    "image_frame",
+    "image_mime_type",
+    "image_bytes",
+    "image_modified_at",
+    "image_width",
+    "image_height",
+)
 _IMAGE_TYPES = {
     "page": pa.int32(),
     "image_path": pa.string(),
+    "image_frame": pa.int32(),
     "image_mime_type": pa.string(),
     "image_bytes": pa.int64(),
     "image_modified_at": pa.timestamp("ns", tz="UTC"),
+    "image_width": pa.int32(),
+    "image_height": pa.int32(),
 }
 
 
@@ -68,9 +93,12 @@ def page_images(
             **columns,
             "page": [image.page for image in images],
             "image_path": [image.path for image in images],
+            "image_frame": [image.frame for image in images],
             "image_mime_type": [image.mime_type for image in images],
             "image_bytes": [image.bytes for image in images],
             "image_modified_at": [image.modified_ns for image in images],
+            "image_width": [image.width for image in images],
+            "image_height": [image.height for image in images],
         }
         if images
         else {field.name: pa.array([], field.type) for field in image_schema(document_fields)}

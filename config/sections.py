@@ -5,22 +5,25 @@ What a value of a kind may look like is in ``values.py``; what values must be to
 table, and a test compares the two.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.values import (
     ApiVersion,
     BaseUrl,
-    BuiltMode,
     DocumentFields,
+    EnqueuedTokens,
     GenerationConfig,
     Number,
+    PagePattern,
     SafeName,
     Section,
     Whole,
+    with_low_thinking,
 )
 
 
@@ -48,6 +51,11 @@ class RecordSection(Section):
         max_length=8,
         description="The fields that name a document, in the order of the folders; the page follows by itself.",
     )
+    page_pattern: PagePattern = Field(
+        default="(?P<page>[0-9]+)",
+        description="What the name of a page's image looks like without its ending: a regular expression that matches "
+        "all of it, with the number in the group `page`. Leading zeros do not count.",
+    )
 
 
 class PathsSection(Section):
@@ -55,11 +63,12 @@ class PathsSection(Section):
 
     source_documents: Path = Field(
         default=Path("dataset/source_documents"),
-        description="PDF files; not read yet.",
+        description="PDF files, `{document fields}.pdf`, which the scan makes page images from. It need not exist.",
     )
     page_images: Path = Field(
         default=Path("dataset/page_images"),
-        description="The scans, `{document fields}/{page}.jpg`, `.jpeg`, `.png` or `.webp`. Must exist when scanning.",
+        description="The scans, `{document fields}/{page}.jpg`, or another image format. Must exist when scanning, "
+        "unless there are source documents.",
     )
     allow_list: Path | None = Field(
         default=None,
@@ -80,6 +89,17 @@ class PathsSection(Section):
         default=None,
         description="A folder that the module in `schema` is imported from, before all others. null: none.",
     )
+
+
+class RenderSection(Section):
+    """How pages of PDFs become images."""
+
+    dpi: Whole = Field(default=200, ge=36, le=1200, description="Pixels an inch.")
+    max_side_pixels: Whole = Field(
+        default=3072, ge=256, le=20_000, description="The longest side of an image; a larger page gets fewer dpi."
+    )
+    jpeg_quality: Whole = Field(default=85, ge=30, le=100, description="Of the JPEG that a page becomes.")
+    processes: Whole = Field(default=2, ge=1, le=64, description="How many documents are rendered at once.")
 
 
 class ExecutionSection(Section):
@@ -103,10 +123,16 @@ class ExecutionSection(Section):
 class ModelSection(Section):
     """Which model reads the pages, and how it is set."""
 
+    @model_validator(mode="after")
+    def _think_little(self) -> Self:
+        object.__setattr__(self, "generation_config", with_low_thinking(self.name, self.generation_config))
+        return self
+
     name: SafeName = Field(default="gemini-3.5-flash", description="The model's id, without `models/`.")
     generation_config: GenerationConfig = Field(
         default_factory=lambda: {"temperature": 0.1, "max_output_tokens": 8192},
-        description="Passed to Gemini as it is. The response's type and schema are set by Quire and refused here.",
+        description="Passed to Gemini as it is. The response's type and schema are set by Quire and refused here. "
+        "Without a `thinking_config` of its own it gets a low one that fits the model; `null` leaves that to Gemini.",
     )
 
 
@@ -120,10 +146,10 @@ class PromptSection(Section):
 class ContextSection(Section):
     """What a page is told about the page before it."""
 
-    mode: Annotated[ContextMode, BuiltMode] = Field(
+    mode: ContextMode = Field(
         default=ContextMode.PREVIOUS_RESULT,
         description="`previous_result`: a page waits for the result of the page before and gets it as context; "
-        "`none`: no context, no waiting. `previous_image` is refused: it comes in the next release.",
+        "`previous_image`: it gets the image of the page before, without waiting; `none`: no context, no waiting.",
     )
     on_dead_dependency: DeadDependency = Field(
         default=DeadDependency.WAIT,
@@ -132,7 +158,7 @@ class ContextSection(Section):
 
 
 class BatchSection(Section):
-    """Limits and times of batches at Gemini."""
+    """Times of batches at Gemini."""
 
     poll_interval_seconds: Number = Field(
         default=60, ge=0.1, le=86_400, description="Pause between two passes with `--watch`."
@@ -149,20 +175,52 @@ class BatchSection(Section):
     download_timeout_seconds: Number = Field(
         default=300, ge=0.1, le=86_400, description="Time-out of the download of a result file."
     )
-    max_input_bytes: Whole = Field(
+
+
+class LimitsSection(Section):
+    """What Gemini takes from a project. Batches are cut and held back by it."""
+
+    tier: Whole = Field(default=1, ge=1, le=3, description="The project's usage tier at Gemini.")
+    concurrent_jobs: Whole = Field(default=100, ge=1, le=10_000, description="The most batches at Gemini at once.")
+    input_file_bytes: Whole = Field(
         default=2_000_000_000, ge=1_000, le=2_000_000_000, description="The largest JSONL file of one batch."
     )
-    max_upload_bytes: Whole = Field(
-        default=10_000_000_000,
+    storage_bytes: Whole = Field(
+        default=20_000_000_000,
         ge=1_000,
         le=1_000_000_000_000,
-        description="The most image bytes of one batch. Gemini stores 20 GB a project.",
+        description="The most image bytes of all batches at Gemini together.",
     )
-    max_enqueued_tokens: Whole = Field(
-        default=3_000_000,
-        ge=1_000,
-        le=1_000_000_000_000,
-        description="The most estimated input tokens of one batch. 3 million is the lowest tier's limit for Flash.",
+    enqueued_tokens: Mapping[str, EnqueuedTokens] = Field(
+        default_factory=lambda: {
+            "flash": (3_000_000, 400_000_000, 1_000_000_000),
+            "pro": (5_000_000, 500_000_000, 1_000_000_000),
+        },
+        description="The most input tokens of all batches of a model at Gemini together, for the tiers 1, 2 and 3. The "
+        "first word that is part of the model's name counts; for a model that none names, the smallest.",
+    )
+
+
+class BudgetSection(Section):
+    """What may be spent, in US dollars. Nothing that could pass a cap is sent."""
+
+    max_usd_per_run: Number | None = Field(
+        default=None, ge=0, le=1e9, description="By one `quire run`, or one run of the deployment. null: no cap."
+    )
+    max_usd_per_day: Number | None = Field(
+        default=None, ge=0, le=1e9, description="By all batches that are sent on one day (UTC). null: no cap."
+    )
+    max_usd_total: Number | None = Field(
+        default=None, ge=0, le=1e9, description="By all batches of the collection, ever. null: no cap."
+    )
+    expected_output_tokens: Whole = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="What the answer to a page is taken to have in estimates, until there are answers to go by.",
+    )
+    expected_thinking_tokens: Whole = Field(
+        default=300, ge=0, le=1_000_000, description="Likewise what the model thinks about a page."
     )
 
 
@@ -176,6 +234,16 @@ class UploadsSection(Section):
         default=2, ge=0, le=3_600, description="Pause before the second try; it doubles with each further one."
     )
     upload_concurrency: Whole = Field(default=16, ge=1, le=256, description="Images that are uploaded at once.")
+    max_side_pixels: Whole | None = Field(
+        default=None,
+        ge=256,
+        le=20_000,
+        description="The longest side of what goes up; a larger image is shrunk. The originals stay as they are. "
+        "null: nothing is shrunk.",
+    )
+    jpeg_quality: Whole = Field(
+        default=90, ge=30, le=100, description="Of the JPEG that an image becomes which Gemini does not take as it is."
+    )
 
 
 class GeminiSection(Section):
@@ -202,6 +270,12 @@ class SafetySection(Section):
         ge=0,
         le=1_000_000_000,
         description="More finished records than this without their output stop the pass: a share is not mounted.",
+    )
+    max_image_pixels: Whole = Field(
+        default=150_000_000,
+        ge=1_000_000,
+        le=2_000_000_000,
+        description="A larger image, or one in a PDF, is left out: it could fill the memory when it is opened.",
     )
 
 

@@ -30,18 +30,21 @@ from config.loading import (
 )
 from config.sections import (
     BatchSection,
+    BudgetSection,
     ContextSection,
     ExecutionSection,
     GeminiSection,
+    LimitsSection,
     ModelSection,
     PathsSection,
     PromptSection,
     RecordSection,
+    RenderSection,
     RetriesSection,
     SafetySection,
     UploadsSection,
 )
-from config.values import CollectionName, FilterValue, SchemaPath, Section
+from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, SchemaPath, Section
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 SHIPPED_PROMPTS = Path(__file__).with_name("prompts")
@@ -66,6 +69,7 @@ class Settings(Section):
         default_factory=dict,
         description="Which records are eligible: document field to a list of texts, or to a range `{start, end}`.",
     )
+    render: RenderSection = Field(default_factory=RenderSection, description="How pages of PDFs become images.")
     execution: ExecutionSection = Field(default_factory=ExecutionSection, description="How much, how often.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model and its settings.")
     prompt: PromptSection = Field(default_factory=PromptSection, description="The prompt that is sent.")
@@ -76,6 +80,13 @@ class Settings(Section):
     )
     context: ContextSection = Field(default_factory=ContextSection, description="Context between pages.")
     batch: BatchSection = Field(default_factory=BatchSection, description="Limits and times of batches.")
+    limits: LimitsSection = Field(default_factory=LimitsSection, description="What Gemini takes from a project.")
+    budget: BudgetSection = Field(default_factory=BudgetSection, description="What may be spent.")
+    prices: Prices = Field(
+        default_factory=lambda: dict(SHIPPED_PRICES),
+        description="Model to its prices: `input_usd`, `output_usd` and `cached_usd` for a million tokens, "
+        "`batch_factor`, `as_of`, `source`. What your file leaves out is as shipped.",
+    )
     uploads: UploadsSection = Field(default_factory=UploadsSection, description="How images are uploaded.")
     gemini: GeminiSection = Field(default_factory=GeminiSection, description="Which service is called.")
     safety: SafetySection = Field(default_factory=SafetySection, description="When a pass rather stops.")

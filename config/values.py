@@ -20,7 +20,8 @@ class Section(BaseModel):
 
 
 TAKEN_NAMES = frozenset(
-    {"record_key", "document", "predecessor"} | {"image_path", "image_mime_type", "image_bytes", "image_modified_at"}
+    {"record_key", "document", "predecessor", "image_path", "image_frame", "image_mime_type", "image_bytes"}
+    | {"image_modified_at", "image_width", "image_height"}
 )
 """Columns of the record manifest: no document field may bear their names. A test compares them with the manifest."""
 
@@ -54,6 +55,20 @@ def _generation_config(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue
     return value
 
 
+def with_low_thinking(model: str, config: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """``config`` with a low ``thinking_config``, unless it has one: a page is read, not pondered, and thinking is paid
+    for as output. Gemini 3 takes a level, 2.5 a number of tokens, others neither (google-genai 3.4, its types). A
+    ``thinking_config`` of null is taken out, which leaves it to Gemini."""
+    name = next((name for name in config if name.replace("_", "").lower() == "thinkingconfig"), None)
+    if name is not None:
+        return {each: value for each, value in config.items() if each != name or value is not None}
+    match = re.match(r"gemini-([0-9]+)(?:\.([0-9]+))?", model)
+    version = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+    if version >= (3, 0):
+        return {**config, "thinking_config": {"thinking_level": "LOW"}}
+    return {**config, "thinking_config": {"thinking_budget": 512}} if version >= (2, 5) else config
+
+
 def _base_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -67,14 +82,15 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _context_mode(value: object) -> object:
-    if value == "previous_image":
+def _page_pattern(value: str) -> str:
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise PydanticCustomError("quire", "is no regular expression: {problem}", {"problem": str(error)}) from None
+    if "page" not in groups:
         raise PydanticCustomError(
-            "quire",
-            "'previous_image' is not built yet and comes in the next release; use 'previous_result' or 'none'",
+            "quire", "must hold the group (?P<page>...) for the page's number, as in page-(?P<page>[0-9]+)"
         )
-    if value not in ("previous_result", "none"):
-        raise PydanticCustomError("quire", "must be one of 'previous_result' or 'none'")
     return value
 
 
@@ -102,9 +118,44 @@ ApiVersion = Annotated[str, _form(r"v[0-9]+[a-z0-9]{0,20}", "a version such as v
 DocumentFields = Annotated[tuple[FieldName, ...], AfterValidator(_document_fields)]
 GenerationConfig = Annotated[Mapping[str, JsonValue], AfterValidator(_generation_config)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-BuiltMode = BeforeValidator(_context_mode)
-"""To be put on the ContextMode enumeration."""
+EnqueuedTokens = Annotated[
+    tuple[Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1, le=10**12)], ...],
+    Field(min_length=3, max_length=3),
+]
+"""Tokens for the tiers 1, 2 and 3."""
+PagePattern = Annotated[str, AfterValidator(_page_pattern)]
 SchemaPath = Annotated[str, _form(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", "like module.path:Class")]
+
+
+class ModelPrice(Section):
+    """What a model costs, in US dollars for a million tokens, before the discount of a batch."""
+
+    input_usd: Number = Field(ge=0, le=1e6, description="Of a request, images included.")
+    output_usd: Number = Field(ge=0, le=1e6, description="Of an answer, thinking included.")
+    cached_usd: Number | None = Field(
+        default=None, ge=0, le=1e6, description="Of what a request has from a cache. null: as much as the rest of it."
+    )
+    batch_factor: Number = Field(default=0.5, ge=0, le=1, description="What a batch pays of these prices.")
+    as_of: str = Field(default="", description="The day on which the price was looked up.")
+    source: str = Field(default="", description="Where it was looked up.")
+
+
+_SHIPPED = {"as_of": "2026-11-01", "source": "Google's price list, standard tier; not verified by a bill"}
+SHIPPED_PRICES: Mapping[str, ModelPrice] = {
+    # Until 2026-12-31 it costs half of this: an estimate that is too high passes no cap.
+    "gemini-3.8-flash": ModelPrice(input_usd=1.50, output_usd=7.50, **_SHIPPED),
+    "gemini-3.5-flash": ModelPrice(input_usd=1.50, output_usd=9.00, **_SHIPPED),
+    "gemini-3.5-flash-lite": ModelPrice(input_usd=0.30, output_usd=2.50, **_SHIPPED),
+    "gemini-3.1-pro-preview": ModelPrice(input_usd=2.00, output_usd=12.00, **_SHIPPED),
+}
+"""The prices that Quire brings along. No price for cached tokens is known to it: they count like all others."""
+
+
+def _with_shipped_prices(value: object) -> object:
+    return {**SHIPPED_PRICES, **value} if isinstance(value, Mapping) else value
+
+
+Prices = Annotated[Mapping[SafeName, ModelPrice], BeforeValidator(_with_shipped_prices)]
 
 
 class Span(Section):
