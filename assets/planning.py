@@ -5,43 +5,78 @@ Which records are runnable stands in `candidates`; what a line looks like in `re
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import inf
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from assets.domain.batch import RemoteFile
+from assets.domain.money import Price
+from assets.estimates import ESTIMATE_SCHEMA
 from assets.graph import Check, asset
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+_NO_FILES: Mapping[str, RemoteFile] = MappingProxyType({})
+_IMAGE_COLUMNS = ("image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at")
 
 
 @dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """What one batch may hold. ``records``: lines; ``upload_bytes``: its images together; ``tokens``: estimated input
-    tokens; ``tokens_per_record``: what one line is taken to be, ``bytes_per_record``: of the input file."""
+class Weights:
+    """What each row of a table weighs; arrays of its length. ``upload_bytes``: its image, ``input_bytes``: its line in
+    the input file, ``input_tokens``: as estimated, ``max_usd``: the most that it can cost (0 without a price)."""
+
+    upload_bytes: IntArray
+    input_bytes: IntArray
+    input_tokens: IntArray
+    max_usd: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the next batch may hold: ``records`` and ``input_bytes`` are limits of one batch, all else is what the open
+    batches have left of a limit or a cap. ``usd``: infinite without a cap; ``usd_from``: the cap that is the tightest.
+    ``is_empty``: there is no other open batch, so that a single record may go which is over a limit by itself."""
 
     records: int
-    upload_bytes: int
     input_bytes: int
+    upload_bytes: int
     tokens: int
-    tokens_per_record: int
-    bytes_per_record: int
+    usd: float
+    usd_from: str = ""
+    is_empty: bool = True
 
-    @property
-    def lines(self) -> int:
-        """The most lines that count, tokens and input file allow; at least one, or nothing would ever be sent."""
-        return max(
-            1, min(self.records, self.tokens // self.tokens_per_record, self.input_bytes // self.bytes_per_record)
-        )
+    def first_of(self, weights: Weights) -> tuple[int, str]:
+        """How many of the first rows fit, and by what the next one is kept out ("" if by nothing but a batch's size).
 
-    def first_of(self, runnable_records: pa.Table) -> pa.Table:
-        """The first rows that fit one batch; a single image over the limit goes alone."""
-        head = runnable_records.slice(0, self.lines)
-        total_bytes = np.cumsum(head["image_bytes"].to_numpy())
-        fitting = int(np.searchsorted(total_bytes, self.upload_bytes, side="right"))
-        return head.slice(0, max(1, fitting))
+        A record over a limit of Gemini goes alone while nothing else is open, or it would never be sent; a cap of the
+        budget has no exception.
+        """
+        of_one_batch = min(len(weights.upload_bytes), self.records, _fitting(weights.input_bytes, self.input_bytes))
+        if self.is_empty:
+            of_one_batch = max(of_one_batch, min(1, len(weights.upload_bytes)))
+        together = {
+            "limits.storage_bytes": _fitting(weights.upload_bytes, self.upload_bytes),
+            "limits.enqueued_tokens": _fitting(weights.input_tokens, self.tokens),
+        }
+        if self.is_empty:
+            together = {name: max(1, count) for name, count in together.items()}
+        if self.usd != inf:
+            together[self.usd_from] = _fitting(weights.max_usd, self.usd)
+        tightest = min(together, key=lambda name: together[name])
+        if together[tightest] < of_one_batch:
+            return together[tightest], tightest
+        return of_one_batch, ""
+
+
+def _fitting(weights: IntArray | FloatArray, limit: float) -> int:
+    return int(np.searchsorted(np.cumsum(weights), limit, side="right"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +84,8 @@ class SubmissionFacts:
     """What is true of a whole submission; travels in the batch manifest's metadata, as text.
 
     ``result_schema``: the pydantic model's own JSON Schema, against which results are judged even when the model in
-    the code has changed since; ``response_schema_hash`` and ``prompt_hash``: SHA-256 in hex; ``created_at``: UTC.
+    the code has changed since; ``response_schema_hash`` and ``prompt_hash``: SHA-256 in hex; ``created_at``: UTC;
+    ``price``: the model's when it was sent, or None if none was known.
     """
 
     submission_id: str
@@ -64,6 +100,7 @@ class SubmissionFacts:
     generation_config: dict[str, Any]
     context_mode: str
     created_at: datetime
+    price: Price | None
 
     def to_metadata(self) -> dict[str, str]:
         """Parquet metadata: text for every field, JSON where it is no text."""
@@ -89,6 +126,7 @@ class SubmissionFacts:
             generation_config=json.loads(found["generation_config"]),
             context_mode=found["context_mode"],
             created_at=datetime.fromisoformat(found["created_at"]),
+            price=Price.from_json(json.loads(found["price"])),
         )
 
 
@@ -97,15 +135,32 @@ BATCH_SCHEMA = pa.schema(
         pa.field("position", pa.int32(), nullable=False),
         pa.field("record_key", pa.string(), nullable=False),
         pa.field("image_path", pa.string(), nullable=False),
+        pa.field("image_frame", pa.int32(), nullable=False),
         pa.field("image_mime_type", pa.string(), nullable=False),
         pa.field("image_bytes", pa.int64(), nullable=False),
         pa.field("image_modified_at", pa.timestamp("ns", tz="UTC"), nullable=False),
+        pa.field("image_sha256", pa.string(), nullable=False),
         pa.field("file_name", pa.string()),
         pa.field("file_uri", pa.string()),
+        pa.field("file_mime_type", pa.string()),
+        pa.field("file_bytes", pa.int64()),
         pa.field("context_key", pa.string()),
+        pa.field("context_file_name", pa.string()),
+        pa.field("context_file_uri", pa.string()),
+        pa.field("context_file_mime_type", pa.string()),
+        *(pa.field(name, ESTIMATE_SCHEMA.field(name).type, nullable=False) for name in ESTIMATE_SCHEMA.names[:3]),
+        *(pa.field(name, ESTIMATE_SCHEMA.field(name).type) for name in ESTIMATE_SCHEMA.names[3:]),
     ]
 )
-"""Described in manifests/README.md. ``file_name`` and ``file_uri`` are null for an image that Gemini refused."""
+"""Described in manifests/README.md. The columns ``file_*`` are null for an image that Gemini refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """An image as it went up. ``file``: None if Gemini refused it; ``sha256``: of the original file, in hex."""
+
+    file: RemoteFile | None
+    sha256: str
 
 
 def _each_record_once(table: pa.Table) -> str | None:
@@ -120,38 +175,44 @@ def _not_empty(table: pa.Table) -> str | None:
 def batch_manifest(
     runnable_records: pa.Table,
     *,
-    uploads: Mapping[str, RemoteFile | None],
-    with_context: Sequence[str],
+    uploads: Mapping[str, SentImage],
+    with_context: Collection[str],
+    context_files: Mapping[str, RemoteFile] = _NO_FILES,
+    estimates: pa.Table,
     facts: SubmissionFacts,
 ) -> pa.Table:
     """Exactly the lines that are sent, in their order.
 
-    ``uploads``: record key -> its uploaded image (None: refused); runnable records that are not in it are left out.
-    ``with_context``: the records whose predecessor's result goes along. Columns: BATCH_SCHEMA; metadata: ``facts``.
+    ``uploads``: record key -> its image; runnable records that are not in it are left out. ``with_context``: the
+    records whose predecessor's result or image goes along; ``context_files``: record key -> that image. ``estimates``:
+    a row for each of ``runnable_records``, see `assets.estimates`. Columns: BATCH_SCHEMA; metadata: ``facts``.
     """
     at = [index for index, key in enumerate(runnable_records["record_key"].to_pylist()) if key in uploads]
     rows = runnable_records.take(pa.array(at, pa.int64()))
     keys: list[str] = rows["record_key"].to_pylist()
-    files = [uploads[key] for key in keys]
-    has_context = set(with_context)
+    images = [uploads[key] for key in keys]
+    files = [image.file for image in images]
+    predecessors = zip(keys, rows["predecessor"].to_pylist(), strict=True)
+    context = [context_files.get(key) for key in keys]
+    estimated = estimates.take(pa.array(at, pa.int64()))
     return (
         pa.table(
             {
                 "position": pa.array(range(len(keys)), pa.int32()),
                 "record_key": rows["record_key"],
-                "image_path": rows["image_path"],
-                "image_mime_type": rows["image_mime_type"],
-                "image_bytes": rows["image_bytes"],
-                "image_modified_at": rows["image_modified_at"],
+                **{name: rows[name] for name in _IMAGE_COLUMNS},
+                "image_sha256": [image.sha256 for image in images],
                 "file_name": pa.array([file.name if file else None for file in files], pa.string()),
                 "file_uri": pa.array([file.uri if file else None for file in files], pa.string()),
+                "file_mime_type": pa.array([file.mime_type if file else None for file in files], pa.string()),
+                "file_bytes": pa.array([file.size_bytes if file else None for file in files], pa.int64()),
                 "context_key": pa.array(
-                    [
-                        before if key in has_context else None
-                        for key, before in zip(keys, rows["predecessor"].to_pylist(), strict=True)
-                    ],
-                    pa.string(),
+                    [before if key in with_context else None for key, before in predecessors], pa.string()
                 ),
+                "context_file_name": pa.array([file.name if file else None for file in context], pa.string()),
+                "context_file_uri": pa.array([file.uri if file else None for file in context], pa.string()),
+                "context_file_mime_type": pa.array([file.mime_type if file else None for file in context], pa.string()),
+                **{name: estimated[name] for name in ESTIMATE_SCHEMA.names},
             }
         )
         .cast(BATCH_SCHEMA)

@@ -14,20 +14,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.domain.batch import RemoteFile
 from assets.domain.errors import ConfigError, PromptError
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
 from assets.graph import asset
 
-IMAGE_TOKENS = 1120
-"""What an image counts at the default resolution of Gemini 3 (``media_resolution`` high)."""
-TEXT_BYTES_PER_TOKEN = 4
-"""A rule of thumb for European languages."""
 PREVIOUS_IMAGE_LABEL = "The page before, for context only:"
 IMAGE_LABEL = "The page:"
 _OURS = frozenset({"responsemimetype", "responseschema", "responsejsonschema"})
-_COLUMNS = ("record_key", "file_uri", "image_mime_type", "context_key")
+_COLUMNS = ("record_key", "file_uri", "file_mime_type", "context_key", "context_file_uri", "context_file_mime_type")
 _ROWS_AT_ONCE = 256
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -67,6 +62,14 @@ class RequestTemplate:
             raise ConfigError(f"is not plain JSON: {error}", source="settings", key=key) from error
         check_prompt(self.prompt, source=self.prompt_source)
 
+    def config(self) -> dict[str, Any]:
+        """The ``generation_config`` of each request."""
+        return {
+            **self.generation_config,
+            "response_mime_type": "application/json",
+            "response_schema": dict(self.response_schema),
+        }
+
 
 @asset()
 def batch_requests(
@@ -74,34 +77,39 @@ def batch_requests(
     *,
     template: RequestTemplate,
     previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
-    previous_images: Mapping[str, RemoteFile] = _NOTHING,
 ) -> Iterator[bytes]:
     """The lines of the input file, one for each row that has an uploaded image, in the rows' order.
 
     Each is UTF-8 and ends in ``\\n``; no other byte of it is a ``\\n``. ``previous_results``: the results of the
-    records that ``context_key`` names; may read them as it is asked. ``previous_images``: record key -> the uploaded
-    image of its predecessor, which then goes along before the record's own. Raises, when called, what
-    ``RequestTemplate.check`` raises, and while iterating PromptError, for a row that cannot be rendered or whose
-    predecessor has no result any more.
+    records that ``context_key`` names; may read them as it is asked. Where a row has a ``context_file_uri``, that image
+    goes along before the record's own instead. Raises, when called, what ``RequestTemplate.check`` raises, and while
+    iterating PromptError, for a row that cannot be rendered or whose predecessor has no result any more.
     """
     template.check()
-    config = {
-        **template.generation_config,
-        "response_mime_type": "application/json",
-        "response_schema": dict(template.response_schema),
-    }
+    config = template.config()
     return (
-        _line(row, template, config, previous_results, previous_images)
+        _line(row, template, config, previous_results)
         for part in batch_manifest.select(_COLUMNS).to_batches(max_chunksize=_ROWS_AT_ONCE)
         for row in part.to_pylist()
         if row["file_uri"] is not None
     )
 
 
-def estimate_tokens(*, text_bytes: int, images: int = 1) -> int:
-    """Input tokens of one request, to split batches by: a quarter of the text's bytes (prompt, predecessor's result and
-    schema together), rounded up, and 1,120 for each image. An estimate: scripts other than Latin can need more."""
-    return -(-text_bytes // TEXT_BYTES_PER_TOKEN) + IMAGE_TOKENS * images
+def request_texts(
+    keys: Sequence[str],
+    context_keys: Sequence[str | None],
+    *,
+    template: RequestTemplate,
+    previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
+) -> Iterator[str]:
+    """The text of each request: its prompt, with the result of ``context_keys`` where there is one. Raises PromptError."""
+    for key, context_key in zip(keys, context_keys, strict=True):
+        yield _prompt_text(key, context_key, template, previous_results)
+
+
+def schema_bytes(template: RequestTemplate) -> int:
+    """What the answer's schema adds to the text of each request, as compact JSON."""
+    return len(json.dumps(dict(template.response_schema), ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _line(
@@ -109,14 +117,15 @@ def _line(
     template: RequestTemplate,
     config: Mapping[str, Any],
     previous_results: Mapping[str, Mapping[str, Any]],
-    previous_images: Mapping[str, RemoteFile],
 ) -> bytes:
     key: str = row["record_key"]
-    parts: list[dict[str, Any]] = [{"text": _prompt_text(key, row["context_key"], template, previous_results)}]
-    before = previous_images.get(key)
-    if before is not None:
-        parts += [{"text": PREVIOUS_IMAGE_LABEL}, _image(before.uri, before.mime_type), {"text": IMAGE_LABEL}]
-    parts.append(_image(row["file_uri"], row["image_mime_type"]))
+    with_image_before = row["context_file_uri"] is not None
+    context_key = None if with_image_before else row["context_key"]
+    parts: list[dict[str, Any]] = [{"text": _prompt_text(key, context_key, template, previous_results)}]
+    if with_image_before:
+        before = _image(row["context_file_uri"], row["context_file_mime_type"])
+        parts += [{"text": PREVIOUS_IMAGE_LABEL}, before, {"text": IMAGE_LABEL}]
+    parts.append(_image(row["file_uri"], row["file_mime_type"]))
     request = {"contents": [{"role": "user", "parts": parts}], "generation_config": config}
     line = json.dumps({"key": key, "request": request}, ensure_ascii=False, separators=(",", ":"))
     # A result on disk can hold half a surrogate pair ("\ud800"), which is no UTF-8: it becomes a question mark.

@@ -1,0 +1,136 @@
+"""What requests and answers are taken to have in tokens, and to cost, before they are sent. What was spent stands
+in `assets.spending`.
+
+An estimate is what is to be expected. Beside it stands a bound, the most that a record can cost: each byte of text a
+token, the answer as long as it may be. Caps go by the bound, so that none is ever passed; as answers come in and cost
+less, room comes back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from assets.domain.money import Price
+from assets.domain.tokens import image_tokens, max_output_tokens, shrunk, text_tokens
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+MODEL_MAX_OUTPUT_TOKENS = 65_536
+"""What the models answer at most where ``max_output_tokens`` is not set (Google's model pages, November 2026)."""
+TEXT_SCALE_RANGE = (0.25, 4.0)
+"""What is measured may correct the estimate of texts by so much: more is a rule that has changed, not a language."""
+
+ESTIMATE_SCHEMA = pa.schema(
+    [
+        pa.field("estimated_image_tokens", pa.int64(), nullable=False),
+        pa.field("estimated_text_tokens", pa.int64(), nullable=False),
+        pa.field("estimated_output_tokens", pa.int64(), nullable=False),
+        pa.field("estimated_usd", pa.float64()),
+        pa.field("max_usd", pa.float64()),
+    ]
+)
+"""A row a record. Text: prompt, schema and context, by the rule of thumb; output: thinking included; dollars are null
+without a price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What goes by experience. ``output_tokens``, ``thinking_tokens``: the mean of an answer; ``text_scale``: how many
+    tokens a text really has for each that the rule of thumb gives it; ``answers``: how many answers it goes by; 0: it
+    is what the settings expect."""
+
+    output_tokens: float
+    thinking_tokens: float
+    text_scale: float = 1.0
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What the settings say about a request: the model, how it is set, its price (None: unknown), and to how many
+    pixels images are shrunk."""
+
+    model: str
+    generation_config: Mapping[str, Any]
+    price: Price | None
+    max_side_pixels: int | None
+
+    @property
+    def output_bound_tokens(self) -> int:
+        return max_output_tokens(self.generation_config) or MODEL_MAX_OUTPUT_TOKENS
+
+
+def images_tokens(
+    rows: pa.Table, tariff: Tariff, *, with_image_before: npt.NDArray[np.bool_] | None = None
+) -> IntArray:
+    """Image tokens of each row of a record manifest (columns image_width, image_height). ``with_image_before``: whether
+    the image of the page before goes along; it is taken to be like the page's own."""
+    widths, heights = (rows[name].to_numpy().astype(np.int64) for name in ("image_width", "image_height"))
+    tokens = image_tokens(
+        *shrunk(widths, heights, tariff.max_side_pixels), model=tariff.model, generation_config=tariff.generation_config
+    )
+    return tokens if with_image_before is None else tokens * np.where(with_image_before, 2, 1)
+
+
+def row_estimates(of_images: IntArray, text_bytes: IntArray, tariff: Tariff, rates: Rates) -> pa.Table:
+    """The estimate of each request. ``of_images``: its image tokens; ``text_bytes``: its prompt, context and schema
+    together. Columns: ESTIMATE_SCHEMA."""
+    of_text = text_tokens(text_bytes)
+    output = np.full(len(of_text), round(rates.output_tokens + rates.thinking_tokens), dtype=np.int64)
+    estimated, bound = None, None
+    if tariff.price is not None:
+        price = tariff.price
+        # A cache can only make it cheaper, so it stays out of both.
+        estimated = _usd(price, of_images + of_text * rates.text_scale, output)
+        bound = _usd(price, of_images + text_bytes, np.full(len(of_text), tariff.output_bound_tokens))
+    return pa.table(
+        {
+            "estimated_image_tokens": of_images,
+            "estimated_text_tokens": of_text,
+            "estimated_output_tokens": output,
+            "estimated_usd": pa.array(estimated, pa.float64()) if estimated is not None else _nothing(len(of_text)),
+            "max_usd": pa.array(bound, pa.float64()) if bound is not None else _nothing(len(of_text)),
+        }
+    ).cast(ESTIMATE_SCHEMA)
+
+
+def measured_rates(measured: pa.Table, expected: Rates) -> Rates:
+    """``expected``, corrected by what was answered. ``measured``: the rows of `assets.spending` that were asked in the
+    same way; its columns answers, estimated_image_tokens, estimated_text_tokens, prompt_tokens, output_tokens and
+    thoughts_tokens are sums over the answers of a submission."""
+    sums = {name: float(np.sum(measured[name].to_numpy())) for name in _SUMMED}
+    answers = int(sums["answers"])
+    if not answers:
+        return expected
+    of_text = sums["prompt_tokens"] - sums["estimated_image_tokens"]
+    scale = of_text / sums["estimated_text_tokens"] if sums["estimated_text_tokens"] else 1.0
+    return Rates(
+        output_tokens=sums["output_tokens"] / answers,
+        thinking_tokens=sums["thoughts_tokens"] / answers,
+        text_scale=float(np.clip(scale, *TEXT_SCALE_RANGE)),
+        answers=answers,
+    )
+
+
+_SUMMED = (
+    "answers",
+    "estimated_image_tokens",
+    "estimated_text_tokens",
+    "prompt_tokens",
+    "output_tokens",
+    "thoughts_tokens",
+)
+
+
+def _usd(price: Price, input_tokens: FloatArray | IntArray, output_tokens: IntArray) -> FloatArray:
+    full: FloatArray = input_tokens * price.input_usd + output_tokens * price.output_usd
+    return full * price.batch_factor / 1_000_000
+
+
+def _nothing(length: int) -> pa.Array:
+    return pa.nulls(length, pa.float64())

@@ -1,0 +1,77 @@
+"""Which model, prompt, schema, image and submission made each result: `manifests/results.parquet`, derived from batch
+manifests and outcomes. What a submission cost stands in `spending`.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.outcome import OutcomeKind
+from assets.planning import SubmissionFacts
+
+RESULTS_SCHEMA = pa.schema(
+    [
+        pa.field("record_key", pa.string(), nullable=False),
+        pa.field("submission_id", pa.string(), nullable=False),
+        pa.field("batch_id", pa.string()),
+        pa.field("settled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("prompt_name", pa.string(), nullable=False),
+        pa.field("prompt_version", pa.string(), nullable=False),
+        pa.field("prompt_hash", pa.string(), nullable=False),
+        pa.field("schema_name", pa.string(), nullable=False),
+        pa.field("response_schema_hash", pa.string(), nullable=False),
+        pa.field("context_key", pa.string()),
+        pa.field("image_path", pa.string(), nullable=False),
+        pa.field("image_frame", pa.int32(), nullable=False),
+        pa.field("image_bytes", pa.int64(), nullable=False),
+        pa.field("image_modified_at", pa.timestamp("ns", tz="UTC"), nullable=False),
+        pa.field("image_sha256", pa.string(), nullable=False),
+    ]
+)
+"""Described in manifests/README.md."""
+
+_OF_OUTCOME = (
+    "record_key",
+    "submission_id",
+    "batch_id",
+    "settled_at",
+    "model",
+    "prompt_name",
+    "prompt_version",
+    "response_schema_hash",
+)
+_OF_BATCH = (
+    "context_key",
+    "image_path",
+    "image_frame",
+    "image_bytes",
+    "image_modified_at",
+    "image_sha256",
+)
+
+
+def result_rows(batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionFacts) -> pa.Table:
+    """A row for each record whose result this submission wrote. Columns: RESULTS_SCHEMA."""
+    good = outcomes.filter(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value))
+    at = pc.index_in(good["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
+    sent = batch_manifest.take(at.combine_chunks())
+    same = {"prompt_hash": facts.prompt_hash, "schema_name": facts.schema_name}
+    columns = {name: good[name] for name in _OF_OUTCOME} | {name: sent[name] for name in _OF_BATCH}
+    columns |= {name: pa.array([value] * len(good), pa.string()) for name, value in same.items()}
+    return pa.table({name: columns[name] for name in RESULTS_SCHEMA.names}).cast(RESULTS_SCHEMA)
+
+
+def latest_results(tables: Iterable[pa.Table]) -> pa.Table:
+    """One row a record, of the submission that wrote it last, sorted by key. ``tables``: rows of RESULTS_SCHEMA; a
+    later submission has a greater id, since a ULID begins with its time."""
+    everything = pa.concat_tables([RESULTS_SCHEMA.empty_table(), *tables])
+    everything = everything.sort_by([("record_key", "ascending"), ("submission_id", "ascending")])
+    if len(everything) == 0:
+        return everything
+    keys = everything["record_key"].combine_chunks()
+    is_last = np.ones(len(keys), dtype=bool)
+    is_last[:-1] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    return everything.filter(pa.array(is_last)).combine_chunks()

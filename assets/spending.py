@@ -1,0 +1,193 @@
+"""What submissions have cost, and what the open ones can cost at most: the table of closed submissions, the sums that
+the caps are held against, and the rates that later estimates go by. All of it is derived from batch manifests and
+outcomes; there is no second truth. What a request is taken to cost beforehand stands in `estimates`.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.money import Price
+from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
+from assets.planning import SubmissionFacts
+
+SUBMISSIONS_SCHEMA = pa.schema(
+    [
+        pa.field("submission_id", pa.string(), nullable=False),
+        pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("closed_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("way_of_asking", pa.string(), nullable=False),
+        pa.field("records", pa.int64(), nullable=False),
+        pa.field("succeeded", pa.int64(), nullable=False),
+        pa.field("answers", pa.int64(), nullable=False),
+        pa.field("estimated_image_tokens", pa.int64(), nullable=False),
+        pa.field("estimated_text_tokens", pa.int64(), nullable=False),
+        pa.field("prompt_tokens", pa.int64(), nullable=False),
+        pa.field("output_tokens", pa.int64(), nullable=False),
+        pa.field("thoughts_tokens", pa.int64(), nullable=False),
+        pa.field("cached_tokens", pa.int64(), nullable=False),
+        pa.field("estimated_usd", pa.float64()),
+        pa.field("usd", pa.float64()),
+        pa.field("unsure_usd", pa.float64()),
+    ]
+)
+"""Described in manifests/README.md."""
+
+_PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED})
+"""Nothing says what these cost: a job that succeeded may have answered what it did not write down, one that was
+cancelled may have answered before. Caps count them with the most that they can cost."""
+
+
+def submission_row(
+    batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionFacts, *, may_have_run: bool
+) -> dict[str, object]:
+    """A row of SUBMISSIONS_SCHEMA for a closed submission.
+
+    ``may_have_run``: a job of it is known, or may exist: what was released then may be billed all the same. Sums of
+    tokens are over the records that have an answer, so that they can be held against each other.
+    """
+    table = outcomes.select(
+        ["record_key", "kind", "prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
+    )
+    at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
+    sent = batch_manifest.take(at.combine_chunks())
+    answered = table["prompt_tokens"].is_valid().to_numpy(zero_copy_only=False)
+    used = {
+        name: pc.fill_null(table[name], 0).to_numpy()
+        for name in ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
+    }
+    perhaps = _PERHAPS_BILLED | ({OutcomeKind.RELEASED} if may_have_run else set())
+    is_unsure = pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in perhaps], pa.string()))
+    unsure = is_unsure.to_numpy(zero_copy_only=False) & ~answered
+    price = facts.price
+    return {
+        "submission_id": facts.submission_id,
+        "created_at": facts.created_at,
+        "closed_at": outcomes["settled_at"][0].as_py(),
+        "model": facts.model,
+        "way_of_asking": way_of_asking(facts),
+        "records": len(table),
+        "succeeded": int(
+            pc.sum(pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in ANSWERED_WELL]))).as_py()
+        ),
+        "answers": int(np.count_nonzero(answered)),
+        "estimated_image_tokens": _sum(sent, "estimated_image_tokens", answered),
+        "estimated_text_tokens": _sum(sent, "estimated_text_tokens", answered),
+        **{name: int(values.sum()) for name, values in used.items()},
+        "estimated_usd": _usd_sum(sent, "estimated_usd"),
+        "usd": None
+        if price is None
+        else price.usd(
+            input_tokens=int(used["prompt_tokens"].sum()),
+            output_tokens=int(used["output_tokens"].sum() + used["thoughts_tokens"].sum()),
+            cached_tokens=int(used["cached_tokens"].sum()),
+        ),
+        "unsure_usd": _usd_sum(sent.filter(pa.array(unsure)), "max_usd") if price is not None else None,
+    }
+
+
+def way_of_asking(facts: SubmissionFacts) -> str:
+    """What answers must have in common so that their lengths tell something of the next ones, as text."""
+    return json.dumps(
+        [facts.model, facts.prompt_hash, facts.response_schema_hash, facts.context_mode, facts.generation_config],
+        sort_keys=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """US dollars of one submission. ``usd``: what its answers cost; ``open_usd``: the most that can be added, as it is
+    in flight or nobody knows what became of it."""
+
+    submission_id: str
+    created_at: datetime
+    usd: float
+    open_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """``name``: the setting; ``usd``: its value; ``spent_usd``: what answers have cost; ``open_usd``: what is in flight
+    can cost at most."""
+
+    name: str
+    usd: float
+    spent_usd: float
+    open_usd: float
+
+    @property
+    def room_usd(self) -> float:
+        return self.usd - self.spent_usd - self.open_usd
+
+
+def spending(
+    closed: pa.Table,
+    in_flight: Iterable[tuple[SubmissionFacts, pa.Table]],
+    price_of: Callable[[str], Price | None],
+) -> list[Spent]:
+    """Every submission with its dollars. ``closed``: SUBMISSIONS_SCHEMA; ``in_flight``: facts and batch manifest of
+    each that is open, whether anybody has claimed it or not. ``price_of``: today's price of a model, for what was sent
+    without one; None: it counts nothing."""
+    found = []
+    for row in closed.to_pylist():
+        usd, unsure = row["usd"], row["unsure_usd"]
+        if usd is None and (price := price_of(row["model"])) is not None:
+            usd = price.usd(
+                input_tokens=row["prompt_tokens"],
+                output_tokens=row["output_tokens"] + row["thoughts_tokens"],
+                cached_tokens=row["cached_tokens"],
+            )
+        found.append(Spent(row["submission_id"], row["created_at"], usd or 0.0, unsure or 0.0))
+    for facts, table in in_flight:
+        found.append(Spent(facts.submission_id, facts.created_at, 0.0, _usd_sum(table, "max_usd") or 0.0))
+    return found
+
+
+def caps(
+    spent: Iterable[Spent], limits: Mapping[str, float | None], *, run_started_at: datetime, today: date
+) -> list[Cap]:
+    """The caps that are set. ``limits``: the settings max_usd_per_run, max_usd_per_day and max_usd_total. A submission
+    counts for the day (UTC) and the run in which it was made."""
+    everything = list(spent)
+    counted = {
+        "max_usd_per_run": [each for each in everything if each.created_at >= run_started_at],
+        "max_usd_per_day": [each for each in everything if each.created_at.date() == today],
+        "max_usd_total": everything,
+    }
+    return [
+        Cap(
+            f"budget.{name}",
+            limit,
+            sum(each.usd for each in counted[name]),
+            sum(each.open_usd for each in counted[name]),
+        )
+        for name, limit in limits.items()
+        if limit is not None
+    ]
+
+
+def tightest(found: Iterable[Cap]) -> Cap | None:
+    """The cap with the least room; None if there is no cap."""
+    return min(found, key=lambda cap: cap.room_usd, default=None)
+
+
+def room_of(cap: Cap | None) -> float:
+    """Dollars; infinite without a cap. A hair less than there is, so that sums of binary fractions pass no cap."""
+    return inf if cap is None else cap.room_usd - 1e-9
+
+
+def _sum(table: pa.Table, name: str, where: npt.NDArray[np.bool_]) -> int:
+    return int(table[name].to_numpy()[where].sum())
+
+
+def _usd_sum(table: pa.Table, name: str) -> float | None:
+    """None where the dollars are not known."""
+    return None if table[name].null_count else float(pc.sum(table[name], min_count=0).as_py())
