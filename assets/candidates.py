@@ -94,7 +94,7 @@ def runnable_records(
     held: Collection[str] = (),
     rules: RunRules,
 ) -> pa.Table:
-    """The records that can be sent now: longest chain first, then by key.
+    """The records that can be sent now: longest chain first, then by key; by key alone where none waits for another.
 
     Manifest minus done, in flight, dead letters, held, and records whose dependency is missing. Columns: those of
     `record_states`.
@@ -107,12 +107,15 @@ def runnable_records(
         held=held,
         rules=rules,
     )
-    return in_running_order(states)
+    return in_running_order(states, context_mode=rules.context_mode)
 
 
-def in_running_order(states: pa.Table) -> pa.Table:
-    """The runnable rows of `record_states`, longest chain first; the manifest's own order decides between equals."""
+def in_running_order(states: pa.Table, *, context_mode: str) -> pa.Table:
+    """The runnable rows of `record_states`, longest chain first; the manifest's own order decides between equals.
+    Without waiting that order is all: neighbours in one batch share the image that one is and the other gets along."""
     runnable = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.RUNNABLE.value))
+    if context_mode != "previous_result":
+        return runnable
     order = np.argsort(-runnable["remaining"].to_numpy().astype(np.int64), kind="stable")
     return runnable.take(pa.array(order))
 

@@ -102,7 +102,7 @@ def request_texts(
     template: RequestTemplate,
     previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
 ) -> Iterator[str]:
-    """The text of each request: its prompt, with the result of ``context_keys`` where there is one. Raises PromptError."""
+    """The text of each request: its prompt, with the result of its context key if it has one. Raises PromptError."""
     for key, context_key in zip(keys, context_keys, strict=True):
         yield _prompt_text(key, context_key, template, previous_results)
 

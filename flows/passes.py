@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from assets.domain.errors import WAY_BACK, HomeMismatchError, LockBusyError, PassBusyError
 from config.settings import check_folders, load_settings
@@ -16,11 +17,13 @@ from flows.wiring import Services, config_path, new_home_id, open_services
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass that holds its lock. Ask ``lease.check()`` before each write to the world. ``accept_vanished``: a person
-    has said that missing results are meant to be missing."""
+    """A pass that holds its lock. Ask ``lease.check()`` before each write to the world. ``run_started_at``: when the
+    run began that the pass is a part of, for the cap of a run (UTC); ``accept_vanished``: a person has said that
+    missing results are meant to be missing."""
 
     services: Services
     lease: Lease
+    run_started_at: datetime
     accept_vanished: bool = False
 
 
@@ -36,11 +39,13 @@ _current: ContextVar[Pass | None] = ContextVar("quire_pass", default=None)
 
 
 @asynccontextmanager
-async def open_pass(config: str | None, *, wait: bool = False, accept_vanished: bool = False) -> AsyncIterator[Pass]:
+async def open_pass(
+    config: str | None, *, wait: bool = False, run_started_at: datetime | None = None, accept_vanished: bool = False
+) -> AsyncIterator[Pass]:
     """The pass that is under way, or a new one under the pass lock.
 
-    ``wait``: wait for our turn. Raises PassBusyError if another pass runs and ``wait`` is false, ConfigError,
-    HomeMismatchError.
+    ``wait``: wait for our turn. ``run_started_at``: None: the run is this pass. Raises PassBusyError if another pass
+    runs and ``wait`` is false, ConfigError, HomeMismatchError.
     """
     current = _current.get()
     if current is not None:
@@ -55,7 +60,7 @@ async def open_pass(config: str | None, *, wait: bool = False, accept_vanished: 
         except LockBusyError as busy:
             raise PassBusyError(busy.lock, str(busy)) from None
         await ensure_home(services.storage, services.ledger)
-        opened = Pass(services, lease, accept_vanished)
+        opened = Pass(services, lease, run_started_at or services.now(), accept_vanished)
         token = _current.set(opened)
         try:
             yield opened

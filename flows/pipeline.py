@@ -1,6 +1,7 @@
 """One pass of the pipeline: poll, scan, submit, under the pass lock. Short, and meant to run every few minutes."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from prefect import flow
 
@@ -24,27 +25,35 @@ class PassReport:
     def needs_person(self) -> list[str]:
         """Batches and pages that no further pass will help, a line each."""
         batches = [f"batch {name}: see the log, then perhaps quire release {name}" for name in self.poll.troubled]
-        return batches + [f"page {key}: its image cannot be read" for key in self.submit.unreadable]
+        pages = [f"page {key}: its image cannot be read" for key in self.submit.unreadable]
+        return batches + pages + ([self.submit.stopped] if self.submit.stopped and self.submit.is_held else [])
 
     @property
     def is_idle(self) -> bool:
         """Nothing was sent, nothing runs, nothing can be run: another pass would do nothing either. What is left, if
         anything, needs a person."""
-        can_send = self.submit.states["runnable"] > len(self.submit.unreadable) and self.submit.stopped != DRY_RUN
+        is_waiting = self.submit.stopped == DRY_RUN or self.submit.is_held
+        can_send = self.submit.states["runnable"] > len(self.submit.unreadable) and not is_waiting
         return not (self.submit.sent or self.poll.running or can_send)
 
 
 @flow(name="pipeline", persist_result=False)
 @one_line
 async def pipeline(
-    config: str | None = None, wait_for_turn: bool = False, accept_vanished: bool = False
+    config: str | None = None,
+    wait_for_turn: bool = False,
+    accept_vanished: bool = False,
+    run_started_at: datetime | None = None,
 ) -> PassReport | None:
     """Settle what has finished, refresh the manifest, send what can be sent.
 
     ``config``: path of the configuration file. ``wait_for_turn``: wait while another pass runs, instead of raising
     PassBusyError. ``accept_vanished``: go on although many finished records have no result any more.
+    ``run_started_at``: when the run began that this pass is a part of (UTC), for ``budget.max_usd_per_run``; None: now.
     """
-    async with open_pass(config, wait=wait_for_turn, accept_vanished=accept_vanished) as p:
+    async with open_pass(
+        config, wait=wait_for_turn, run_started_at=run_started_at, accept_vanished=accept_vanished
+    ) as p:
         # A dry run changes nothing that costs or that a person would miss: it only looks at what could be sent.
         polled = PollReport() if p.services.settings.execution.dry_run else await poll(config)
         scanned = await scan(config)

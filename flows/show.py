@@ -68,7 +68,7 @@ async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
     settings = load_settings(config_path(config))
     async with open_services(settings) as services:
         await ensure_home(services.storage, services.ledger)
-        return await operate.release(Pass(services, OperatorsLease()), batch, cancel=cancel)
+        return await operate.release(Pass(services, OperatorsLease(), services.now()), batch, cancel=cancel)
 
 
 def _needs(found: Status) -> list[str]:

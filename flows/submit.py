@@ -1,7 +1,6 @@
 """Submit: diff the record manifest against the results and the ledger, and send what can be sent as batches."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,36 +11,36 @@ from prefect import flow
 
 from assets.candidates import RecordState, RunRules, count_states, record_states, waves_left
 from assets.domain.errors import ManifestError, QuireError
+from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
-from assets.planning import BatchLimits
-from assets.requests import estimate_tokens
 from config.settings import Settings
+from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
 from flows.logs import logger, warn_of_each
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
 from flows.protocol.active import check_known, inflight_keys, resolve
-from flows.protocol.claiming import claim, record_refusals, upload_images
-from flows.protocol.closing import delete_files
+from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
 from flows.protocol.posting import post
 from flows.protocol.vanished import check_vanished
+from flows.weighing import Scales, explain, read_scales
 
 DRY_RUN = "dry run"
-CONTEXT_BYTES = 6000
-"""What the result of a predecessor is taken to be, for the limits of a batch: a densely printed page."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitReport:
     """``submitted``: batches; ``sent``: records; ``states``: RecordState -> records, before anything was sent;
-    ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None;
-    ``unreadable``: records whose image is in the manifest but could not be read."""
+    ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None; ``is_held``: whether
+    that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
+    read."""
 
     submitted: int
     sent: int
     states: Mapping[str, int]
     waves: int
     stopped: str | None
+    is_held: bool = False
     unreadable: tuple[str, ...] = ()
 
 
@@ -54,65 +53,140 @@ async def submit(config: str | None = None) -> SubmitReport:
 
 
 async def submit_batches(p: Pass) -> SubmitReport:
-    """Send batches while there are runnable records and free places.
+    """Send batches while there are runnable records and free places, within limits and caps.
 
-    Raises StateError, GeminiAccessError (key or project refused), LeaseLostError, OSError.
+    Raises StateError, ConfigError (a cap without a price), GeminiAccessError (key or project refused), LeaseLostError,
+    OSError.
     """
+    settings, storage = p.services.settings, p.services.storage
     states, runnable, places = await _plan(p)
-    waves = waves_left(states, context_mode=p.services.settings.context.mode)
+    waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}
     _explain_waiting(states)
-    limits = _limits(p)
-    if p.services.settings.execution.dry_run:
-        batches = max(0, min(places, -(-len(runnable) // limits.lines)))
-        logger().info("Dry run: %d records could be sent, now %d batches of them; nothing is", len(runnable), batches)
+    facts = submission_facts(p, p.services.new_submission_id())
+    scales = await asyncio.to_thread(
+        read_scales, settings, p.services.template, storage, facts, run_started_at=p.run_started_at
+    )
+    if settings.execution.dry_run:
+        await asyncio.to_thread(_tell_dry_run, storage, scales, runnable, places)
         return SubmitReport(0, 0, counted, waves, DRY_RUN)
-    submitted, sent, stop, unreadable = 0, 0, None, set[str]()
+    submitted, sent, stop, is_held, unreadable = 0, 0, None, False, set[str]()
     while len(runnable) and places > 0 and stop is None:
-        batch = await submit_batch(p, runnable, limits)
-        runnable, stop = runnable.slice(batch.rows), batch.stop
+        cut = await asyncio.to_thread(next_batch, storage, scales, runnable)
+        if not len(cut.rows):
+            stop, is_held = cut.held, cut.is_for_a_person
+            logger().warning("Held back: %s", stop)
+            break
+        batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
+        runnable, stop = runnable.slice(len(cut.rows)), batch.stop
         unreadable |= batch.unreadable
+        if batch.table is not None:
+            scales = scales.with_batch(batch.table)
         if batch.sent:
             submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
-    return SubmitReport(submitted, sent, counted, waves, stop, tuple(sorted(unreadable, key=sort_key)))
+    return SubmitReport(submitted, sent, counted, waves, stop, is_held, tuple(sorted(unreadable, key=sort_key)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The next batch: its ``rows`` and their ``estimates``. Without rows: ``held``: why; ``is_for_a_person``: no pass
+    will ever change that."""
+
+    rows: pa.Table
+    estimates: pa.Table
+    held: str = ""
+    is_for_a_person: bool = False
+
+
+def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
+    """Cut the first records of ``runnable`` off that fit one batch. Raises PromptError, ManifestError."""
+    head = runnable.slice(0, scales.settings.execution.batch_size_limit)
+    estimates, weights = scales.weigh(storage, head)
+    count, held_by = scales.room().first_of(weights)
+    if count:
+        return Cut(head.slice(0, count), estimates.slice(0, count))
+    is_for_a_person = held_by.startswith("budget.") and not scales.unpriced
+    if is_for_a_person and held_by == "budget.max_usd_per_day":
+        # Tomorrow it goes on, unless a single record can cost more than a day may.
+        is_for_a_person = any(cap.name == held_by and cap.usd < weights.max_usd[0] for cap in scales.caps)
+    return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person)
+
+
+def context_rows(states: pa.Table, rows: pa.Table, *, mode: str) -> pa.Table:
+    """The rows of the pages before that go along as images and are not in the batch themselves."""
+    if mode != "previous_image":
+        return states.slice(0, 0)
+    before = rows["predecessor"].drop_null()
+    others = before.filter(pc.invert(pc.is_in(before, value_set=rows["record_key"].combine_chunks())))
+    return states.filter(pc.is_in(states["record_key"], value_set=others.combine_chunks()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """``rows``: how many runnable records were dealt with; ``sent``: how many are in flight now; ``stop``: why nothing
-    more should be submitted in this pass; ``unreadable``: records whose image this machine cannot read."""
+    """``sent``: how many records are in flight now; ``table``: the batch manifest, if one was written; ``stop``: why
+    nothing more should be submitted in this pass; ``unreadable``: records whose image this machine cannot read."""
 
-    rows: int
     sent: int
+    table: pa.Table | None
     stop: str | None
     unreadable: frozenset[str]
 
 
-async def submit_batch(p: Pass, runnable: pa.Table, limits: BatchLimits) -> _Batch:
-    """Send the first records of ``runnable`` as one batch."""
-    submission_id = p.services.new_submission_id()
-    rows = limits.first_of(runnable)
-    report = await upload_images(p, submission_id, rows)
-    unreadable = frozenset(report.unreadable)
-    warn_of_each(report.failed, "Upload failed for good, page left out of this cycle")
-    if report.refused:
-        await record_refusals(p, rows, report.refused)
-    if not report.uploaded:
-        is_away = report.failed.keys() - unreadable
-        return _Batch(len(rows), 0, "not one image could be uploaded" if is_away else None, unreadable)
-    names = [file.name for file in report.uploaded.values()]
+async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
+    """Send the records of ``cut``. ``context``: rows of further images that go along."""
+    storage, rows, submission_id = p.services.storage, cut.rows, p.services.new_submission_id()
+    uploads = await upload_images(p, submission_id, rows, context)
+    warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
+    if uploads.refused:
+        await record_refusals(p, rows, cut.estimates, uploads)
+    if not uploads.images:
+        await delete_unclaimed(p, uploads)
+        is_away = uploads.left_out.keys() - uploads.unreadable
+        return _Batch(0, None, "not one image could be uploaded" if is_away else None, uploads.unreadable)
     try:
-        keys = await claim(p, submission_id, rows, report.uploaded)
+        keys = await claim(p, submission_id, rows, cut.estimates, uploads)
     except QuireError:
         # Without a batch manifest nobody would ever know again whose uploads these are.
-        if not p.services.storage.batch_path(submission_id).exists():
-            await delete_files(p, names)
+        if not storage.batch_path(submission_id).exists():
+            await delete_unclaimed(p, uploads)
         raise
     if not keys:
-        await delete_files(p, names)
-        return _Batch(len(rows), 0, None, unreadable)
+        await delete_unclaimed(p, uploads)
+        return _Batch(0, None, None, uploads.unreadable)
+    table, _ = storage.read_batch_manifest(submission_id)
     posted = await post(p, submission_id, len(keys))
-    return _Batch(len(rows), len(keys) if posted.in_flight else 0, posted.stop, unreadable)
+    return _Batch(len(keys) if posted.in_flight else 0, table, posted.stop, uploads.unreadable)
+
+
+def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> None:
+    """What a pass would send now, batch by batch."""
+    log, left, batches = logger(), runnable, 0
+    while len(left) and batches < places:
+        cut = next_batch(storage, scales, left)
+        if not len(cut.rows):
+            log.info("Dry run: then held back: %s", cut.held)
+            break
+        batches += 1
+        sums = {name: pc.sum(cut.estimates[name]).as_py() for name in cut.estimates.column_names}
+        cost = (
+            f"about {dollars(sums['estimated_usd'])}, at most {dollars(sums['max_usd'])}"
+            if sums["estimated_usd"] is not None
+            else f"no price of {scales.settings.model.name} is known"
+        )
+        log.info(
+            "Dry run: batch %d: %d records, about %d input tokens, %s",
+            batches,
+            len(cut.rows),
+            sums["estimated_image_tokens"] + sums["estimated_text_tokens"],
+            cost,
+        )
+        scales, left = scales.with_batch(_as_sent(cut)), left.slice(len(cut.rows))
+    log.info("Dry run: %d records could be sent, now %d batches of them; nothing is", len(runnable), batches)
+
+
+def _as_sent(cut: Cut) -> pa.Table:
+    """The columns of a batch manifest that count for the next batch."""
+    return cut.estimates.append_column("file_bytes", cut.rows["image_bytes"])
 
 
 async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
@@ -135,7 +209,8 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     runnable = await services.mirror.materialize(
         "runnable_records", manifest, existing, ledger, inflight=inflight, rules=rules
     )
-    return states, runnable, settings.execution.max_concurrent_batches - len(ledger.active)
+    most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
+    return states, runnable, most - len(ledger.active)
 
 
 def run_rules(settings: Settings) -> RunRules:
@@ -143,21 +218,6 @@ def run_rules(settings: Settings) -> RunRules:
         max_retries=settings.execution.max_retries,
         context_mode=settings.context.mode,
         on_dead_dependency=settings.context.on_dead_dependency,
-    )
-
-
-def _limits(p: Pass) -> BatchLimits:
-    settings = p.services.settings
-    text_bytes = len(p.services.template.prompt.encode()) + len(json.dumps(p.services.template.response_schema))
-    if settings.context.mode == "previous_result":
-        text_bytes += CONTEXT_BYTES
-    return BatchLimits(
-        records=settings.execution.batch_size_limit,
-        upload_bytes=settings.batch.max_upload_bytes,
-        input_bytes=settings.batch.max_input_bytes,
-        tokens=settings.batch.max_enqueued_tokens,
-        tokens_per_record=estimate_tokens(text_bytes=text_bytes),
-        bytes_per_record=text_bytes + 1024,
     )
 
 

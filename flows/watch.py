@@ -7,7 +7,7 @@ from assets.domain.errors import LeaseLostError, QuireError
 from config.settings import load_settings
 from flows.pipeline import PassReport, pipeline
 from flows.show import needs_text
-from flows.wiring import config_path
+from flows.wiring import config_path, utc_now
 
 PATIENCE = 5
 """Passes in a row that may stop for trouble that passes by itself."""
@@ -41,10 +41,12 @@ async def run_watch(
     PATIENCE of them in a row, what the last one raised is raised. ``on_trouble`` is told of each.
     """
     settings = load_settings(config_path(config))
-    patience = PATIENCE
+    patience, started_at = PATIENCE, utc_now()
     while True:
         try:
-            report = await pipeline(config, wait_for_turn=True, accept_vanished=accept_vanished)
+            report = await pipeline(
+                config, wait_for_turn=True, accept_vanished=accept_vanished, run_started_at=started_at
+            )
         except QuireError as error:
             patience -= 1
             if not patience or not (error.retry_helps or isinstance(error, LeaseLostError)):

@@ -111,6 +111,18 @@ class Storage:
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         return _read_table(self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns]))
 
+    # --- what is derived from those
+
+    def derived_path(self, name: str) -> Path:
+        return self.manifests / f"{name}.parquet"
+
+    def read_derived(self, name: str, schema: pa.Schema) -> pa.Table:
+        """A table that can be made again. Raises ManifestError also where there is none."""
+        return _read_table(self.derived_path(name), schema)
+
+    def write_derived(self, name: str, table: pa.Table) -> None:
+        replace_file(self.derived_path(name), lambda path: pq.write_table(table, path, compression="zstd"))
+
     # --- jobs
 
     def job_path(self, submission_id: str) -> Path:

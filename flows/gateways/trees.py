@@ -154,7 +154,7 @@ def _image(
     if mime_type is None:
         reason = "it is empty" if found.st_size == 0 else "it does not begin like a JPEG, PNG or WebP file"
         return SourceProblem(path, f"unreadable: {reason}")
-    return PageImage(fields, page, path, mime_type, found.st_size, found.st_mtime_ns)
+    return PageImage(fields, page, path, 0, mime_type, found.st_size, found.st_mtime_ns, 60, 80)
 
 
 def _mime_type(path: str) -> str | None:

@@ -2,27 +2,48 @@
 up, nothing is posted before the claim stands; `posting` goes on from here.
 """
 
+import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.domain.batch import RemoteFile, SubmissionState, claim_name
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
-from assets.planning import SubmissionFacts, text_hash
+from assets.planning import SentImage, SubmissionFacts, text_hash
+from config.sections import ContextMode
 from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
 from flows.logs import warn_of_each
 from flows.passes import Pass
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
-from flows.protocol.closing import close, delete_files
+from flows.protocol.closing import close, delete_files, uploaded_files
+from flows.weighing import context_keys, price_of
 
 
-async def upload_images(p: Pass, submission_id: str, rows: pa.Table) -> UploadReport:
-    """Upload the images of ``rows``, each under a fresh name. Raises GeminiAccessError."""
+@dataclass(slots=True)
+class Uploads:
+    """What went up for a batch. ``images``: record key -> its image; ``context_files``: record key -> the image of the
+    page before, which goes along; ``left_out``: record key -> why it is not in this cycle; ``refused``: record key ->
+    why Gemini will never take its image; ``unreadable``: those of ``left_out`` whose image this machine cannot read;
+    ``unused``: files at Gemini that no record of the batch needs."""
+
+    images: dict[str, SentImage]
+    context_files: dict[str, RemoteFile]
+    left_out: dict[str, str]
+    refused: dict[str, SentImage]
+    reasons: dict[str, str]
+    unreadable: frozenset[str]
+    unused: list[str]
+
+
+async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_rows: pa.Table) -> Uploads:
+    """Upload the images of ``rows``, and of ``context_rows`` those of the pages before that are not among them; each
+    under a fresh name. Raises GeminiAccessError."""
     uploads = p.services.settings.uploads
+    columns = ["record_key", "image_path", "image_mime_type"]
     items = [
         UploadItem(
             key=row["record_key"],
@@ -30,9 +51,9 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table) -> UploadRe
             mime_type=row["image_mime_type"],
             n=n,
         )
-        for n, row in enumerate(rows.select(["record_key", "image_path", "image_mime_type"]).to_pylist())
+        for n, row in enumerate(rows.select(columns).to_pylist() + context_rows.select(columns).to_pylist())
     ]
-    return await upload_with_retries(
+    report = await upload_with_retries(
         p.services.gemini,
         items,
         submission_id=submission_id,
@@ -41,28 +62,80 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table) -> UploadRe
         concurrency=uploads.upload_concurrency,
         sleep=p.services.sleep,
     )
+    hashes = {item.key: hashlib.sha256(item.path.read_bytes()).hexdigest() for item in items if item.path.exists()}
+    with_image_before = p.services.settings.context.mode == "previous_image"
+    return _sorted_out(rows, report, hashes, with_image_before=with_image_before)
 
 
-async def claim(p: Pass, submission_id: str, rows: pa.Table, uploaded: Mapping[str, RemoteFile]) -> list[str]:
-    """Write the batch manifest and take the records, under the ledger lock. Returns the keys that were still free."""
+def _sorted_out(rows: pa.Table, report: UploadReport, hashes: Mapping[str, str], *, with_image_before: bool) -> Uploads:
+    """A record whose page before could not be uploaded now is left out as well: the next pass may have more luck. One
+    whose page before is refused or unreadable goes without it: it would wait for ever."""
+    keys: list[str] = rows["record_key"].to_pylist()
+    predecessors: list[str | None] = rows["predecessor"].to_pylist()
+    left_out = {key: report.failed[key] for key in keys if key in report.failed}
+    context_files = {}
+    for key, before in zip(keys, predecessors, strict=True):
+        if not with_image_before or before is None:
+            continue
+        if before in report.uploaded:
+            context_files[key] = report.uploaded[before]
+        elif before in report.failed and before not in report.unreadable:
+            left_out.setdefault(key, f"the image of the page before, {before}, did not go up: {report.failed[before]}")
+    images = {
+        key: SentImage(report.uploaded[key], hashes[key])
+        for key in keys
+        if key in report.uploaded and key not in left_out
+    }
+    needed = {image.file.name for image in images.values() if image.file is not None}
+    needed |= {file.name for key, file in context_files.items() if key in images}
+    return Uploads(
+        images=images,
+        context_files={key: file for key, file in context_files.items() if key in images},
+        left_out=left_out,
+        refused={key: SentImage(None, hashes[key]) for key in keys if key in report.refused},
+        reasons={key: report.refused[key] for key in keys if key in report.refused},
+        unreadable=frozenset(key for key in keys if key in report.unreadable),
+        unused=[file.name for file in report.uploaded.values() if file.name not in needed],
+    )
+
+
+async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> list[str]:
+    """Write the batch manifest and take the records, under the ledger lock. Returns the keys that were still free; what
+    was uploaded for others is deleted.
+
+    ``estimates``: a row for each of ``rows``.
+    """
     storage = p.services.storage
+    keys: list[str] = []
     async with p.services.ledger.transaction() as change:
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
-        uploads = {key: file for key, file in uploaded.items() if key in free}
-        if uploads:
+        images = {key: image for key, image in uploads.images.items() if key in free}
+        if images:
             p.lease.check()
-            await _write_batch_manifest(p, submission_id, rows, uploads)
+            await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_files)
             keys = storage.batch_keys(submission_id)
             name = claim_name(submission_id)
             await change.set_views({**views(storage, standing), name: (submission_id, keys)})
             p.lease.check()
             await change.set_active([*change.ledger.active, name])
-    dropped = [file.name for key, file in uploaded.items() if key not in uploads]
-    if uploads and dropped:
-        await delete_files(p, dropped)
-    return keys if uploads else []
+    if keys:
+        table, _ = storage.read_batch_manifest(submission_id)
+        needed = uploaded_files(table)
+        await delete_files(p, [name for name in _file_names(uploads) if name not in needed])
+    return keys
+
+
+def _file_names(uploads: Uploads) -> list[str]:
+    """Everything that went up, each once."""
+    own = [image.file.name for image in uploads.images.values() if image.file is not None]
+    return list(dict.fromkeys([*own, *(file.name for file in uploads.context_files.values()), *uploads.unused]))
+
+
+async def delete_unclaimed(p: Pass, uploads: Uploads) -> None:
+    """Delete what went up for a batch that was not made: nobody would know any more whose files these are."""
+    await delete_files(p, _file_names(uploads))
 
 
 def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: Standing) -> set[str]:
@@ -79,7 +152,12 @@ def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: St
 
 
 async def _write_batch_manifest(
-    p: Pass, submission_id: str, rows: pa.Table, uploads: Mapping[str, RemoteFile | None]
+    p: Pass,
+    submission_id: str,
+    rows: pa.Table,
+    estimates: pa.Table,
+    images: Mapping[str, SentImage],
+    context_files: Mapping[str, RemoteFile],
 ) -> None:
     storage = p.services.storage
 
@@ -90,27 +168,29 @@ async def _write_batch_manifest(
     await p.services.mirror.materialize(
         "batch_manifest",
         rows,
-        uploads=uploads,
-        with_context=_with_context(p, rows),
-        facts=_facts(p, submission_id),
+        uploads=images,
+        with_context=_with_context(p, rows, context_files),
+        context_files=context_files,
+        estimates=estimates,
+        facts=submission_facts(p, submission_id),
         write=write,
         about=submission_id,
     )
 
 
-def _with_context(p: Pass, rows: pa.Table) -> list[str]:
-    """The records whose predecessor has a result to send along."""
-    if p.services.settings.context.mode != "previous_result":
-        return []
-    pairs = rows.select(["record_key", "predecessor"]).to_pylist()
-    return [
-        row["record_key"]
-        for row in pairs
-        if row["predecessor"] is not None and p.services.storage.read_result(row["predecessor"]) is not None
-    ]
+def _with_context(p: Pass, rows: pa.Table, context_files: Mapping[str, RemoteFile]) -> set[str]:
+    """The records whose predecessor has something to send along: a result, or an image that went up."""
+    match p.services.settings.context.mode:
+        case ContextMode.PREVIOUS_IMAGE:
+            return set(context_files)
+        case ContextMode.PREVIOUS_RESULT:
+            pairs = zip(rows["record_key"].to_pylist(), context_keys(p.services.storage, rows), strict=True)
+            return {key for key, before in pairs if before is not None}
+    return set()
 
 
-def _facts(p: Pass, submission_id: str) -> SubmissionFacts:
+def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:
+    """What is true of a submission that is made now."""
     services, settings = p.services, p.services.settings
     return SubmissionFacts(
         submission_id=submission_id,
@@ -125,25 +205,22 @@ def _facts(p: Pass, submission_id: str) -> SubmissionFacts:
         generation_config=dict(settings.model.generation_config),
         context_mode=settings.context.mode,
         created_at=services.now(),
+        price=price_of(settings, settings.model.name),
     )
 
 
-async def record_refusals(p: Pass, rows: pa.Table, refused: Mapping[str, str]) -> None:
+async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> None:
     """An image that Gemini refuses is a failure of its record: a submission of its own that was never sent, closed at
-    once, so that the failure is counted and told like any other.
-
-    ``refused``: record key -> reason.
-    """
+    once, so that the failure is counted and told like any other."""
     submission_id = p.services.new_submission_id()
-    warn_of_each(refused, "Gemini refused the image", level=logging.ERROR)
-    own = rows.filter(pc.is_in(rows["record_key"], value_set=pa.array(list(refused), pa.string())))
+    warn_of_each(uploads.reasons, "Gemini refused the image", level=logging.ERROR)
     p.lease.check()
-    await _write_batch_manifest(p, submission_id, own, dict.fromkeys(refused))
+    await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, {})
     _, facts = p.services.storage.read_batch_manifest(submission_id)
     outcomes = uniform_outcomes(
-        list(refused),
+        list(uploads.refused),
         OutcomeKind.UPLOAD_REFUSED,
-        messages=refused,
+        messages=uploads.reasons,
         batch_id=None,
         facts=facts,
         settled_at=p.services.now(),

@@ -73,11 +73,14 @@ async def delete_uploads(p: Pass, submission_id: str) -> None:
     of the File API)."""
     storage = p.services.storage
     table, _ = storage.read_batch_manifest(submission_id)
-    names = [name for name in table["file_name"].to_pylist() if name is not None]
     job = storage.read_job(submission_id)
-    if job is not None:
-        names.append(job.input_file)
-    await delete_files(p, names)
+    await delete_files(p, sorted(uploaded_files(table) | ({job.input_file} if job is not None else set())))
+
+
+def uploaded_files(batch_manifest: pa.Table) -> set[str]:
+    """The names of all images that a batch refers to: its records' own, and those that go along."""
+    columns = (batch_manifest[name].drop_null().to_pylist() for name in ("file_name", "context_file_name"))
+    return {name for names in columns for name in names}
 
 
 async def delete_files(p: Pass, names: Sequence[str]) -> None:
