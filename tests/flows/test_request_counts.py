@@ -54,7 +54,7 @@ async def _requests_of_passes(
         gemini=through_proxy,
         context={"mode": "none"},
         execution={"max_retries": 0, "batch_size_limit": records // BATCHES},
-        batch={"max_enqueued_tokens": 1_000_000_000},
+        limits={"tier": 3},
     )
     keys = project.add_pages("CA:Lincoln:2023", range(1, records + 1))
     gemini.set_rules(records=[{"key": key, "steps": ["error"]} for key in keys[9::10]])

@@ -19,7 +19,7 @@ async def test_three_hundred_records_in_flight_and_six_hundred_that_fail(project
     project.configure(
         context={"mode": "none"},
         execution={"max_retries": 0, "batch_size_limit": 600},
-        batch={"max_enqueued_tokens": 1_000_000_000},
+        limits={"tier": 3},
     )
     documents = [_document(number) for number in range(DOCUMENTS)]
     assert {len(document.encode()) for document in documents} == {NAME_BYTES}

@@ -8,9 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from assets.domain.batch import RemoteFile
 from assets.domain.errors import ConfigError, PromptError
-from assets.requests import RequestTemplate, batch_requests, estimate_tokens
+from assets.requests import RequestTemplate, batch_requests, request_texts, schema_bytes
 
 SCHEMA = {"type": "OBJECT", "properties": {"text": {"type": "STRING"}}}
 
@@ -27,14 +26,16 @@ def template(prompt: str = "Read {{ record.key }}.", **changes: Any) -> RequestT
     return RequestTemplate(**(values | changes))
 
 
-def manifest(*rows: tuple[str, str | None, str | None]) -> pa.Table:
-    """Rows of (record key, file uri, context key)."""
+def manifest(*rows: tuple[str, str | None, str | None], context_uri: str | None = None) -> pa.Table:
+    """Rows of (record key, file uri, context key). ``context_uri``: of the image that goes along with each."""
     return pa.table(
         {
             "record_key": pa.array([row[0] for row in rows], pa.string()),
             "file_uri": pa.array([row[1] for row in rows], pa.string()),
-            "image_mime_type": pa.array(["image/png" for _ in rows], pa.string()),
+            "file_mime_type": pa.array(["image/png" for _ in rows], pa.string()),
             "context_key": pa.array([row[2] for row in rows], pa.string()),
+            "context_file_uri": pa.array([context_uri for _ in rows], pa.string()),
+            "context_file_mime_type": pa.array([context_uri and "image/webp" for _ in rows], pa.string()),
         }
     )
 
@@ -92,8 +93,7 @@ def test_a_predecessors_result_that_is_gone_is_said() -> None:
 
 
 def test_the_predecessors_image_goes_before_the_records_own() -> None:
-    before = RemoteFile("files/p", "https://g/v1/files/p", "image/webp", "", 1)
-    [line] = lines(manifest(("A:b:2", "u2", None)), previous_images={"A:b:2": before})
+    [line] = lines(manifest(("A:b:2", "u2", "A:b:1"), context_uri="https://g/v1/files/p"))
     parts = line["request"]["contents"][0]["parts"]
     assert [part.get("text") or part["file_data"]["file_uri"] for part in parts] == [
         "Read A:b:2.",
@@ -154,7 +154,18 @@ def test_a_mistake_in_the_prompt_is_found_before_the_first_line_is_asked_for() -
         batch_requests(manifest(), template=template("{{"))
 
 
-def test_tokens_are_a_quarter_of_the_bytes_and_1120_an_image() -> None:
-    assert estimate_tokens(text_bytes=0) == 1120
-    assert estimate_tokens(text_bytes=4001) == 1001 + 1120
-    assert estimate_tokens(text_bytes=4, images=2) == 1 + 2240
+def test_the_texts_are_those_of_the_lines() -> None:
+    table = manifest(("A:b:1", "u1", None), ("A:b:2", "u2", "A:b:1"))
+    made = template("{{ record.key }} after {{ previous_json }}")
+    texts = request_texts(
+        table["record_key"].to_pylist(),
+        table["context_key"].to_pylist(),
+        template=made,
+        previous_results={"A:b:1": {"text": "Peñón"}},
+    )
+    in_lines = lines(table, made, previous_results={"A:b:1": {"text": "Peñón"}})
+    assert list(texts) == [line["request"]["contents"][0]["parts"][0]["text"] for line in in_lines]
+
+
+def test_a_schema_weighs_what_it_has_as_compact_json_in_utf8() -> None:
+    assert schema_bytes(template(response_schema={"type": "STRING", "description": "ñ"})) == 36

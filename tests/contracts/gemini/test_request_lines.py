@@ -63,8 +63,10 @@ async def test_a_page_becomes_an_instance_of_the_model(
         {
             "record_key": KEYS,
             "file_uri": [image.uri] * 2,
-            "image_mime_type": ["image/png"] * 2,
+            "file_mime_type": ["image/png"] * 2,
             "context_key": pa.array([None, KEYS[0]], pa.string()),
+            "context_file_uri": pa.array([None, None], pa.string()),
+            "context_file_mime_type": pa.array([None, None], pa.string()),
         }
     )
     template = RequestTemplate(
@@ -76,7 +78,7 @@ async def test_a_page_becomes_an_instance_of_the_model(
         generation_config={"temperature": 0.1, "max_output_tokens": 8192},
     )
     previous = {KEYS[0]: {"text": "one\u2028two"}}
-    lines = b"".join(batch_requests(manifest, template=template, previous_results=previous, previous_images={}))
+    lines = b"".join(batch_requests(manifest, template=template, previous_results=previous))
     file = await gateway.upload(io.BytesIO(lines), display_name="input", mime_type="application/jsonl")
     job = await gateway.create_job(model=MODEL, display_name="d", input_file=file.name)
     gemini.advance(60)

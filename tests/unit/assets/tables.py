@@ -4,21 +4,25 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from assets.domain.batch import JobState, RemoteFile
 from assets.domain.ledger import Ledger
 from assets.domain.ledger_parsing import parse_ledger
+from assets.domain.money import Price
 from assets.domain.record import parse_key
+from assets.estimates import Rates, Tariff, images_tokens, row_estimates
 from assets.manifest import record_manifest
 from assets.outcomes import record_outcomes
-from assets.planning import SubmissionFacts, batch_manifest
+from assets.planning import SentImage, SubmissionFacts, batch_manifest
 from assets.results import VERDICT_SCHEMA
 from assets.sources import PageImage, existing_results, page_images
 
 FIELDS = ("state", "school", "year")
 SUBMISSION = "01jd0000000000000000000000"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PRICE = Price(input_usd=1.5, output_usd=9.0, cached_usd=0.5, batch_factor=0.5)
 
 
 def images(keys: Iterable[str], *, sizes: Mapping[str, int] | None = None) -> list[PageImage]:
@@ -27,7 +31,11 @@ def images(keys: Iterable[str], *, sizes: Mapping[str, int] | None = None) -> li
     for key in keys:
         parsed = parse_key(key)
         size = (sizes or {}).get(key, 100)
-        found.append(PageImage(parsed.fields, parsed.page, f"{key}.jpg", "image/jpeg", size, 1_700_000_000_000_000_001))
+        found.append(
+            PageImage(
+                parsed.fields, parsed.page, f"{key}.jpg", 0, "image/jpeg", size, 1_700_000_000_000_000_001, 1000, 1500
+            )
+        )
     return found
 
 
@@ -61,6 +69,7 @@ def facts(**changes: Any) -> SubmissionFacts:
         "generation_config": {"temperature": 0.1},
         "context_mode": "previous_result",
         "created_at": NOW,
+        "price": PRICE,
     }
     return SubmissionFacts(**(values | changes))
 
@@ -69,10 +78,24 @@ def remote(name: str) -> RemoteFile:
     return RemoteFile(f"files/{name}", f"https://g/v1/files/{name}", "image/jpeg", name, 100)
 
 
-def batch_of(keys: Iterable[str]) -> pa.Table:
+def sent(name: str) -> SentImage:
+    return SentImage(remote(name), "2" * 64)
+
+
+def estimates_of(rows: pa.Table) -> pa.Table:
+    """1,120 tokens of an image, 100 of text, 50 of an answer for each row."""
+    tariff = Tariff("gemini-3.5-flash", {"max_output_tokens": 99}, PRICE, None)
+    text_bytes = np.full(len(rows), 400, dtype=np.int64)
+    return row_estimates(images_tokens(rows, tariff), text_bytes, tariff, Rates(40, 10))
+
+
+def batch_of(keys: Iterable[str], **changes: Any) -> pa.Table:
+    """``changes``: of the facts."""
     table = manifest_of(keys)
-    uploads = {key: remote(f"f{at}") for at, key in enumerate(table["record_key"].to_pylist())}
-    return batch_manifest(table, uploads=uploads, with_context=[], facts=facts())
+    uploads = {key: sent(f"f{at}") for at, key in enumerate(table["record_key"].to_pylist())}
+    return batch_manifest(
+        table, uploads=uploads, with_context=[], estimates=estimates_of(table), facts=facts(**changes)
+    )
 
 
 def verdicts(*rows: Mapping[str, Any]) -> pa.Table:

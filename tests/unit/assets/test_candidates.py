@@ -89,11 +89,18 @@ def test_the_longest_chain_goes_first_then_the_manifests_order() -> None:
     assert found["record_key"].to_pylist() == ["B:b:c:1", "A:b:c:1", "C:b:c:9"]
 
 
+def test_without_waiting_neighbours_stay_together() -> None:
+    manifest = manifest_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (9, 10, 11))])
+    for mode in ("none", "previous_image"):
+        found = runnable_records(manifest, results_of([]), ledger_of(), inflight=[], rules=rules(mode=mode))
+        assert found["record_key"].to_pylist() == manifest["record_key"].to_pylist()
+
+
 def test_nothing_to_do_is_no_error() -> None:
     states = record_states(
         manifest_of([]), results_of(["A:b:c:1"]), ledger_of({"A:b:c:1": 1}), inflight=[], rules=rules()
     )
-    assert len(states) == len(in_running_order(states)) == 0
+    assert len(states) == len(in_running_order(states, context_mode="previous_result")) == 0
     assert waves_left(states, context_mode="previous_result") == 0
     assert blocked_successors(states) == {}
     assert set(count_states(states)) == set(RecordState)

@@ -32,7 +32,7 @@ def test_page_10_comes_after_page_9_and_documents_are_in_order_of_their_fields()
 
 
 def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
-    image = PageImage(("CA", "Peñón", "2023"), 2, "d/2.png", "image/png", 7, 1_700_000_000_123_456_789)
+    image = PageImage(("CA", "Peñón", "2023"), 2, "d/2.png", 0, "image/png", 7, 1_700_000_000_123_456_789, 30, 40)
     pages = page_images(None, images=[image], document_fields=FIELDS)
     table = record_manifest(pages, document_fields=FIELDS)
     assert table.schema == manifest_schema(FIELDS)
@@ -48,6 +48,9 @@ def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
         "image_path": "d/2.png",
         "image_mime_type": "image/png",
         "image_bytes": 7,
+        "image_frame": 0,
+        "image_width": 30,
+        "image_height": 40,
         "predecessor": None,
     }
 
@@ -104,7 +107,7 @@ def test_two_rows_for_one_page_break_the_promise() -> None:
 
 def test_other_document_fields_are_other_columns() -> None:
     fields = ("archive", "box")
-    image = PageImage(("NARA", "12"), 3, "p", "image/webp", 1, 1)
+    image = PageImage(("NARA", "12"), 3, "p", 0, "image/webp", 1, 1, 1, 1)
     table = record_manifest(page_images(None, images=[image], document_fields=fields), document_fields=fields)
     assert table.column_names[:3] == ["record_key", "archive", "box"]
     assert keys_of(table) == ["NARA:12:3"]

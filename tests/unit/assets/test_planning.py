@@ -1,92 +1,125 @@
 """How runnable records become a batch manifest: limits, rows, and the facts that travel with them."""
 
 import dataclasses
+from collections.abc import Sequence
+from math import inf
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import AssetCheckError
-from assets.planning import BATCH_SCHEMA, BatchLimits, SubmissionFacts, batch_manifest, text_hash
-from tests.unit.assets.tables import facts, manifest_of, pages_of, remote
+from assets.planning import BATCH_SCHEMA, Room, SentImage, SubmissionFacts, Weights, batch_manifest, text_hash
+from tests.unit.assets.tables import estimates_of, facts, manifest_of, remote, sent
 
 KEYS = [f"A:b:c:{page}" for page in range(1, 6)]
 
 
-def limits(**changes: int) -> BatchLimits:
-    values = {
-        "records": 100,
-        "upload_bytes": 10**9,
-        "input_bytes": 10**9,
-        "tokens": 10**9,
-        "tokens_per_record": 1000,
-        "bytes_per_record": 1000,
-    }
-    return BatchLimits(**(values | changes))
+def weights(
+    uploads: Sequence[int] = (100,) * 5, *, input_bytes: int = 1000, tokens: int = 1000, usd: float = 0.1
+) -> Weights:
+    """Of as many records as there are ``uploads``, in bytes; all else is alike."""
+    count = len(uploads)
+    return Weights(
+        upload_bytes=np.array(uploads, dtype=np.int64),
+        input_bytes=np.full(count, input_bytes, dtype=np.int64),
+        input_tokens=np.full(count, tokens, dtype=np.int64),
+        max_usd=np.full(count, usd),
+    )
+
+
+def room(**changes: Any) -> Room:
+    values = {"records": 100, "input_bytes": 10**9, "upload_bytes": 10**9, "tokens": 10**9, "usd": inf}
+    return Room(**(values | changes))
 
 
 @pytest.mark.parametrize(
-    ("changes", "lines"),
+    ("changes", "found"),
     [
-        ({}, 5),
-        ({"records": 3}, 3),
-        ({"tokens": 2999}, 2),
-        ({"tokens": 3000}, 3),
-        ({"input_bytes": 4001}, 4),
-        ({"upload_bytes": 250}, 2),
-        ({"upload_bytes": 300}, 3),
-        ({"tokens": 1}, 1),
-        ({"input_bytes": 1}, 1),
-        ({"upload_bytes": 1}, 1),
+        ({}, (5, "")),
+        ({"records": 3}, (3, "")),
+        ({"input_bytes": 4001}, (4, "")),
+        ({"tokens": 2999}, (2, "limits.enqueued_tokens")),
+        ({"tokens": 3000}, (3, "limits.enqueued_tokens")),
+        ({"upload_bytes": 250}, (2, "limits.storage_bytes")),
+        ({"upload_bytes": 300}, (3, "limits.storage_bytes")),
+        ({"usd": 0.35, "usd_from": "budget.max_usd_total"}, (3, "budget.max_usd_total")),
+        ({"usd": 0.05, "usd_from": "budget.max_usd_total"}, (0, "budget.max_usd_total")),
+        ({"usd": -inf, "usd_from": "budget.max_usd_total"}, (0, "budget.max_usd_total")),
+        ({"records": 2, "usd": 0.35, "usd_from": "budget.max_usd_day"}, (2, "")),
+        ({"tokens": 2000, "usd": 0.15, "usd_from": "budget.max_usd_day"}, (1, "budget.max_usd_day")),
     ],
 )
-def test_the_tightest_limit_counts_and_one_record_always_goes(changes: dict[str, int], lines: int) -> None:
-    assert len(limits(**changes).first_of(pages_of(KEYS))) == lines
+def test_the_tightest_limit_counts_and_is_named(changes: dict[str, Any], found: tuple[int, str]) -> None:
+    assert room(**changes).first_of(weights()) == found
 
 
-def test_the_first_rows_are_taken_in_their_order() -> None:
-    sizes = dict(zip(KEYS, (100, 900, 1, 1, 1), strict=True))
-    taken = limits(upload_bytes=500).first_of(pages_of(KEYS, sizes=sizes))
-    assert taken["page"].to_pylist() == [1], "a small page behind a large one does not overtake it"
+@pytest.mark.parametrize("changes", [{"tokens": 1}, {"input_bytes": 1}, {"upload_bytes": 1}])
+def test_a_record_over_a_limit_goes_alone_and_only_while_nothing_else_is_open(changes: dict[str, Any]) -> None:
+    assert room(**changes).first_of(weights())[0] == 1
+    assert room(**changes, is_empty=False).first_of(weights())[0] == 0
+
+
+def test_a_cap_has_no_exception_for_the_first_record() -> None:
+    tight = room(tokens=1, usd=0.01, usd_from="budget.max_usd_total")
+    assert tight.first_of(weights()) == (0, "budget.max_usd_total")
+
+
+def test_a_small_page_behind_a_large_one_does_not_overtake_it() -> None:
+    assert room(upload_bytes=500).first_of(weights([100, 900, 1, 1, 1])) == (1, "limits.storage_bytes")
 
 
 def test_of_nothing_nothing_is_taken() -> None:
-    assert len(limits().first_of(pages_of([]))) == 0
+    assert room().first_of(weights([])) == (0, "")
 
 
 def test_the_batch_manifest_holds_exactly_what_was_uploaded_in_order() -> None:
     table = batch_manifest(
         manifest_of(KEYS[:4]),
-        uploads={KEYS[3]: remote("d"), KEYS[0]: remote("a"), KEYS[1]: None, "A:b:c:77": remote("x")},
+        uploads={KEYS[3]: sent("d"), KEYS[0]: sent("a"), KEYS[1]: SentImage(None, "3" * 64), "A:b:c:77": sent("x")},
         with_context=[KEYS[1], KEYS[3]],
+        context_files={KEYS[3]: remote("before")},
+        estimates=estimates_of(manifest_of(KEYS[:4])),
         facts=facts(),
     )
     assert table.schema.equals(BATCH_SCHEMA)
-    rows = table.select(["position", "record_key", "file_name", "file_uri", "context_key"]).to_pylist()
-    assert [tuple(row.values()) for row in rows] == [
-        (0, KEYS[0], "files/a", "https://g/v1/files/a", None),
-        (1, KEYS[1], None, None, KEYS[0]),
-        (2, KEYS[3], "files/d", "https://g/v1/files/d", KEYS[2]),
+    columns = ["position", "record_key", "image_sha256", "file_name", "file_uri", "context_key", "context_file_name"]
+    assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
+        (0, KEYS[0], "2" * 64, "files/a", "https://g/v1/files/a", None, None),
+        (1, KEYS[1], "3" * 64, None, None, KEYS[0], None),
+        (2, KEYS[3], "2" * 64, "files/d", "https://g/v1/files/d", KEYS[2], "files/before"),
     ]
+
+
+def _batch(rows: pa.Table, keys: Sequence[str], about: SubmissionFacts | None = None) -> pa.Table:
+    return batch_manifest(
+        rows,
+        uploads={key: sent("a") for key in keys},
+        with_context=[],
+        estimates=estimates_of(rows),
+        facts=about or facts(),
+    )
 
 
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(AssetCheckError, match="asset batch_manifest: check not empty failed: it has no rows"):
-        batch_manifest(manifest_of(KEYS), uploads={}, with_context=[], facts=facts())
+        _batch(manifest_of(KEYS), [])
 
 
 def test_a_record_twice_is_refused() -> None:
     twice = pa.concat_tables([manifest_of(KEYS[:1]), manifest_of(KEYS[:1])])
     with pytest.raises(AssetCheckError, match="check each record once failed"):
-        batch_manifest(twice, uploads={KEYS[0]: remote("a")}, with_context=[], facts=facts())
+        _batch(twice, KEYS[:1])
 
 
 def test_the_facts_survive_a_parquet_file(tmp_path: Path) -> None:
     told = facts(
         collection="", generation_config={"stop": ["Ende\u2028", 'q"'], "top_p": None}, result_schema={"title": "Peñón"}
     )
-    table = batch_manifest(manifest_of(KEYS), uploads={KEYS[0]: remote("a")}, with_context=[], facts=told)
+    table = _batch(manifest_of(KEYS), KEYS[:1], told)
     pq.write_table(table, tmp_path / "b.parquet")
     metadata = pq.read_table(tmp_path / "b.parquet").schema.metadata
     assert SubmissionFacts.from_metadata({name.decode(): text.decode() for name, text in metadata.items()}) == told

@@ -57,6 +57,8 @@ def _type(annotation: Any) -> str:
 def _default(info: FieldInfo) -> str:
     value = info.get_default(call_default_factory=True, validated_data={})
     assert value is not PydanticUndefined
+    if isinstance(value, Mapping) and any(isinstance(each, Section) for each in value.values()):
+        return f"shipped: {', '.join(value)}"
     if isinstance(value, Path):
         value = "this file's folder" if value == Path() else str(value)
     if isinstance(value, str):

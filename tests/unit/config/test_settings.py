@@ -81,6 +81,36 @@ def test_no_document_field_is_named_like_another_column(tmp_path: Path, name: st
     assert name in refused(tmp_path, f"record: {{document_fields: [state, {name}]}}")
 
 
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("{name: gemini-3.5-flash}", {"thinking_level": "LOW"}),
+        ("{name: gemini-3.1-pro-preview, generation_config: {temperature: 1}}", {"thinking_level": "LOW"}),
+        ("{name: gemini-2.5-flash}", {"thinking_budget": 512}),
+        ("{name: gemini-2.0-flash}", None),
+        ("{name: other}", None),
+        ("{generation_config: {thinkingConfig: {thinkingLevel: HIGH}}}", None),
+        ("{generation_config: {thinking_config: null}}", None),
+    ],
+)
+def test_thinking_is_low_unless_the_settings_say_otherwise(
+    tmp_path: Path, model: str, thinking: dict[str, object] | None
+) -> None:
+    config = load(tmp_path, f"model: {model}").model.generation_config
+    assert config.get("thinking_config") == thinking
+    if "thinkingLevel" in model:
+        assert config == {"thinkingConfig": {"thinkingLevel": "HIGH"}}
+    if "null" in model:
+        assert config == {}
+
+
+def test_prices_of_ones_own_stand_beside_the_shipped_ones(tmp_path: Path) -> None:
+    prices = load(tmp_path, "prices: {gemini-9: {input_usd: 1, output_usd: 2}}").prices
+    assert (prices["gemini-9"].output_usd, prices["gemini-9"].batch_factor) == (2, 0.5)
+    assert prices["gemini-3.5-flash"].output_usd == 9
+    assert all(price.as_of and price.source for name, price in prices.items() if name != "gemini-9")
+
+
 class TestTheEnvironment:
     def test_it_beats_the_file(self, tmp_path: Path) -> None:
         environ = {
@@ -117,7 +147,8 @@ class TestTheEnvironment:
         settings = load(tmp_path, "uploads: {upload_retry_attempts: 9}", environ)
         assert settings.record.document_fields == ("archive", "box", "year")
         assert settings.filters == {"archive": ("North", "007"), "year": Span(start=1849, end=1852)}
-        assert settings.model.generation_config == {"temperature": 0.2, "thinkingBudget": 0}
+        assert settings.model.generation_config["temperature"] == 0.2
+        assert settings.model.generation_config["thinkingBudget"] == 0
         assert (settings.uploads.upload_concurrency, settings.uploads.upload_retry_attempts) == (4, 9)
 
     @pytest.mark.parametrize(
@@ -171,8 +202,16 @@ class TestTheEnvironment:
         ("filters: {year: {start: 1}}", "filters.year: a range has the keys start and end"),
         ("filters: {year: {start: 2, end: 1}}", "filters.year: the range ends before it begins"),
         ("filters: {year: {start: 1.5, end: 2}}", "filters.year: start and end are whole numbers"),
-        ("context: {mode: previous_image}", "context.mode: 'previous_image' is not built yet"),
-        ("context: {mode: both}", "context.mode: must be one of 'previous_result' or 'none'"),
+        ("context: {mode: both}", "context.mode: must be one of 'previous_result', 'previous_image' or 'none'"),
+        ("record: {page_pattern: '('}", "record.page_pattern: is no regular expression: missing ), unterminated"),
+        ("record: {page_pattern: '[0-9]+'}", "record.page_pattern: must hold the group (?P<page>...)"),
+        ("limits: {tier: 4}", "limits.tier: must be at most 3, not 4"),
+        ("limits: {enqueued_tokens: {flash: [1, 2]}}", "limits.enqueued_tokens.flash: must have at least 3 entry"),
+        ("budget: {max_usd_total: -1}", "budget.max_usd_total: must be at least 0, not -1"),
+        ("budget: {max_usd_total: true}", "budget.max_usd_total: must be a number, not true or false"),
+        ("prices: {gemini-9: {input_usd: 1}}", "prices.gemini-9.output_usd: field required"),
+        ("prices: {gemini-9: {input_usd: 1, output_usd: -1}}", "prices.gemini-9.output_usd: must be at least 0.0"),
+        ("prices: {gemini-9: {in: 1}}", "prices.gemini-9.input_usd: field required"),
         ("context: {on_dead_dependency: no}", "context.on_dead_dependency: must be one of 'wait' or 'proceed'"),
         ("model: {name: models/gemini-3.5-flash}", "model.name: must be a name of letters"),
         ("model: {generation_config: {responseMimeType: x}}", "model.generation_config: responseMimeType is set by"),

@@ -1,0 +1,124 @@
+"""Tokens and dollars of a request before it is sent: the published rules, the bound that caps go by, and what answers
+teach."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assets.domain.money import Price, dollars
+from assets.domain.tokens import image_tokens, max_output_tokens, shrunk, text_tokens
+from assets.estimates import ESTIMATE_SCHEMA, Rates, Tariff, images_tokens, measured_rates, row_estimates
+from assets.spending import SUBMISSIONS_SCHEMA
+from tests.unit.assets.tables import PRICE, manifest_of
+
+
+def ints(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array(values, dtype=np.int64)
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "tokens"),
+    [
+        ("gemini-3.5-flash", {}, [1120, 1120, 1120]),
+        ("gemini-3.1-pro-preview", {"media_resolution": "MEDIA_RESOLUTION_LOW"}, [280, 280, 280]),
+        ("gemini-3.5-flash", {"mediaResolution": "medium"}, [560, 560, 560]),
+        ("gemini-3.5-flash", {"media_resolution": "MEDIA_RESOLUTION_UNSPECIFIED"}, [1120, 1120, 1120]),
+        ("gemini-2.5-flash", {"media_resolution": "LOW"}, [258, 258, 258 * 6]),
+        ("gemini-2.5-pro", {}, [258, 258, 258 * 6]),
+    ],
+)
+def test_images_count_by_resolution_or_by_tiles(model: str, config: dict[str, str], tokens: list[int]) -> None:
+    widths, heights = ints(384, 385, 1537), ints(384, 768, 1536)
+    assert image_tokens(widths, heights, model=model, generation_config=config).tolist() == tokens
+
+
+def test_a_shrunk_image_counts_as_what_goes_up() -> None:
+    widths, heights = shrunk(ints(3072, 100), ints(1000, 50), 768)
+    assert (widths.tolist(), heights.tolist()) == ([768, 100], [250, 50])
+    tariff = Tariff("gemini-2.5-flash", {}, None, 700)
+    assert images_tokens(manifest_of(["A:b:c:1"]), tariff).tolist() == [258], "1000 x 1500 pixels, at most 700 go up"
+
+
+def test_the_image_before_counts_where_it_goes_along() -> None:
+    rows = manifest_of(["A:b:c:1", "A:b:c:2"])
+    tariff = Tariff("gemini-3.5-flash", {}, None, None)
+    assert images_tokens(rows, tariff, with_image_before=np.array([False, True])).tolist() == [1120, 2240]
+
+
+def test_texts_are_a_quarter_of_their_bytes_rounded_up() -> None:
+    assert text_tokens(ints(0, 1, 4, 4001)).tolist() == [0, 1, 1, 1001]
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"max_output_tokens": 0}, {"maxOutputTokens": True}, {"max_output_tokens": "9"}]
+)
+def test_an_answer_without_a_limit_is_as_long_as_the_model_can(config: dict[str, object]) -> None:
+    assert max_output_tokens(config) is None
+    assert Tariff("gemini-3.5-flash", config, None, None).output_bound_tokens == 65_536
+    assert max_output_tokens({"maxOutputTokens": 77}) == 77
+
+
+def test_an_estimate_and_the_most_that_it_can_cost() -> None:
+    tariff = Tariff("gemini-3.5-flash", {"max_output_tokens": 8192}, PRICE, None)
+    table = row_estimates(ints(1120), ints(4000), tariff, Rates(800, 200, text_scale=2.0))
+    assert table.schema == ESTIMATE_SCHEMA
+    [row] = table.to_pylist()
+    assert (row["estimated_image_tokens"], row["estimated_text_tokens"]) == (1120, 1000)
+    assert row["estimated_output_tokens"] == 1000
+    assert row["estimated_usd"] == pytest.approx(0.5 * (3120 * 1.5 + 1000 * 9) / 1e6)
+    assert row["max_usd"] == pytest.approx(0.5 * (5120 * 1.5 + 8192 * 9) / 1e6), "each byte of text a token"
+
+
+def test_without_a_price_there_are_tokens_and_no_dollars() -> None:
+    [row] = row_estimates(ints(1120), ints(4), Tariff("gemini-9", {}, None, None), Rates(1, 1)).to_pylist()
+    assert (row["estimated_output_tokens"], row["estimated_usd"], row["max_usd"]) == (2, None, None)
+
+
+def measured(**sums: int) -> pa.Table:
+    row = {field.name: None if field.nullable else 0 for field in SUBMISSIONS_SCHEMA} | {
+        "submission_id": "s",
+        "model": "m",
+        "way_of_asking": "[]",
+        **sums,
+    }
+    return pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA)
+
+
+def test_answers_correct_what_was_expected() -> None:
+    expected = Rates(1000, 300)
+    assert measured_rates(SUBMISSIONS_SCHEMA.empty_table(), expected) == expected
+    assert measured_rates(measured(answers=0, prompt_tokens=5), expected) == expected, "nothing was answered"
+    found = measured_rates(
+        measured(
+            answers=10,
+            estimated_image_tokens=11_200,
+            estimated_text_tokens=5_000,
+            prompt_tokens=21_200,
+            output_tokens=4_000,
+            thoughts_tokens=100,
+        ),
+        expected,
+    )
+    assert found == Rates(400, 10, text_scale=2.0, answers=10)
+
+
+def test_a_rule_that_has_changed_is_not_taken_for_a_language() -> None:
+    found = measured_rates(
+        measured(answers=1, estimated_image_tokens=9_000, estimated_text_tokens=100, prompt_tokens=1_000), Rates(1, 1)
+    )
+    assert found.text_scale == 0.25
+
+
+def test_a_price_takes_what_came_from_a_cache_out_of_the_rest() -> None:
+    price = Price(input_usd=2, output_usd=10, cached_usd=0.2, batch_factor=0.5)
+    assert price.usd(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=500_000) == pytest.approx(1.05)
+    assert price.usd(input_tokens=10, output_tokens=0, cached_tokens=500) >= 0, "never less than nothing"
+    assert Price.from_json(price.as_json()) == price
+    assert Price.from_json(None) is None
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"), [(0, "$0.00"), (0.00123, "$0.0012"), (0.5, "$0.5000"), (1, "$1.00"), (1234.567, "$1,234.57")]
+)
+def test_dollars_for_people(usd: float, text: str) -> None:
+    assert dollars(usd) == text

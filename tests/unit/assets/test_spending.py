@@ -1,0 +1,108 @@
+"""What was spent, and what can still be: from outcomes, and from what is open."""
+
+from datetime import UTC, date, datetime, timedelta
+from math import inf
+
+import pyarrow as pa
+import pytest
+
+from assets.domain.batch import JobState
+from assets.domain.outcome import OutcomeKind
+from assets.outcomes import uniform_outcomes, with_counts
+from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
+from assets.spending import SUBMISSIONS_SCHEMA, Cap, Spent, caps, room_of, spending, submission_row, tightest
+from tests.unit.assets.tables import NOW, PRICE, batch_of, facts, outcomes_of, verdicts
+
+KEYS = ["A:b:c:1", "A:b:c:2", "A:b:c:3"]
+USAGE = {"prompt_tokens": 1220, "output_tokens": 40, "thoughts_tokens": 10, "cached_tokens": 20, "total_tokens": 1270}
+BOUND = 0.5 * ((1120 + 400) * 1.5 + 99 * 9) / 1e6
+"""The most that a record of `batch_of` can cost."""
+
+
+def row_of(outcomes: pa.Table, *, may_have_run: bool = True, **changes: object) -> dict[str, object]:
+    told = facts(**changes)
+    row = submission_row(batch_of(KEYS, **changes), with_counts(outcomes, {}), told, may_have_run=may_have_run)
+    assert pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA).num_rows == 1, "it fits its schema"
+    return row
+
+
+def test_what_was_answered_costs_what_its_usage_says_thinking_included() -> None:
+    lines = verdicts({"record_key": KEYS[0], **USAGE}, {"record_key": KEYS[1], "kind": "blocked", **USAGE})
+    row = row_of(outcomes_of(KEYS, lines))
+    assert (row["records"], row["succeeded"], row["answers"]) == (3, 1, 2)
+    assert (row["estimated_image_tokens"], row["estimated_text_tokens"]) == (2240, 200), "of those that were answered"
+    one = 0.5 * (1200 * 1.5 + 20 * 0.5 + 50 * 9) / 1e6
+    assert row["usd"] == pytest.approx(2 * one)
+    assert row["unsure_usd"] == pytest.approx(BOUND), "of the third nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("kind", "may_have_run", "unsure"),
+    [
+        (OutcomeKind.RELEASED, True, 3),
+        (OutcomeKind.RELEASED, False, 0),
+        (OutcomeKind.BATCH_CANCELLED, True, 3),
+        (OutcomeKind.BATCH_FAILED, True, 0),
+        (OutcomeKind.BATCH_EXPIRED, True, 0),
+        (OutcomeKind.UPLOAD_REFUSED, False, 0),
+    ],
+)
+def test_what_nobody_knows_counts_with_the_most_that_it_can_be(
+    kind: OutcomeKind, may_have_run: bool, unsure: int
+) -> None:
+    outcomes = uniform_outcomes(KEYS, kind, messages="x", batch_id=None, facts=facts(), settled_at=NOW)
+    row = row_of(outcomes, may_have_run=may_have_run)
+    assert (row["answers"], row["usd"]) == (0, 0)
+    assert row["unsure_usd"] == pytest.approx(unsure * BOUND)
+
+
+def test_what_was_sent_without_a_price_is_counted_at_todays() -> None:
+    row = row_of(outcomes_of(KEYS, verdicts({"record_key": KEYS[0], **USAGE})), price=None)
+    assert (row["usd"], row["unsure_usd"]) == (None, None)
+    closed = pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA)
+    [spent] = spending(closed, [], lambda model: PRICE)
+    assert spent.usd == pytest.approx(0.5 * (1200 * 1.5 + 20 * 0.5 + 50 * 9) / 1e6)
+    [unknown] = spending(closed, [], lambda model: None)
+    assert unknown.usd == 0
+
+
+def test_what_is_open_counts_with_the_most_that_it_can_cost() -> None:
+    [spent] = spending(SUBMISSIONS_SCHEMA.empty_table(), [(facts(), batch_of(KEYS))], lambda model: None)
+    assert spent.usd == 0
+    assert spent.open_usd == pytest.approx(3 * BOUND)
+
+
+def test_a_cap_counts_what_belongs_to_it() -> None:
+    day = datetime(2026, 11, 25, 9, tzinfo=UTC)
+    spent = [
+        Spent("a", day - timedelta(days=1), 1.0, 0.0),
+        Spent("b", day - timedelta(hours=3), 2.0, 0.5),
+        Spent("c", day + timedelta(seconds=1), 4.0, 0.25),
+    ]
+    limits = {"max_usd_per_run": 5.0, "max_usd_per_day": 10.0, "max_usd_total": 8.0}
+    found = caps(spent, limits, run_started_at=day, today=date(2026, 11, 25))
+    assert found == [
+        Cap("budget.max_usd_per_run", 5.0, 4.0, 0.25),
+        Cap("budget.max_usd_per_day", 10.0, 6.0, 0.75),
+        Cap("budget.max_usd_total", 8.0, 7.0, 0.75),
+    ]
+    tight = tightest(found)
+    assert tight == found[2]
+    assert 0.2499 < room_of(tight) < 0.25
+    assert caps(spent, dict.fromkeys(limits), run_started_at=day, today=day.date()) == []
+    assert room_of(None) == inf
+
+
+def test_a_result_names_what_made_it_and_the_latest_submission_counts() -> None:
+    lines = verdicts({"record_key": KEYS[0], **USAGE}, {"record_key": KEYS[1], "kind": "not_json"})
+    outcomes = with_counts(outcomes_of(KEYS, lines, state=JobState.SUCCEEDED), {})
+    first = result_rows(batch_of(KEYS), outcomes, facts())
+    assert first.schema == RESULTS_SCHEMA
+    [row] = first.to_pylist()
+    assert (row["record_key"], row["image_sha256"], row["schema_name"]) == (KEYS[0], "2" * 64, "a:B")
+    assert (row["prompt_hash"], row["response_schema_hash"]) == ("0" * 64, "1" * 64)
+
+    later = first.set_column(1, RESULTS_SCHEMA.field(1), pa.array(["01je0000000000000000000000"]))
+    for tables in ([first, later], [later, first], [later, first, later]):
+        assert latest_results(tables).to_pylist() == later.to_pylist()
+    assert len(latest_results([])) == 0
