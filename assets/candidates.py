@@ -1,6 +1,6 @@
 """Which records can be run now, and why the others cannot. How runnable records become batches stands in `planning`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +30,8 @@ class RecordState(StrEnum):
 
 
 STATES = tuple(RecordState)
+CONTEXT_MODES = ("previous_result", "previous_image", "none")
+"""What a page may be told about the page before it: its result, for which it waits, its image, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,11 @@ def waves_left(states: pa.Table, *, context_mode: str) -> int:
     if context_mode != "previous_result":
         return min(1, len(sizes))
     return int(sizes.max(initial=0))
+
+
+def waves_by_mode(states_of: Callable[[str], pa.Table]) -> dict[str, int]:
+    """Context mode -> waves that are left in it. ``states_of``: the `record_states` of the collection in a mode."""
+    return {mode: waves_left(states_of(mode), context_mode=mode) for mode in CONTEXT_MODES}
 
 
 def blocked_successors(states: pa.Table) -> dict[str, int]:

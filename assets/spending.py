@@ -102,6 +102,10 @@ def way_of_asking(facts: SubmissionFacts) -> str:
     )
 
 
+CAPS = ("max_usd_per_run", "max_usd_per_day", "max_usd_total")
+"""The settings of the section budget that are caps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """US dollars of one submission. ``usd``: what its answers cost; ``open_usd``: the most that can be added, as it is
@@ -151,11 +155,9 @@ def spending(
     return found
 
 
-def caps(
-    spent: Iterable[Spent], limits: Mapping[str, float | None], *, run_started_at: datetime, today: date
-) -> list[Cap]:
-    """The caps that are set. ``limits``: the settings max_usd_per_run, max_usd_per_day and max_usd_total. A submission
-    counts for the day (UTC) and the run in which it was made."""
+def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at: datetime, today: date) -> list[Cap]:
+    """The caps that are set. ``limits``: those of CAPS that are, in US dollars. A submission counts for the day (UTC)
+    and the run in which it was made."""
     everything = list(spent)
     counted = {
         "max_usd_per_run": [each for each in everything if each.created_at >= run_started_at],
@@ -170,7 +172,6 @@ def caps(
             sum(each.open_usd for each in counted[name]),
         )
         for name, limit in limits.items()
-        if limit is not None
     ]
 
 

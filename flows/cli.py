@@ -75,13 +75,9 @@ def run(
 @app.command()
 def scan(config: Config = None) -> None:
     """Refresh the record manifest from the tree of page images."""
-    from flows.scan import scan as scan_flow
+    from flows.show import scan_text
 
-    report = _wait_for(scan_flow, config)
-    if report is None:
-        say(BUSY)
-    else:
-        say(f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out")
+    say(_wait_for(scan_text, config))
 
 
 @app.command()
@@ -131,6 +127,16 @@ def status(
     from flows.show import status_json, status_text
 
     say(_wait_for(status_json if as_json else status_text, config))
+
+
+@app.command()
+def estimate(
+    config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+) -> None:
+    """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing."""
+    from flows.estimate import estimate_json, estimate_text
+
+    say(_run((estimate_json if as_json else estimate_text)(_text(config))))
 
 
 @app.command()

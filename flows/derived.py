@@ -30,23 +30,24 @@ class _Derived:
     merged: Callable[[list[pa.Table]], pa.Table]
 
 
-def results_table(storage: Storage) -> pa.Table:
-    """`manifests/results.parquet`, brought up to date. Columns: RESULTS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _RESULTS)
+def results_table(storage: Storage, *, keep: bool = False) -> pa.Table:
+    """`manifests/results.parquet`, brought up to date. ``keep``: write it; who only looks leaves no trace. Columns:
+    RESULTS_SCHEMA. Raises ManifestError, OSError."""
+    return _up_to_date(storage, _RESULTS, keep=keep)
 
 
-def submissions_table(storage: Storage) -> pa.Table:
+def submissions_table(storage: Storage, *, keep: bool = False) -> pa.Table:
     """`manifests/submissions.parquet`, likewise. Columns: SUBMISSIONS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _SUBMISSIONS)
+    return _up_to_date(storage, _SUBMISSIONS, keep=keep)
 
 
 def refresh_derived(storage: Storage) -> None:
-    """Bring both up to date. Raises ManifestError, OSError."""
-    results_table(storage)
-    submissions_table(storage)
+    """Bring both files up to date. Raises ManifestError, OSError."""
+    results_table(storage, keep=True)
+    submissions_table(storage, keep=True)
 
 
-def _up_to_date(storage: Storage, derived: _Derived) -> pa.Table:
+def _up_to_date(storage: Storage, derived: _Derived, *, keep: bool) -> pa.Table:
     closed = storage.closed_submissions()
     before, goes_by = _read(storage, derived)
     if not goes_by <= closed:
@@ -55,8 +56,9 @@ def _up_to_date(storage: Storage, derived: _Derived) -> pa.Table:
     if not missing:
         return before
     table = derived.merged([before, *(derived.rows(storage, each) for each in missing)])
-    metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
-    storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
+    if keep:
+        metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
+        storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
     return table
 
 

@@ -1,16 +1,19 @@
 """What the commands that read, and the operator's commands, say in the terminal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assets.candidates import RecordState
+from assets.domain.money import dollars
 from config.settings import load_settings
 from flows import operate
 from flows.passes import OperatorsLease, Pass, ensure_home
+from flows.scan import scan
 from flows.status import Status, collect_status
 from flows.wiring import config_path, make_storage, open_ledger, open_services
 
 MAX_LISTED = 50
+BUSY = "another pass is running; nothing to do here"
 
 
 async def read_status(config: str | None) -> Status:
@@ -24,13 +27,31 @@ async def status_json(config: str | None) -> str:
     return json.dumps((await read_status(config)).as_json(), ensure_ascii=False, indent=2)
 
 
+async def scan_text(config: str | None) -> str:
+    """Refresh the record manifest; what was found, and how many waves it will take."""
+    report = await scan(config)
+    if report is None:
+        return BUSY
+    waves = (await read_status(config)).waves_by_mode
+    return (
+        f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out\n"
+        f"waves left: {_waves(waves)}"
+    )
+
+
+def _waves(by_mode: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} with {mode}" for mode, count in by_mode.items())
+
+
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
     found = await read_status(config)
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
-    lines.append(f"waves left {found.waves_left}")
+    lines.append(f"waves left {found.waves_left} ({_waves(found.waves_by_mode)})")
+    if found.spent_usd or found.open_usd:
+        lines.append(f"spent {dollars(found.spent_usd)}, in flight at most {dollars(found.open_usd)}")
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
         lines.append(f"{batch.name}  {batch.state}  {records}")

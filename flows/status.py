@@ -3,15 +3,16 @@ tie between folder and Prefect database is made here.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_left
+from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
 from assets.domain.batch import claim_name
+from assets.domain.errors import PrefectUnavailableError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.manifest import manifest_schema
@@ -22,7 +23,10 @@ from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
 from flows.passes import check_home
 from flows.protocol.active import inflight_keys, resolve
+from flows.ready import check_ready
 from flows.submit import run_rules
+from flows.weighing import read_spent
+from flows.wiring import open_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,18 @@ class BatchStatus:
 @dataclass(frozen=True, slots=True)
 class Status:
     """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
-    nothing fails any more; ``failures``: outcome kind -> how often, over all submissions; ``dead_letters``: record key
-    -> failures; ``blocking``: dead or held record key -> records that wait behind it."""
+    nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
+    ``open_usd``: the most that what is in flight can cost; ``failures``: outcome kind -> how often, over all
+    submissions; ``dead_letters``: record key -> failures; ``blocking``: dead or held record key -> records that wait
+    behind it."""
 
     collection: str
     records: int
     states: Mapping[str, int]
     waves_left: int
+    waves_by_mode: Mapping[str, int]
+    spent_usd: float
+    open_usd: float
     batches: tuple[BatchStatus, ...]
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
@@ -63,7 +72,8 @@ async def collect_status(settings: Settings, storage: Storage, ledger_gateway: L
     ledger = await read_ledger(storage, ledger_gateway)
 
     def count() -> Status:
-        return status_of(settings, storage, ledger, state_table(settings, storage, ledger))
+        states = states_in_mode(settings, storage, ledger)
+        return status_of(settings, storage, ledger, states(settings.context.mode), waves_by_mode(states))
 
     return await asyncio.to_thread(count)
 
@@ -71,6 +81,17 @@ async def collect_status(settings: Settings, storage: Storage, ledger_gateway: L
 async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
     """What the Variables say; before the very first pass, nothing. Raises StateError, PrefectUnavailableError."""
     return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
+
+
+async def ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
+    """The Variables, and None; or, where Prefect does not answer, what the files alone tell, and why. For people to
+    look at, never to be acted upon. Raises StateError."""
+    try:
+        await check_ready(str(settings.source) if settings.source else None)
+        async with open_ledger(settings) as gateway:
+            return await read_ledger(storage, gateway), None
+    except PrefectUnavailableError as error:
+        return ledger_of_files(storage), str(error)
 
 
 def ledger_of_files(storage: Storage) -> Ledger:
@@ -93,22 +114,40 @@ def ledger_of_files(storage: Storage) -> Ledger:
 
 def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Table:
     """All records with their states: see `assets.candidates.record_states`."""
+    return states_in_mode(settings, storage, ledger)(settings.context.mode)
+
+
+def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Callable[[str], pa.Table]:
+    """Reads everything, and returns what gives the states of all records for a context mode."""
     manifest = storage.read_records()
     if manifest is None:
         manifest = manifest_schema(settings.record.document_fields).empty_table()
     done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
-    return record_states(manifest, existing_results(keys=done), ledger, inflight=inflight, rules=run_rules(settings))
+    results = existing_results(keys=done)
+
+    def states(mode: str) -> pa.Table:
+        rules = replace(run_rules(settings), context_mode=mode)
+        return record_states(manifest, results, ledger, inflight=inflight, rules=rules)
+
+    return states
 
 
-def status_of(settings: Settings, storage: Storage, ledger: Ledger, states: pa.Table) -> Status:
-    """Count. ``states``: the `state_table` of the same ledger."""
+def status_of(
+    settings: Settings, storage: Storage, ledger: Ledger, states: pa.Table, waves: Mapping[str, int] | None = None
+) -> Status:
+    """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None."""
+    spent = read_spent(settings, storage)
+    waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
     return Status(
         collection=settings.collection,
         records=len(states),
         states={state.value: count for state, count in count_states(states).items()},
-        waves_left=waves_left(states, context_mode=settings.context.mode),
+        waves_left=waves[settings.context.mode],
+        waves_by_mode=waves,
+        spent_usd=sum(each.usd for each in spent),
+        open_usd=sum(each.open_usd for each in spent),
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from assets.domain.errors import LeaseLostError, QuireError
 from config.settings import load_settings
 from flows.pipeline import PassReport, pipeline
-from flows.show import needs_text
+from flows.show import BUSY, needs_text
 from flows.wiring import config_path, utc_now
 
 PATIENCE = 5
@@ -18,7 +18,7 @@ async def run_once(config: str | None, *, accept_vanished: bool = False) -> str:
     """One pass; what it did, in a line."""
     report = await pipeline(config, accept_vanished=accept_vanished)
     if report is None:
-        return "another pass is running; nothing to do here"
+        return BUSY
     submit = report.submit
     did = (
         f"{report.poll.settled} batches settled, {report.poll.running} running; {report.scan.records} records; "

@@ -15,7 +15,7 @@ from assets.domain.money import Price, dollars
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
 from assets.planning import Room, SubmissionFacts, Weights
 from assets.requests import RequestTemplate, request_texts, schema_bytes
-from assets.spending import Cap, caps, room_of, spending, tightest, way_of_asking
+from assets.spending import CAPS, Cap, Spent, caps, room_of, spending, tightest, way_of_asking
 from config.settings import Settings
 from flows.derived import submissions_table
 from flows.gateways.storage import Storage
@@ -98,34 +98,60 @@ def read_scales(
 
     Raises ConfigError where a cap is set and a price is missing, ManifestError, OSError.
     """
-    tariff = tariff_of(settings)
-    limits = {name: getattr(settings.budget, name) for name in ("max_usd_per_run", "max_usd_per_day", "max_usd_total")}
-    set_caps = [name for name, limit in limits.items() if limit is not None]
-    closed = submissions_table(storage)
-    if set_caps:
-        unknown = set(closed.filter(closed["usd"].is_null())["model"].to_pylist()) | {settings.model.name}
-        for model in sorted(unknown):
-            if price_of(settings, model) is None:
-                raise settings.error(
-                    f"budget.{set_caps[0]}",
-                    f"is set, but the price of {model} is not known: add it as prices.{model}",
-                )
-    is_closed = storage.closed_submissions()
-    opened = [storage.read_batch_manifest(each) for each in storage.submissions() if each not in is_closed]
-    spent = spending(closed, [(each, table) for table, each in opened], lambda model: price_of(settings, model))
+    closed, opened = submissions_table(storage, keep=True), _open_submissions(storage)
+    _check_prices(settings, closed)
     return Scales(
         settings=settings,
         template=template,
-        tariff=tariff,
+        tariff=tariff_of(settings),
         rates=rates_of(settings, closed, facts),
         load=Load(
             len(opened),
             sum(_upload_bytes(table) for table, _ in opened),
             sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
         ),
-        caps=tuple(caps(spent, limits, run_started_at=run_started_at, today=facts.created_at.date())),
+        caps=_caps(settings, _spent(settings, closed, opened), run_started_at=run_started_at, now=facts.created_at),
         unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
     )
+
+
+def read_caps(settings: Settings, storage: Storage, *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
+    """The caps that are set. Raises ManifestError, OSError."""
+    return _caps(settings, read_spent(settings, storage), run_started_at=run_started_at, now=now)
+
+
+def _caps(settings: Settings, spent: list[Spent], *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
+    return tuple(caps(spent, _set_caps(settings), run_started_at=run_started_at, today=now.date()))
+
+
+def _set_caps(settings: Settings) -> dict[str, float]:
+    limits = {name: getattr(settings.budget, name) for name in CAPS}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _check_prices(settings: Settings, closed: pa.Table) -> None:
+    """A cap means nothing while a price is missing: raise ConfigError."""
+    for cap in _set_caps(settings):
+        unpriced: list[str] = closed.filter(closed["usd"].is_null())["model"].to_pylist()
+        for model in [settings.model.name, *unpriced]:
+            if price_of(settings, model) is None:
+                message = f"is set, but the price of {model} is not known: add it as prices.{model}"
+                raise settings.error(f"budget.{cap}", message)
+
+
+def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
+    """Every submission with its dollars. Raises ManifestError, OSError."""
+    return _spent(settings, submissions_table(storage), _open_submissions(storage))
+
+
+def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:
+    """What has no outcomes yet, claimed or not."""
+    closed = storage.closed_submissions()
+    return [storage.read_batch_manifest(each) for each in storage.submissions() if each not in closed]
+
+
+def _spent(settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]) -> list[Spent]:
+    return spending(closed, [(facts, table) for table, facts in opened], lambda model: price_of(settings, model))
 
 
 def tariff_of(settings: Settings) -> Tariff:

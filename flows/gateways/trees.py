@@ -154,7 +154,10 @@ def _image(
     if mime_type is None:
         reason = "it is empty" if found.st_size == 0 else "it does not begin like a JPEG, PNG or WebP file"
         return SourceProblem(path, f"unreadable: {reason}")
-    return PageImage(fields, page, path, 0, mime_type, found.st_size, found.st_mtime_ns, 60, 80)
+    from PIL import Image
+
+    width, height = Image.open(entry.path).size if found.st_size > 100 else (60, 80)
+    return PageImage(fields, page, path, 0, mime_type, found.st_size, found.st_mtime_ns, width, height)
 
 
 def _mime_type(path: str) -> str | None:
