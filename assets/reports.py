@@ -4,10 +4,12 @@ name, a model's words) and are escaped here.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.money import dollars
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, is_dead
 from assets.graph import asset
 
@@ -18,10 +20,12 @@ _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 @asset()
-def batch_report(record_outcomes: pa.Table, output_results: pa.Table, *, max_retries: int) -> str:
-    """Markdown: the sentence of totals, the failed records, the dead letters.
+def batch_report(
+    record_outcomes: pa.Table, output_results: pa.Table, *, max_retries: int, cost: Mapping[str, Any] | None = None
+) -> str:
+    """Markdown: the sentence of totals, the cost, the failed records, the dead letters.
 
-    ``record_outcomes``: as committed, with counts.
+    ``record_outcomes``: as committed, with counts. ``cost``: the submission's row of `assets.spending`.
     """
     kinds = record_outcomes["kind"].to_pylist()
     good = sum(kind in ANSWERED_WELL for kind in kinds)
@@ -31,6 +35,8 @@ def batch_report(record_outcomes: pa.Table, output_results: pa.Table, *, max_ret
         f"Processed {len(kinds)} records. {good} Success, {counted} Failed."
         + (f" {freed} freed without counting." if freed else "")
     ]
+    if cost is not None and cost["usd"] is not None:
+        lines[0] += f" Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."
     bad = record_outcomes.filter(pc.invert(pc.is_in(record_outcomes["kind"], value_set=pa.array(list(ANSWERED_WELL)))))
     rows = bad.select(["record_key", "kind", "message", "count_after"]).to_pylist()
     dead = [row for row in rows if row["count_after"] is not None and _is_dead(row, max_retries)]

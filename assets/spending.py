@@ -155,13 +155,13 @@ def spending(
     return found
 
 
-def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at: datetime, today: date) -> list[Cap]:
+def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at: datetime, day: date) -> list[Cap]:
     """The caps that are set. ``limits``: those of CAPS that are, in US dollars. A submission counts for the day (UTC)
     and the run in which it was made."""
     everything = list(spent)
     counted = {
         "max_usd_per_run": [each for each in everything if each.created_at >= run_started_at],
-        "max_usd_per_day": [each for each in everything if each.created_at.date() == today],
+        "max_usd_per_day": [each for each in everything if each.created_at.date() == day],
         "max_usd_total": everything,
     }
     return [

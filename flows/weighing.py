@@ -121,7 +121,7 @@ def read_caps(settings: Settings, storage: Storage, *, run_started_at: datetime,
 
 
 def _caps(settings: Settings, spent: list[Spent], *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
-    return tuple(caps(spent, _set_caps(settings), run_started_at=run_started_at, today=now.date()))
+    return tuple(caps(spent, _set_caps(settings), run_started_at=run_started_at, day=now.date()))
 
 
 def _set_caps(settings: Settings) -> dict[str, float]:

@@ -15,6 +15,7 @@ from assets.domain.errors import GeminiError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import count_changes, uniform_outcomes, with_counts
 from assets.reports import totals
+from assets.spending import submission_row
 from flows.gateways.ports import LedgerTransaction
 from flows.logs import logger
 from flows.passes import Pass
@@ -113,8 +114,14 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
     if set(committed["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}:
         return
     settings = p.services.settings
+    table, facts = p.services.storage.read_batch_manifest(submission_id)
     markdown = await p.services.mirror.materialize(
-        "batch_report", committed, None, about=submission_id, max_retries=settings.execution.max_retries
+        "batch_report",
+        committed,
+        None,
+        about=submission_id,
+        max_retries=settings.execution.max_retries,
+        cost=submission_row(table, committed, facts, may_have_run=True),
     )
     await acreate_markdown_artifact(
         markdown=markdown,

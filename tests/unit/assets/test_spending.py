@@ -80,7 +80,7 @@ def test_a_cap_counts_what_belongs_to_it() -> None:
         Spent("c", day + timedelta(seconds=1), 4.0, 0.25),
     ]
     limits = {"max_usd_per_run": 5.0, "max_usd_per_day": 10.0, "max_usd_total": 8.0}
-    found = caps(spent, limits, run_started_at=day, today=date(2026, 11, 25))
+    found = caps(spent, limits, run_started_at=day, day=date(2026, 11, 25))
     assert found == [
         Cap("budget.max_usd_per_run", 5.0, 4.0, 0.25),
         Cap("budget.max_usd_per_day", 10.0, 6.0, 0.75),
@@ -89,7 +89,7 @@ def test_a_cap_counts_what_belongs_to_it() -> None:
     tight = tightest(found)
     assert tight == found[2]
     assert 0.2499 < room_of(tight) < 0.25
-    assert caps(spent, {}, run_started_at=day, today=day.date()) == []
+    assert caps(spent, {}, run_started_at=day, day=day.date()) == []
     assert room_of(None) == inf
 
 
