@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from assets.candidates import RecordState
 from config.settings import load_settings
 from flows import operate
+from flows.gateways.storage import Storage
+from flows.left_out import left_out_place
 from flows.passes import OperatorsLease, Pass, ensure_home
 from flows.status import Status, collect_status
 from flows.wiring import config_path, make_storage, open_ledger, open_services
@@ -14,10 +16,15 @@ MAX_LISTED = 50
 
 
 async def read_status(config: str | None) -> Status:
+    found, _ = await _read_status(config)
+    return found
+
+
+async def _read_status(config: str | None) -> tuple[Status, Storage]:
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
-        return await collect_status(settings, storage, ledger)
+        return await collect_status(settings, storage, ledger), storage
 
 
 async def status_json(config: str | None) -> str:
@@ -26,7 +33,7 @@ async def status_json(config: str | None) -> str:
 
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
-    found = await read_status(config)
+    found, storage = await _read_status(config)
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
@@ -36,6 +43,8 @@ async def status_text(config: str | None) -> str:
         lines.append(f"{batch.name}  {batch.state}  {records}")
     if found.failures:
         lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
+    if found.left_out:
+        lines.append(f"left out {found.left_out} files: {left_out_place(storage)} lists them")
     return "\n".join([*lines, *_needs(found)])
 
 

@@ -40,7 +40,8 @@ class BatchStatus:
 class Status:
     """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
     nothing fails any more; ``failures``: outcome kind -> how often, over all submissions; ``dead_letters``: record key
-    -> failures; ``blocking``: dead or held record key -> records that wait behind it."""
+    -> failures; ``blocking``: dead or held record key -> records that wait behind it; ``left_out``: files that the last
+    scan left out."""
 
     collection: str
     records: int
@@ -50,6 +51,7 @@ class Status:
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
     blocking: Mapping[str, int]
+    left_out: int
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -113,6 +115,7 @@ def status_of(settings: Settings, storage: Storage, ledger: Ledger, states: pa.T
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
         blocking=blocked_successors(states),
+        left_out=len(storage.read_left_out()),
     )
 
 

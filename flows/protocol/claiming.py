@@ -4,7 +4,10 @@ up, nothing is posted before the claim stands; `posting` goes on from here.
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
+import anyio
+import anyio.to_thread
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,34 +16,59 @@ from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
 from assets.planning import SubmissionFacts, text_hash
+from flows.gateways.preparing import Prepared, prepare
 from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
-from flows.logs import warn_of_each
+from flows.logs import logger, warn_of_each
 from flows.passes import Pass
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files
 
+PREPARING_THREADS = 8
+"""Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""
+
 
 async def upload_images(p: Pass, submission_id: str, rows: pa.Table) -> UploadReport:
-    """Upload the images of ``rows``, each under a fresh name. Raises GeminiAccessError."""
-    uploads = p.services.settings.uploads
+    """Upload the images of ``rows``, each under a fresh name, converted if Gemini does not take it as it is. Raises
+    GeminiAccessError."""
+    settings = p.services.settings
+    uploads = settings.uploads
+    limiter = anyio.CapacityLimiter(PREPARING_THREADS)
+
+    async def prepare_item(item: UploadItem) -> Prepared:
+        call = partial(
+            prepare,
+            item.path,
+            item.frame,
+            max_side_pixels=uploads.max_side_pixels,
+            jpeg_quality=uploads.jpeg_quality,
+            max_pixels=settings.safety.max_image_pixels,
+        )
+        return await anyio.to_thread.run_sync(call, limiter=limiter)
+
     items = [
         UploadItem(
             key=row["record_key"],
             path=p.services.storage.root / row["image_path"],
+            frame=row["image_frame"],
             mime_type=row["image_mime_type"],
             n=n,
         )
-        for n, row in enumerate(rows.select(["record_key", "image_path", "image_mime_type"]).to_pylist())
+        for n, row in enumerate(rows.select(["record_key", "image_path", "image_frame", "image_mime_type"]).to_pylist())
     ]
-    return await upload_with_retries(
+    report = await upload_with_retries(
         p.services.gemini,
         items,
+        prepare=prepare_item,
         submission_id=submission_id,
         attempts=uploads.upload_retry_attempts,
         backoff_seconds=uploads.upload_retry_backoff_seconds,
         concurrency=uploads.upload_concurrency,
         sleep=p.services.sleep,
     )
+    conversions = [each.conversion for each in report.prepared.values() if each.conversion]
+    if conversions:
+        logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
+    return report
 
 
 async def claim(p: Pass, submission_id: str, rows: pa.Table, uploaded: Mapping[str, RemoteFile]) -> list[str]:

@@ -50,7 +50,7 @@ async def test_every_asset_is_materialized_with_the_lineage_of_the_registry(proj
 
 async def test_an_asset_that_breaks_its_promise_is_a_failed_materialization(project: Project) -> None:
     mirror = Mirror(AssetGraph([source_documents, page_images, record_manifest]), collection=f"{project.collection}")
-    image = PageImage(("CA",), 1, "1.jpg", "image/jpeg", 1, 1)
+    image = PageImage(("CA",), 1, "1.jpg", 0, "image/jpeg", 1, 1, 1, 1)
     wrote: list[pa.Table] = []
 
     async def write(table: pa.Table) -> None:

@@ -27,7 +27,8 @@ def images(keys: Iterable[str], *, sizes: Mapping[str, int] | None = None) -> li
     for key in keys:
         parsed = parse_key(key)
         size = (sizes or {}).get(key, 100)
-        found.append(PageImage(parsed.fields, parsed.page, f"{key}.jpg", "image/jpeg", size, 1_700_000_000_000_000_001))
+        modified_ns = 1_700_000_000_000_000_001
+        found.append(PageImage(parsed.fields, parsed.page, f"{key}.jpg", 0, "image/jpeg", size, modified_ns, 60, 80))
     return found
 
 
