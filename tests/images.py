@@ -4,6 +4,7 @@ what wrote them."""
 import struct
 import subprocess
 import zlib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,16 @@ CONVERT = Path("/usr/bin/convert-im6.q16")
 needs_imagemagick = pytest.mark.skipif(not CONVERT.exists(), reason="needs Debian's imagemagick-6.q16")
 
 
+@cache
+def _writes_jpeg_2000() -> bool:
+    listed = subprocess.run([CONVERT, "-list", "format"], check=True, capture_output=True, text=True).stdout
+    return "JPEG-2000 File Format" in listed
+
+
 def convert(*arguments: object) -> None:
     """ImageMagick; its arguments end with the file to write."""
+    if str(arguments[-1]).endswith((".jp2", ".j2k")) and not _writes_jpeg_2000():
+        pytest.skip("this ImageMagick was built without JPEG 2000")
     subprocess.run([CONVERT, *map(str, arguments)], check=True, capture_output=True, timeout=120)
 
 
@@ -38,11 +47,13 @@ def png_of(width: int, height: int, *, bits: int = 1) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def tiff_of(width: int, height: int) -> bytes:
-    """A bilevel TIFF whose one strip is a single byte."""
-    tags = [(256, width), (257, height), (258, 1), (259, 1), (262, 1), (273, 8), (277, 1), (278, height), (279, 1)]
+def tiff_of(width: int, height: int, *, bits: int = 1, content: bytes = bytes(4)) -> bytes:
+    """A gray TIFF whose one strip is ``content``."""
+    sizes = [(256, width), (257, height), (258, bits), (259, 1), (262, 1)]
+    tags = [*sizes, (273, 8), (277, 1), (278, height), (279, len(content))]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return b"II*\0" + struct.pack("<I", 12) + bytes(4) + struct.pack("<H", len(tags)) + entries + bytes(4)
+    start = struct.pack("<I", 8 + len(content))
+    return b"II*\0" + start + content + struct.pack("<H", len(tags)) + entries + bytes(4)
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:

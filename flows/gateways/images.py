@@ -7,9 +7,10 @@ of kinds, and would judge the size by a limit of the whole process.
 
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, pairwise
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ from assets.sources import ImageHeader
 
 IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "jp2", "j2k", "jpx", "jpf", "gif", "bmp"})
 _HEAD_BYTES = 32
+_JPEG_2000_HEAD_BYTES = 65_536
 _MAX_REASON_CHARS = 100
 
 # TIFF's numbers for its tags.
@@ -133,7 +135,9 @@ def reading(what: str) -> Iterator[None]:
             raise
         ended_early = struct.error | IndexError | EOFError
         words = " ".join(str(error).split())[:_MAX_REASON_CHARS] or type(error).__name__
-        is_cut = "truncated" in words.lower() or isinstance(error.__cause__, ended_early | TypeError)
+        # Pillow's words for a file that ends too early, apart from the exceptions that it makes then.
+        says_so = any(text in words for text in ("runcated", "not identified by this driver", "but only got"))
+        is_cut = says_so or isinstance(error.__cause__, ended_early | TypeError)
         if is_cut or isinstance(error, ended_early):
             raise ImageError(f"{what} is cut short or damaged") from None
         raise ImageError(f"{what} cannot be read: {words}") from None
@@ -148,6 +152,9 @@ def _opened(file: IO[bytes], kind: Kind, head: bytes) -> Iterator[OpenImage]:
     file.seek(0)
     with reading(f"its {kind.name} header"):
         image = kind.open(file)
+        if kind is JPEG_2000 and image.mode not in ("L", "I;16") and _jpeg_2000_bits(file) > 8:
+            # Pillow rounds its samples up to 256, which then stand there as 0 (13.0, its Jpeg2KDecode.c).
+            raise ImageError("a JPEG 2000 in colour with more than 8 bits, of which Pillow would make white black")
     try:
         yield OpenImage(kind, image, head)
     finally:
@@ -171,22 +178,46 @@ def _pages(opened: OpenImage) -> Iterator[tuple[int, tuple[int, int]]]:
     if not isinstance(opened.image, TiffImageFile):
         yield 0, opened.size
         return
-    number = 0
-    for at in range(2**31):
+    found: list[tuple[int, tuple[int, int]]] = []
+    for at in count():
         with reading(f"page {at + 1} of the TIFF file"):
             try:
                 opened.image.seek(at)
             except EOFError:
                 break
-            size = opened.size
-            is_page = not int(opened.image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)) & _NO_PAGE
-        if is_page:
-            yield number, size
-            number += 1
-    if number == 0:
-        # Each calls itself a smaller version of another, but there is no other.
-        opened.image.seek(0)
-        yield 0, opened.size
+            if at == 0 or not int(opened.image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)) & _NO_PAGE:
+                found.append((at, opened.size))
+    sizes = [size for _, size in found]
+    if _is_pyramid(sizes):
+        del found[1:]
+    for number, (at, size) in enumerate(found):
+        with reading(f"page {at + 1} of the TIFF file"):
+            opened.image.seek(at)
+        yield number, size
+
+
+def _is_pyramid(sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether each image is half of the one before: levels of a pyramid that do not say so, as ImageMagick writes
+    them. At least three, since a page could by chance be half of another."""
+    return len(sizes) >= 3 and all(
+        abs(larger - 2 * smaller) <= 1
+        for before, after in pairwise(sizes)
+        for larger, smaller in zip(before, after, strict=True)
+    )
+
+
+def _jpeg_2000_bits(file: IO[bytes]) -> int:
+    """The most bits that a sample has: it stands in the box of the image's header, else in the codestream's first
+    segment."""
+    file.seek(0)
+    head = file.read(_JPEG_2000_HEAD_BYTES)
+    box, stream = head.find(b"ihdr"), head.find(b"\xff\x4f\xff\x51")
+    if box >= 0 and head[box + 14] != 0xFF:
+        return (head[box + 14] & 0x7F) + 1
+    if stream < 0:
+        return 16
+    components = int.from_bytes(head[stream + 40 : stream + 42], "big")
+    return max((head[stream + 42 + 3 * at] & 0x7F) + 1 for at in range(components))
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:

@@ -76,10 +76,10 @@ def test_what_gemini_takes_goes_up_as_it_is(tmp_path: Path, name: str, options: 
     [
         ("1.tif", ["-depth", 16]),
         ("2.tif", ["-depth", 16, "-endian", "MSB"]),
-        ("3.tif", ["-depth", 16, "-define", "quantum:polarity=min-is-white"]),
+        ("3.tif", ["-negate", "-depth", 16, "-define", "quantum:polarity=min-is-white"]),
         ("4.tif", ["-depth", 32]),
-        ("5.tif", ["-depth", 32, "-define", "quantum:format=floating-point"]),
-        ("6.tif", ["-depth", 32, "-define", "quantum:format=floating-point", "-endian", "MSB"]),
+        ("5.tif", ["-depth", 32, "-define", "quantum:format=floating-point", "-compress", "Zip"]),
+        ("6.tif", ["-depth", 32, "-define", "quantum:format=floating-point", "-compress", "LZW", "-endian", "MSB"]),
         ("7.tif", ["-depth", 8]),
         ("8.tif", ["-depth", 16, "-compress", "LZW"]),
         ("1.png", ["-depth", 16]),
@@ -96,7 +96,7 @@ def test_deep_gray_keeps_its_whole_range(tmp_path: Path, name: str, options: lis
         assert found.conversion == "PNG 64 x 1024, 16 bits -> JPEG 64 x 1024"
 
 
-@pytest.mark.parametrize("name", ["1.tif", "1.png", "1.jp2"])
+@pytest.mark.parametrize("name", ["1.tif", "1.png"])
 def test_deep_colour_keeps_its_whole_range(tmp_path: Path, name: str) -> None:
     convert("-size", "64x1024", "gradient:#ff0000-#000000", "-depth", 16, "-type", "TrueColor", tmp_path / name)
     pixels = pixels_of(prepared(tmp_path / name))
@@ -135,7 +135,13 @@ def test_colours_are_those_that_imagemagick_sees(tmp_path: Path, name: str, opti
 @pytest.mark.parametrize("name", ["1.png", "1.tif", "1.webp", "1.gif", "2.png", "3.png", "4.png", "1.jp2"])
 def test_what_is_transparent_becomes_white(tmp_path: Path, name: str) -> None:
     """Black strokes on nothing would otherwise be black on black. RGBA, palettes and gray, each with transparency."""
-    forms = {"2.png": ["png8:"], "3.png": ["-colorspace", "Gray", "-type", "GrayscaleAlpha"], "4.png": ["-depth", 16]}
+    forms: dict[str, list[object]] = {
+        "1.tif": ["-depth", 8, "-type", "TrueColorMatte"],
+        "1.jp2": ["-depth", 8],
+        "2.png": ["png8:"],
+        "3.png": ["-colorspace", "Gray", "-type", "GrayscaleAlpha"],
+        "4.png": ["-depth", 16],
+    }
     options = forms.get(name, [])
     target = f"png8:{tmp_path / name}" if options == ["png8:"] else tmp_path / name
     black_bar = ["-size", "100x100", "xc:transparent", "-fill", "black", "-draw", "rectangle 40,0 60,99"]
@@ -148,7 +154,7 @@ def test_what_is_transparent_becomes_white(tmp_path: Path, name: str) -> None:
 
 
 def test_half_transparent_is_half_white(tmp_path: Path) -> None:
-    for name, options in {"1.png": [], "2.png": ["-type", "GrayscaleAlpha"], "1.tif": []}.items():
+    for name, options in {"1.png": [], "2.png": ["-type", "GrayscaleAlpha"], "1.tif": ["-depth", "8"]}.items():
         convert("-size", "50x50", "xc:rgba(0,0,0,0.5)", *options, tmp_path / name)
         assert abs(int(pixels_of(prepared(tmp_path / name)).reshape(-1)[0]) - 127) <= 3
 
@@ -204,7 +210,7 @@ def test_each_page_of_a_tiff_goes_up_by_itself(tmp_path: Path, compression: str,
 
 
 def test_a_page_behind_a_thumbnail_is_counted_as_the_scan_counts_it(tmp_path: Path) -> None:
-    convert("-size", "600x800", "gradient:red-blue", f"ptif:{tmp_path / '1.tif'}")
+    convert("-size", "600x800", "gradient:red-blue", "-depth", 8, f"ptif:{tmp_path / '1.tif'}")
     assert (prepared(tmp_path / "1.tif").width, prepared(tmp_path / "1.tif").height) == (600, 800)
     with pytest.raises(ImageError, match="it has no page 2 any more"):
         prepared(tmp_path / "1.tif", 1)
@@ -213,38 +219,41 @@ def test_a_page_behind_a_thumbnail_is_counted_as_the_scan_counts_it(tmp_path: Pa
 @pytest.mark.parametrize("name", ["1.jpg", "1.png", "1.tif", "2.tif", "1.webp", "1.jp2"])
 def test_what_is_too_large_is_shrunk_in_proportion(tmp_path: Path, name: str) -> None:
     bilevel = ["-monochrome"] if name == "2.tif" else []
-    convert("-size", "900x1200", "gradient:", *bilevel, tmp_path / name)
+    convert("-size", "900x1200", "gradient:", *bilevel, "-depth", 8, tmp_path / name)
     found = prepared(tmp_path / name, max_side_pixels=400)
     assert (found.width, found.height) == (300, 400)
     assert found.mime_type == "image/jpeg", "also what was bilevel: it is gray where it was shrunk"
     assert found.conversion.endswith("shrunk -> JPEG 300 x 400")
     gray = np.asarray(image_of(found).convert("L")).astype(int)
-    assert gray[:20].mean() > 240
-    assert gray[-20:].mean() < 15
+    assert gray[:20].mean() > 230
+    assert gray[-20:].mean() < 25
     assert abs(gray[190:210].mean() - 127) < 10
 
 
 def test_a_side_that_no_jpeg_can_have_makes_a_png(tmp_path: Path) -> None:
-    convert("-size", "4x66000", "xc:gray(50%)", "-depth", 8, tmp_path / "1.tif")
+    (tmp_path / "1.tif").write_bytes(tiff_of(4, 66_000, bits=8, content=bytes(4 * 66_000)))
     assert prepared(tmp_path / "1.tif").mime_type == "image/png"
 
 
-def test_pixels_that_are_cut_short_are_told_where_they_must_be_read(tmp_path: Path) -> None:
-    for name, options in {
-        "1.tif": ["-compress", "None"],
-        "2.tif": ["-compress", "LZW"],
-        "1.png": ["-depth", 16],
-    }.items():
-        convert("-size", "300x400", "plasma:fractal", *options, tmp_path / "whole") if False else None
-        path = tmp_path / name
-        convert("-size", "300x400", "-seed", 1, "plasma:fractal", *options, path)
-        content = bytearray(path.read_bytes())
-        if name.endswith("tif"):
-            content[8:-400] = bytes(len(content) - 408) if name == "2.tif" else content[8:-400]
-        path.write_bytes(content if name == "2.tif" else content[: len(content) // 2])
-        with pytest.raises(ImageError) as error:
-            prepare(path, 0, max_side_pixels=None, jpeg_quality=90, max_pixels=10**8)
-        assert "\n" not in error.value.reason
+@pytest.mark.parametrize(
+    ("name", "options"), [("1.tif", ["-compress", "None"]), ("2.tif", ["-compress", "LZW"]), ("1.png", ["-depth", 16])]
+)
+def test_pixels_that_are_cut_short_are_told_where_they_must_be_read(
+    tmp_path: Path, name: str, options: list[object]
+) -> None:
+    path = tmp_path / name
+    convert("-size", "300x400", "-seed", 1, "plasma:fractal", *options, path)
+    content = path.read_bytes()
+    if name == "2.tif":
+        path.write_bytes(content[:500] + b"\xff" * 5000 + content[5500:])
+    elif name == "1.tif":
+        path.write_bytes(tiff_of(300, 400, bits=8, content=bytes(1000)))
+    else:
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageError) as error:
+        prepared(path)
+    assert error.value.reason.startswith("the image ")
+    assert "\n" not in error.value.reason
 
 
 def test_a_jpeg_that_is_cut_short_goes_up_as_it_is_and_is_told_when_it_must_be_turned(tmp_path: Path) -> None:
