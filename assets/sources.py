@@ -2,7 +2,7 @@
 folders and reads the Variables) and takes its shape here. What is made of them stands in the modules further down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,7 +14,8 @@ from assets.graph import Check, asset
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """A file that cannot be a page. ``path``: relative to the folder that was walked; ``reason``: a few words."""
+    """A file that cannot be a page. ``path``: relative to the project's root, with forward slashes; ``reason``: a few
+    words."""
 
     path: str
     reason: str
@@ -32,8 +33,8 @@ class ImageHeader:
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """A readable image of one page. ``path``: relative to the project's root, with forward slashes; ``frame``: which
-    image of the file, from 0; ``bytes``: of the whole file; ``modified_ns``: nanoseconds since 1970, UTC; ``width``,
-    ``height``: pixels, as the header says, before any rotation."""
+    page of the file, from 0, of ``frames`` in all; ``bytes``: of the whole file; ``modified_ns``: nanoseconds since
+    1970, UTC; ``width``, ``height``: pixels, as the header says, before any rotation."""
 
     fields: tuple[str, ...]
     page: int
@@ -44,12 +45,14 @@ class PageImage:
     modified_ns: int
     width: int
     height: int
+    frames: int = 1
 
 
 IMAGE_COLUMNS = (
     "page",
     "image_path",
     "image_frame",
+    "image_frames",
     "image_mime_type",
     "image_bytes",
     "image_modified_at",
@@ -60,6 +63,7 @@ _IMAGE_TYPES = {
     "page": pa.int32(),
     "image_path": pa.string(),
     "image_frame": pa.int32(),
+    "image_frames": pa.int32(),
     "image_mime_type": pa.string(),
     "image_bytes": pa.int64(),
     "image_modified_at": pa.timestamp("ns", tz="UTC"),
@@ -94,6 +98,7 @@ def page_images(
             "page": [image.page for image in images],
             "image_path": [image.path for image in images],
             "image_frame": [image.frame for image in images],
+            "image_frames": [image.frames for image in images],
             "image_mime_type": [image.mime_type for image in images],
             "image_bytes": [image.bytes for image in images],
             "image_modified_at": [image.modified_ns for image in images],
@@ -103,6 +108,16 @@ def page_images(
         if images
         else {field.name: pa.array([], field.type) for field in image_schema(document_fields)}
     ).cast(image_schema(document_fields))
+
+
+LEFT_OUT_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("path", "reason")])
+
+
+def left_out(problems: Iterable[SourceProblem]) -> pa.Table:
+    """What a scan left out, sorted, each file with its reason once. Columns: LEFT_OUT_SCHEMA."""
+    rows = sorted({(problem.path, problem.reason) for problem in problems})
+    columns = [[row[at] for row in rows] for at in range(2)]
+    return pa.table([pa.array(column, pa.string()) for column in columns], schema=LEFT_OUT_SCHEMA)
 
 
 RESULT_SCHEMA = pa.schema([pa.field("record_key", pa.string(), nullable=False)])

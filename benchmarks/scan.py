@@ -5,6 +5,7 @@
 A ratio of 3 means: three times as long as ``os.scandir`` alone over the same files, each of which it stats.
 """
 
+import io
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+from PIL import Image
 
 from assets.manifest import record_manifest
 from assets.sources import page_images
@@ -22,7 +24,7 @@ from flows.scan import known_images
 
 FIELDS = ("state", "school", "year")
 PAGES_PER_DOCUMENT = 200
-JPEG = b"\xff\xd8\xff\xe0" + bytes(60)
+PAGE_PATTERN = "(?P<page>[0-9]+)"
 
 
 def main(pages: int) -> None:
@@ -34,25 +36,33 @@ def main(pages: int) -> None:
         bare = timed(lambda: bare_walk(root / "images"))
         first = timed(lambda: scan(storage, root / "images"))
         again = timed(lambda: scan(storage, root / "images"))
-        (root / "images" / "S0" / "School" / "1800" / "1.jpg").write_bytes(JPEG + b"changed")
+        (root / "images" / "S0" / "School" / "1800" / "1.jpg").write_bytes(jpeg() + b"changed")
         changed = timed(lambda: scan(storage, root / "images"))
         nothing_done = timed(lambda: walk_results(root / "results", depth=3))
         print(f"{pages} pages; a bare walk takes {bare:.2f} s")
         for name, seconds in [
-            ("first scan", first),
+            ("first scan, with all headers", first),
             ("scan of an unchanged tree", again),
             ("scan after one change", changed),
             ("walk of empty results", nothing_done),
         ]:
-            print(f"{name:<28} {seconds / bare:5.1f} x the bare walk")
+            print(f"{name:<30} {seconds / bare:5.1f} x the bare walk")
+
+
+def jpeg() -> bytes:
+    """A real one, tiny, as a scanner's software leaves it: with a comment and a resolution."""
+    buffer = io.BytesIO()
+    Image.new("L", (60, 80), 255).save(buffer, "JPEG", dpi=(300, 300), comment=b"scanned")
+    return buffer.getvalue()
 
 
 def make_tree(folder: Path, pages: int) -> None:
+    content = jpeg()
     for document in range(pages // PAGES_PER_DOCUMENT):
         place = folder / f"S{document % 50}" / "School" / str(1800 + document // 50)
         place.mkdir(parents=True)
         for page in range(1, PAGES_PER_DOCUMENT + 1):
-            (place / f"{page}.jpg").write_bytes(JPEG)
+            (place / f"{page}.jpg").write_bytes(content)
 
 
 def bare_walk(folder: Path) -> int:
@@ -69,7 +79,14 @@ def bare_walk(folder: Path) -> int:
 
 def scan(storage: Storage, folder: Path) -> pa.Table:
     before = storage.read_records()
-    walk = walk_images(folder, root=storage.root, depth=len(FIELDS), known=known_images(before))
+    walk = walk_images(
+        folder,
+        root=storage.root,
+        depth=len(FIELDS),
+        known=known_images(before),
+        page_pattern=PAGE_PATTERN,
+        max_pixels=150_000_000,
+    )
     table = record_manifest(page_images(None, images=walk.images, document_fields=FIELDS), document_fields=FIELDS)
     if before is None or not before.equals(table):
         storage.write_records(table)

@@ -20,8 +20,8 @@ class Section(BaseModel):
 
 
 TAKEN_NAMES = frozenset(
-    {"record_key", "document", "predecessor", "image_path", "image_frame", "image_mime_type", "image_bytes"}
-    | {"image_modified_at", "image_width", "image_height"}
+    {"record_key", "document", "predecessor", "image_path", "image_frame", "image_frames", "image_mime_type"}
+    | {"image_bytes", "image_modified_at", "image_width", "image_height"}
 )
 """Columns of the record manifest: no document field may bear their names. A test compares them with the manifest."""
 

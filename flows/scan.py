@@ -8,16 +8,19 @@ import pyarrow as pa
 from prefect import flow
 
 from assets.domain.errors import ManifestError
-from assets.sources import SourceProblem
+from assets.domain.record import encode_ranges
+from assets.manifest import changed_images
+from assets.sources import ImageHeader
 from config.settings import Settings
 from flows.gateways.storage import Storage
 from flows.gateways.trees import ImageWalk, KnownImages, walk_allowed, walk_images
+from flows.left_out import tell_left_out
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
 
-MAX_WARNINGS = 200
-"""A tree of a thousand thumbnails must not become a thousand rows in Prefect's database every ten minutes."""
+MAX_RANGES = 10
+"""A line that lists records stays readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,22 @@ async def scan_records(p: Pass) -> ScanReport:
     before = storage.read_records()
     depth = len(settings.record.document_fields)
     walk: ImageWalk = await asyncio.to_thread(
-        walk_images, settings.paths.page_images, root=storage.root, depth=depth, known=known_images(before)
+        walk_images,
+        settings.paths.page_images,
+        root=storage.root,
+        depth=depth,
+        known=known_images(before),
+        page_pattern=settings.record.page_pattern,
+        max_pixels=settings.safety.max_image_pixels,
     )
     problems = list(walk.problems)
     allowed = None
     if settings.paths.allow_list is not None:
-        allowed, not_allowed = await asyncio.to_thread(walk_allowed, settings.paths.allow_list, depth=depth)
+        allowed, not_allowed = await asyncio.to_thread(
+            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
+        )
         problems += not_allowed
-    _warn(problems)
+    left_out = await tell_left_out(p, problems)
     pages = await p.services.mirror.materialize(
         "page_images", None, images=walk.images, document_fields=settings.record.document_fields
     )
@@ -67,8 +78,10 @@ async def scan_records(p: Pass) -> ScanReport:
                 f"are meant to be gone, delete {storage.records_path}",
             )
         p.lease.check()
-        report.append(await asyncio.to_thread(_replace, storage, before, table, len(problems)))
-        return {"records": len(table), "problems": len(problems)}
+        report.append(await asyncio.to_thread(_replace, storage, before, table, left_out))
+        if report[0].changed and before is not None:
+            _warn_of_older_images(await asyncio.to_thread(_read_from_another_image, storage, before, table))
+        return {"records": len(table), "problems": left_out}
 
     await p.services.mirror.materialize(
         "record_manifest",
@@ -99,7 +112,28 @@ def _replace(storage: Storage, before: pa.Table | None, table: pa.Table, problem
     return ScanReport(len(table), len(new - old), len(old - new), problems, changed)
 
 
+def _read_from_another_image(storage: Storage, before: pa.Table, table: pa.Table) -> list[str]:
+    """The records that have a result, but not the image any more that they had in the scan before."""
+    return [key for key in changed_images(before, table) if storage.read_result(key) is not None]
+
+
+def _warn_of_older_images(keys: Sequence[str]) -> None:
+    if keys:
+        ranges = encode_ranges(keys)
+        shown = ", ".join(ranges[:MAX_RANGES])
+        more = f" and {len(ranges) - MAX_RANGES} more" if len(ranges) > MAX_RANGES else ""
+        results = "1 result was" if len(keys) == 1 else f"{len(keys)} results were"
+        logger().warning(
+            "%s made from an older image than the one there now: %s%s (quire rerun reads them again)",
+            results,
+            shown,
+            more,
+        )
+
+
 def known_images(before: pa.Table | None) -> KnownImages:
+    """What the last scan read of each file. A file of which not all pages are in the manifest is not known: nothing
+    there tells how large the others are."""
     if before is None:
         return {}
     columns = [
@@ -107,7 +141,22 @@ def known_images(before: pa.Table | None) -> KnownImages:
         before["image_bytes"].to_pylist(),
         before["image_modified_at"].cast(pa.int64()).to_pylist(),
     ]
-    return dict(zip(zip(*columns, strict=True), before["image_mime_type"].to_pylist(), strict=True))
+    names = ("image_mime_type", "image_frame", "image_frames", "image_width", "image_height")
+    files: dict[tuple[str, int, int], ImageHeader] = {}
+    pages: dict[tuple[str, int, int], dict[int, tuple[int, int]]] = {}
+    headers: dict[tuple[str, int, int], ImageHeader] = {}  # most scans of a book are alike
+    for file, mime_type, frame, frames, width, height in zip(
+        zip(*columns, strict=True), *(before[name].to_pylist() for name in names), strict=True
+    ):
+        if frames == 1:
+            kind = (mime_type, width, height)
+            files[file] = headers.get(kind) or headers.setdefault(kind, ImageHeader(mime_type, ((width, height),)))
+            continue
+        sizes = pages.setdefault(file, {})
+        sizes[frame] = (width, height)
+        if len(sizes) == frames:
+            files[file] = ImageHeader(mime_type, tuple(sizes[each] for each in range(frames)))
+    return files
 
 
 def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:
@@ -115,15 +164,3 @@ def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:
         name: wanted if isinstance(wanted, tuple) else range(wanted.start, wanted.end + 1)
         for name, wanted in settings.filters.items()
     }
-
-
-def _warn(problems: Sequence[SourceProblem]) -> None:
-    for problem in problems[:MAX_WARNINGS]:
-        # The path comes from a folder of somebody's: its control characters are shown, not obeyed.
-        logger().warning("Left out: %s: %s", _printable(problem.path), problem.reason)
-    if len(problems) > MAX_WARNINGS:
-        logger().warning("Left out: %d more files of this kind", len(problems) - MAX_WARNINGS)
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -7,6 +7,8 @@ from assets.candidates import RecordState
 from assets.domain.money import dollars
 from config.settings import load_settings
 from flows import operate
+from flows.gateways.storage import Storage
+from flows.left_out import left_out_place
 from flows.passes import OperatorsLease, Pass, ensure_home
 from flows.scan import scan
 from flows.status import Status, collect_status
@@ -17,10 +19,15 @@ BUSY = "another pass is running; nothing to do here"
 
 
 async def read_status(config: str | None) -> Status:
+    found, _ = await _read_status(config)
+    return found
+
+
+async def _read_status(config: str | None) -> tuple[Status, Storage]:
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
-        return await collect_status(settings, storage, ledger)
+        return await collect_status(settings, storage, ledger), storage
 
 
 async def status_json(config: str | None) -> str:
@@ -45,7 +52,7 @@ def _waves(by_mode: Mapping[str, int]) -> str:
 
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
-    found = await read_status(config)
+    found, storage = await _read_status(config)
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
@@ -57,6 +64,8 @@ async def status_text(config: str | None) -> str:
         lines.append(f"{batch.name}  {batch.state}  {records}")
     if found.failures:
         lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
+    if found.left_out:
+        lines.append(f"left out {found.left_out} files: {left_out_place(storage)} lists them")
     return "\n".join([*lines, *_needs(found)])
 
 

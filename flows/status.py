@@ -46,7 +46,7 @@ class Status:
     nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
     ``open_usd``: the most that what is in flight can cost; ``failures``: outcome kind -> how often, over all
     submissions; ``dead_letters``: record key -> failures; ``blocking``: dead or held record key -> records that wait
-    behind it."""
+    behind it; ``left_out``: files that the last scan left out."""
 
     collection: str
     records: int
@@ -59,6 +59,7 @@ class Status:
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
     blocking: Mapping[str, int]
+    left_out: int
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -152,6 +153,7 @@ def status_of(
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
         blocking=blocked_successors(states),
+        left_out=len(storage.read_left_out()),
     )
 
 

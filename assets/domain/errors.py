@@ -10,6 +10,7 @@
     |  |- HomeMismatchError         this folder and this Prefect database do not belong together
     |  |- ManifestError             a Parquet or JSON file under manifests/ that cannot be read
     |  `- VanishedResultsError      too many finished records have no output any more
+    |- ImageError                   an image file that cannot be read, or that would be too large
     |- AssetCheckError              an asset broke a promise of its own
     |- LockBusyError                somebody else holds a lock
     |  `- PassBusyError             another pass is running: nothing wrong, this one has nothing to do
@@ -98,6 +99,14 @@ class ManifestError(StateError):
 
 class VanishedResultsError(StateError):
     """More finished records than ``safety.max_vanished_results`` have no output result any more."""
+
+
+class ImageError(QuireError):
+    """An image file that cannot be read. Attribute: ``reason``, a few words that follow on the file's name."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class AssetCheckError(QuireError):

@@ -19,6 +19,7 @@ from assets.domain.record import decode_ranges, encode_ranges, parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
+from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file
 from flows.gateways.trees import walk_results
 
@@ -64,6 +65,21 @@ class Storage:
 
     def write_records(self, table: pa.Table) -> None:
         replace_file(self.records_path, lambda path: pq.write_table(table, path, compression="zstd"))
+
+    @property
+    def left_out_path(self) -> Path:
+        return self.manifests / "left_out.parquet"
+
+    def read_left_out(self) -> pa.Table:
+        """What the last scan left out; empty where the file is missing or damaged, since the next scan makes it anew.
+        Columns: `assets.sources.LEFT_OUT_SCHEMA`."""
+        try:
+            return _read_table(self.left_out_path, LEFT_OUT_SCHEMA)
+        except ManifestError:
+            return LEFT_OUT_SCHEMA.empty_table()
+
+    def write_left_out(self, table: pa.Table) -> None:
+        replace_file(self.left_out_path, lambda path: pq.write_table(table, path, compression="zstd"))
 
     # --- submissions
 

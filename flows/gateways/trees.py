@@ -5,54 +5,66 @@ What a walk finds is validated here, where the path is known; what is made of it
 """
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.domain.errors import RecordKeyError
-from assets.domain.record import check_field, parse_page
-from assets.sources import PageImage, SourceProblem, join_key
+from assets.domain.errors import ImageError, RecordKeyError
+from assets.domain.record import MAX_PAGE, check_field, parse_page
+from assets.sources import ImageHeader, PageImage, SourceProblem, join_key
+from flows.gateways.images import IMAGE_SUFFIXES, check_sizes, read_header
 
-IMAGE_SUFFIXES = {"jpg", "jpeg", "png", "webp"}
-_HEAD_BYTES = 16
+PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
+"""What systems leave in folders, in small letters; beside it all names that begin with a dot."""
+NO_NUMBER = "no page: its name is not a page number of 1 or more"
 
-KnownImages = Mapping[tuple[str, int, int], str]
-"""(path, bytes, modified_ns) -> MIME type, of images that were looked into before and have not changed since."""
+KnownImages = Mapping[tuple[str, int, int], ImageHeader]
+"""(path, bytes, modified_ns) -> header, of images that were looked into before and have not changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageWalk:
-    """``images``: in no promised order; ``problems``: in the order of the walk."""
+    """``images``: in no promised order; ``problems``: in the order of the walk, one for each file."""
 
     images: list[PageImage]
     problems: list[SourceProblem]
 
 
-def walk_images(folder: Path, *, root: Path, depth: int, known: KnownImages) -> ImageWalk:
+@dataclass(frozen=True, slots=True)
+class _ImageRules:
+    """How a file becomes pages: see `walk_images`."""
+
+    known: KnownImages
+    pattern: re.Pattern[str]
+    max_pixels: int
+
+
+def walk_images(
+    folder: Path, *, root: Path, depth: int, known: KnownImages, page_pattern: str, max_pixels: int
+) -> ImageWalk:
     """All page images under ``folder``, whose first ``depth`` levels are the document's fields.
 
-    Looks into a file (its first 16 bytes) only if ``known`` does not have it. Paths are relative to ``root``.
+    Opens a file only if ``known`` does not have it. Paths are relative to ``root``. ``page_pattern``: a regular
+    expression with the group ``page``, which matches the whole name without its ending; ``max_pixels``: an image with
+    more is left out. A TIFF file of several pages is as many, counted from the number in its name.
     """
+    rules = _ImageRules(known, re.compile(page_pattern), max_pixels)
     images: list[PageImage] = []
     problems: list[SourceProblem] = []
-    prefix = os.path.relpath(folder, root)
-    for fields, directory in _documents(folder, depth, problems):
-        place = "/".join([prefix.replace(os.sep, "/"), *Path(os.path.relpath(directory, folder)).parts])
-        pages: dict[int, PageImage] = {}
-        doubled: dict[int, list[str]] = {}
-        for entry in _entries(directory, problems, folder):
-            image = _image(entry, fields, f"{place}/{entry.name}", known)
-            if isinstance(image, SourceProblem):
-                problems.append(image)
-            elif image.page in pages:
-                doubled.setdefault(image.page, [pages[image.page].path]).append(image.path)
-            else:
-                pages[image.page] = image
-        for page, paths in doubled.items():
-            # Which one is meant is for a person to say: a guess could pay for the wrong image.
-            del pages[page]
-            problems += [SourceProblem(path, f"page {page} has {len(paths)} images; keep one") for path in paths]
-        images += pages.values()
+    for fields, directory in _documents(folder, depth, problems, root):
+        place = _place(directory, root)
+        found: dict[int, list[PageImage]] = {}
+        for entry in _entries(directory, problems, root):
+            pages = _pages(entry, fields, f"{place}/{entry.name}", rules)
+            if isinstance(pages, SourceProblem):
+                problems.append(pages)
+                continue
+            for image in pages:
+                found.setdefault(image.page, []).append(image)
+        images += [each[0] for each in found.values() if len(each) == 1]
+        problems += _doubled(found)
     return ImageWalk(images, problems)
 
 
@@ -63,7 +75,7 @@ def walk_results(folder: Path, *, depth: int) -> list[str]:
     fields' names in NFC and nowhere else: that is where it is looked for when it is needed.
     """
     keys: list[str] = []
-    for fields, directory in _documents(folder, depth, [], in_nfc=True):
+    for fields, directory in _documents(folder, depth, [], folder, in_nfc=True):
         document = ":".join(fields)
         for entry in _entries(directory, [], folder):
             page, dot, suffix = entry.name.partition(".")
@@ -72,17 +84,18 @@ def walk_results(folder: Path, *, depth: int) -> list[str]:
     return keys
 
 
-def walk_allowed(folder: Path, *, depth: int) -> tuple[set[str], list[SourceProblem]]:
-    """Record keys that have a file ``{document}/{page}.json`` in the allow list; leading zeros do not count."""
+def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], list[SourceProblem]]:
+    """Record keys that have a file ``{document}/{page}.json`` in the allow list; leading zeros do not count. The
+    problems' paths are relative to ``root``."""
     allowed: set[str] = set()
     problems: list[SourceProblem] = []
-    for fields, directory in _documents(folder, depth, problems):
-        for entry in _entries(directory, problems, folder):
+    for fields, directory in _documents(folder, depth, problems, root):
+        for entry in _entries(directory, problems, root):
             stem, _, suffix = entry.name.rpartition(".")
             try:
                 page = parse_page(stem if suffix.lower() == "json" else entry.name)
             except RecordKeyError:
-                place = os.path.relpath(entry.path, folder)
+                place = _place(entry.path, root)
                 problems.append(SourceProblem(place, "allow list: not a page number of 1 or more and .json"))
             else:
                 allowed.add(join_key(fields, page))
@@ -90,22 +103,22 @@ def walk_allowed(folder: Path, *, depth: int) -> tuple[set[str], list[SourceProb
 
 
 def _documents(
-    folder: Path, depth: int, problems: list[SourceProblem], *, in_nfc: bool = False
+    folder: Path, depth: int, problems: list[SourceProblem], root: Path, *, in_nfc: bool = False
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """(fields, path) of every folder ``depth`` levels down. ``in_nfc``: the path is made of the fields, whatever the
     coding in which the file system tells its names; what is not there under that path is not found."""
-    yield from _descend(os.fspath(folder), os.fspath(folder), depth, (), problems, in_nfc)
+    yield from _descend(os.fspath(folder), depth, (), problems, root, in_nfc)
 
 
 def _descend(
-    top: str, directory: str, depth: int, fields: tuple[str, ...], problems: list[SourceProblem], in_nfc: bool
+    directory: str, depth: int, fields: tuple[str, ...], problems: list[SourceProblem], root: Path, in_nfc: bool
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     if depth == 0:
         yield fields, directory
         return
     seen: set[str] = set()
-    for entry in _entries(directory, problems, Path(top)):
-        place = os.path.relpath(entry.path, top)
+    for entry in _entries(directory, problems, root):
+        place = _place(entry.path, root)
         if not entry.is_dir():
             problems.append(SourceProblem(place, f"a file where folders of {depth} more levels are expected"))
             continue
@@ -119,58 +132,96 @@ def _descend(
             continue
         seen.add(field)
         below = os.path.join(directory, field) if in_nfc else entry.path  # noqa: PTH118 - a walk of a million files
-        yield from _descend(top, below, depth - 1, (*fields, field), problems, in_nfc)
+        yield from _descend(below, depth - 1, (*fields, field), problems, root, in_nfc)
 
 
-def _entries(directory: str | Path, problems: list[SourceProblem], top: Path) -> list[os.DirEntry[str]]:
+def _entries(directory: str, problems: list[SourceProblem], root: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
     except FileNotFoundError:
         # Removed while we walked, or an output folder that nothing was written to yet.
         return []
     except OSError as error:
-        problems.append(SourceProblem(os.path.relpath(directory, top), f"unreadable folder: {error.strerror}"))
+        problems.append(SourceProblem(_place(directory, root), f"unreadable folder: {error.strerror}"))
         return []
+    return sorted(wanted, key=lambda entry: entry.name)
 
 
-def _image(
-    entry: os.DirEntry[str], fields: tuple[str, ...], path: str, known: KnownImages
-) -> PageImage | SourceProblem:
+def _pages(
+    entry: os.DirEntry[str], fields: tuple[str, ...], path: str, rules: _ImageRules
+) -> list[PageImage] | SourceProblem:
+    """The pages in one file, or why there are none."""
     stem, _, suffix = entry.name.rpartition(".")
     if suffix.lower() not in IMAGE_SUFFIXES:
-        return SourceProblem(path, f"no page image: its name does not end in .{', .'.join(sorted(IMAGE_SUFFIXES))}")
-    try:
-        page = parse_page(stem)
-    except RecordKeyError:
-        return SourceProblem(path, "no page: its name is not a page number of 1 or more")
+        reason = f"no page image: its name does not end in .{', .'.join(sorted(IMAGE_SUFFIXES))}"
+        return SourceProblem(_sayable(path), reason)
+    first = _page_number(stem, rules.pattern)
+    if isinstance(first, str):
+        return SourceProblem(_sayable(path), first)
     try:
         found = entry.stat()
         if not entry.is_file():
             return SourceProblem(path, "no page image: it is no file")
-        mime_type = known.get((path, found.st_size, found.st_mtime_ns)) or _mime_type(entry.path)
+        header = rules.known.get((path, found.st_size, found.st_mtime_ns))
+        if header is None:
+            header = read_header(entry.path, max_pixels=rules.max_pixels)
+        else:
+            check_sizes(header.sizes, max_pixels=rules.max_pixels)
     except OSError as error:
         return SourceProblem(path, f"unreadable: {error.strerror}")
-    if mime_type is None:
-        reason = "it is empty" if found.st_size == 0 else "it does not begin like a JPEG, PNG or WebP file"
-        return SourceProblem(path, f"unreadable: {reason}")
-    from PIL import Image
+    except ImageError as error:
+        return SourceProblem(path, f"unreadable: {error.reason}")
+    frames = len(header.sizes)
+    if first + frames - 1 > MAX_PAGE:
+        return SourceProblem(path, NO_NUMBER)
+    mime_type, size, modified_ns = header.mime_type, found.st_size, found.st_mtime_ns
+    return [
+        PageImage(fields, first + frame, path, frame, mime_type, size, modified_ns, width, height, frames)
+        for frame, (width, height) in enumerate(header.sizes)
+    ]
 
-    width, height = Image.open(entry.path).size if found.st_size > 100 else (60, 80)
-    return PageImage(fields, page, path, 0, mime_type, found.st_size, found.st_mtime_ns, width, height)
+
+def _page_number(stem: str, pattern: re.Pattern[str]) -> int | str:
+    """The page that a name stands for, or why it stands for none."""
+    match = pattern.fullmatch(stem)
+    if match is None:
+        return "no page: its name does not match record.page_pattern"
+    if not stem.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in stem):
+        return "no page: its name holds a control character, or is not in UTF-8"
+    try:
+        return parse_page(match["page"] or "")
+    except RecordKeyError:
+        return NO_NUMBER
 
 
-def _mime_type(path: str) -> str | None:
-    """By content: a PNG that is called .jpg goes up as what it is."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a million times in a first scan
-        head = file.read(_HEAD_BYTES)
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    return None
+def _doubled(found: Mapping[int, list[PageImage]]) -> list[SourceProblem]:
+    """The files of pages that have several images. Which one is meant is for a person to say: a guess could pay for
+    the wrong image."""
+    counts: dict[str, dict[int, int]] = {}
+    for page, images in found.items():
+        if len(images) > 1:
+            for image in images:
+                counts.setdefault(image.path, {})[page] = len(images)
+    problems = []
+    for path, pages in counts.items():
+        first, last = min(pages), max(pages)
+        if first == last:
+            problems.append(SourceProblem(path, f"page {first} has {pages[first]} images; keep one"))
+        else:
+            words = f"{len(pages)} of its pages ({first} to {last}) have more than one image; keep one of each"
+            problems.append(SourceProblem(path, words))
+    return problems
+
+
+def _place(path: str | Path, root: Path) -> str:
+    """``path`` from ``root``, with forward slashes."""
+    return _sayable(os.path.relpath(path, root).replace(os.sep, "/"))
+
+
+def _sayable(path: str) -> str:
+    """A name that is not in UTF-8 cannot stand in a table: what is wrong with it is escaped."""
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_canonical(page: str) -> bool:

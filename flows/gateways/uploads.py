@@ -5,6 +5,7 @@ may have left behind at Gemini carries the submission id, so that it can be foun
 """
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,9 @@ import anyio
 import tenacity
 
 from assets.domain.batch import RemoteFile
-from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError
+from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError, ImageError
 from flows.gateways.ports import GeminiGateway
+from flows.gateways.preparing import Prepared
 
 FAILURES_IN_A_ROW_TO_STOP = 16
 """After so many pages in a row for which all tries failed the service is down: the others are not tried."""
@@ -23,12 +25,29 @@ LONGEST_BACKOFF_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class UploadItem:
-    """One image. ``n``: its number in the submission, which makes its display name."""
+    """One image. ``frame``: which page of its file, from 0; ``mime_type``: the file's; ``n``: its number in the
+    submission, which makes its display name."""
 
     key: str
     path: Path
+    frame: int
     mime_type: str
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """What was made of an image for its upload, without the bytes. ``sha256``: of the original file, in hex;
+    ``mime_type``, ``size_bytes``: of what goes up; ``conversion``: a few words, or "" if it went up as it is."""
+
+    sha256: str
+    mime_type: str
+    size_bytes: int
+    conversion: str
+
+
+Prepare = Callable[[UploadItem], Awaitable[Prepared]]
+"""Makes of an image what goes up. Raises ImageError, OSError."""
 
 
 @dataclass(slots=True)
@@ -37,19 +56,21 @@ class UploadReport:
 
     ``failed``: record key -> reason, in one line; the next pass may have more luck. ``refused``: record key -> reason:
     Gemini answered that the image, as it is, will never be taken. ``unreadable``: those of ``failed`` that this machine
-    could not read.
+    could not read. ``prepared``: what each image that could be read was made into, also where the upload failed.
     """
 
     uploaded: dict[str, RemoteFile] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
+    prepared: dict[str, PreparedImage] = field(default_factory=dict)
 
 
 async def upload_with_retries(
     gemini: GeminiGateway,
     items: Iterable[UploadItem],
     *,
+    prepare: Prepare,
     submission_id: str,
     attempts: int,
     backoff_seconds: float,
@@ -59,22 +80,25 @@ async def upload_with_retries(
     """Upload ``items``, ``concurrency`` at once, each at most ``attempts`` times, with pauses of ``backoff_seconds``
     that double each time.
 
-    At most ``concurrency`` files are open. Raises GeminiAccessError (401, 403, 404: it would be the same for all),
-    after the uploads that are under way were stopped.
+    At most ``concurrency`` files are open, or held as the bytes that were made of them. Raises GeminiAccessError (401,
+    403, 404: it would be the same for all), after the uploads that are under way were stopped.
     """
-    return await _Uploader(gemini, submission_id, attempts, backoff_seconds, sleep).run(items, concurrency)
+    uploader = _Uploader(gemini, prepare, submission_id, attempts, backoff_seconds, sleep)
+    return await uploader.run(items, concurrency)
 
 
 class _Uploader:
     def __init__(
         self,
         gemini: GeminiGateway,
+        prepare: Prepare,
         submission_id: str,
         attempts: int,
         backoff_seconds: float,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._gemini = gemini
+        self._prepare = prepare
         self._submission_id = submission_id
         self._attempts = attempts
         self._backoff_seconds = backoff_seconds
@@ -113,8 +137,15 @@ class _Uploader:
             except OSError as error:  # the image is gone or unreadable: nothing that Gemini could help
                 self._report.failed[item.key] = f"{item.path} cannot be read: {error.strerror or error}"
                 self._report.unreadable.add(item.key)
+            except ImageError as error:
+                self._report.failed[item.key] = f"{item.path} cannot be read: {error.reason}"
+                self._report.unreadable.add(item.key)
 
     async def _upload(self, item: UploadItem) -> RemoteFile:
+        prepared = await self._prepare(item)
+        self._report.prepared[item.key] = PreparedImage(
+            prepared.sha256, prepared.mime_type, prepared.size_bytes, prepared.conversion
+        )
         tries = tenacity.AsyncRetrying(
             sleep=self._sleep,
             stop=tenacity.stop_after_attempt(self._attempts),
@@ -125,5 +156,7 @@ class _Uploader:
         async for attempt in tries:
             with attempt:
                 name = f"{self._submission_id}-{item.n}-{attempt.retry_state.attempt_number}"
-                return await self._gemini.upload(item.path, display_name=name, mime_type=item.mime_type)
+                # A stream is read to its end by a try, so each has one of its own.
+                source = prepared.source if isinstance(prepared.source, Path) else io.BytesIO(prepared.source)
+                return await self._gemini.upload(source, display_name=name, mime_type=prepared.mime_type)
         raise AssertionError("tenacity returns or raises")

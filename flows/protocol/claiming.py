@@ -2,12 +2,14 @@
 up, nothing is posted before the claim stands; `posting` goes on from here.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+import anyio
+import anyio.to_thread
 import pyarrow as pa
 from pydantic import BaseModel
 
@@ -19,12 +21,16 @@ from assets.planning import SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.sections import ContextMode
 from config.settings import Settings
+from flows.gateways.preparing import Prepared, prepare
 from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
-from flows.logs import warn_of_each
+from flows.logs import logger, warn_of_each
 from flows.passes import Pass
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.weighing import context_keys, price_of
+
+PREPARING_THREADS = 8
+"""Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""
 
 
 @dataclass(slots=True)
@@ -45,13 +51,28 @@ class Uploads:
 
 async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_rows: pa.Table) -> Uploads:
     """Upload the images of ``rows``, and of ``context_rows`` those of the pages before that are not among them; each
-    under a fresh name. Raises GeminiAccessError."""
-    uploads = p.services.settings.uploads
-    columns = ["record_key", "image_path", "image_mime_type"]
+    under a fresh name, converted if Gemini does not take it as it is. Raises GeminiAccessError."""
+    settings = p.services.settings
+    uploads = settings.uploads
+    limiter = anyio.CapacityLimiter(PREPARING_THREADS)
+
+    async def prepare_item(item: UploadItem) -> Prepared:
+        call = partial(
+            prepare,
+            item.path,
+            item.frame,
+            max_side_pixels=uploads.max_side_pixels,
+            jpeg_quality=uploads.jpeg_quality,
+            max_pixels=settings.safety.max_image_pixels,
+        )
+        return await anyio.to_thread.run_sync(call, limiter=limiter)
+
+    columns = ["record_key", "image_path", "image_frame", "image_mime_type"]
     items = [
         UploadItem(
             key=row["record_key"],
             path=p.services.storage.root / row["image_path"],
+            frame=row["image_frame"],
             mime_type=row["image_mime_type"],
             n=n,
         )
@@ -60,18 +81,21 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     report = await upload_with_retries(
         p.services.gemini,
         items,
+        prepare=prepare_item,
         submission_id=submission_id,
         attempts=uploads.upload_retry_attempts,
         backoff_seconds=uploads.upload_retry_backoff_seconds,
         concurrency=uploads.upload_concurrency,
         sleep=p.services.sleep,
     )
-    hashes = {item.key: hashlib.sha256(item.path.read_bytes()).hexdigest() for item in items if item.path.exists()}
-    with_image_before = p.services.settings.context.mode == "previous_image"
-    return _sorted_out(rows, report, hashes, with_image_before=with_image_before)
+    conversions = [each.conversion for each in report.prepared.values() if each.conversion]
+    if conversions:
+        logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
+    with_image_before = settings.context.mode == "previous_image"
+    return _sorted_out(rows, report, with_image_before=with_image_before)
 
 
-def _sorted_out(rows: pa.Table, report: UploadReport, hashes: Mapping[str, str], *, with_image_before: bool) -> Uploads:
+def _sorted_out(rows: pa.Table, report: UploadReport, *, with_image_before: bool) -> Uploads:
     """A record whose page before could not be uploaded now is left out as well: the next pass may have more luck. One
     whose page before is refused or unreadable goes without it: it would wait for ever."""
     keys: list[str] = rows["record_key"].to_pylist()
@@ -86,7 +110,7 @@ def _sorted_out(rows: pa.Table, report: UploadReport, hashes: Mapping[str, str],
         elif before in report.failed and before not in report.unreadable:
             left_out.setdefault(key, f"the image of the page before, {before}, did not go up: {report.failed[before]}")
     images = {
-        key: SentImage(report.uploaded[key], hashes[key])
+        key: SentImage(report.uploaded[key], report.prepared[key].sha256)
         for key in keys
         if key in report.uploaded and key not in left_out
     }
@@ -96,7 +120,7 @@ def _sorted_out(rows: pa.Table, report: UploadReport, hashes: Mapping[str, str],
         images=images,
         context_files={key: file for key, file in context_files.items() if key in images},
         left_out=left_out,
-        refused={key: SentImage(None, hashes[key]) for key in keys if key in report.refused},
+        refused={key: SentImage(None, report.prepared[key].sha256) for key in keys if key in report.refused},
         reasons={key: report.refused[key] for key in keys if key in report.refused},
         unreadable=frozenset(key for key in keys if key in report.unreadable),
         unused=[file.name for file in report.uploaded.values() if file.name not in needed],

@@ -11,6 +11,7 @@ from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from assets.results import MAX_MESSAGE_CHARS, MAX_RAW_CHARS
+from assets.sources import LEFT_OUT_SCHEMA
 from config.settings import Settings
 
 TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")
@@ -30,6 +31,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
     ("heading", "schema"),
     [
         ("records.parquet", manifest_schema(Settings().record.document_fields)),
+        ("left_out.parquet", LEFT_OUT_SCHEMA),
         ("batches/{submission id}.parquet", BATCH_SCHEMA),
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
     ],

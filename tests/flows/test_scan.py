@@ -1,5 +1,6 @@
 """The scanner as a flow: what it leaves alone, what it tells, and what becomes of the manifest."""
 
+import json
 import logging
 import shutil
 
@@ -8,10 +9,12 @@ import pytest
 
 from assets.domain.errors import ConfigError, ManifestError
 from flows.scan import ScanReport, scan
+from flows.show import status_json, status_text
 from tests.flows.recorded import Recorded
 from tests.project import Project
 
 DOCUMENT = "CA:Lincoln:1901"
+ENDINGS = ".bmp, .gif, .j2k, .jp2, .jpeg, .jpf, .jpg, .jpx, .png, .tif, .tiff, .webp"
 
 
 async def run_scan(project: Project) -> ScanReport:
@@ -22,6 +25,12 @@ async def run_scan(project: Project) -> ScanReport:
 def keys_in_manifest(project: Project) -> list[str]:
     keys: list[str] = pq.read_table(project.manifests / "records.parquet")["record_key"].to_pylist()
     return keys
+
+
+def left_out(project: Project) -> dict[str, str]:
+    path = project.manifests / "left_out.parquet"
+    rows = pq.read_table(path).to_pylist() if path.exists() else []
+    return {row["path"]: row["reason"] for row in rows}
 
 
 async def test_an_unchanged_tree_leaves_the_manifest_alone_to_the_byte(project: Project) -> None:
@@ -38,6 +47,7 @@ async def test_an_unchanged_tree_leaves_the_manifest_alone_to_the_byte(project: 
     # An image that was replaced is the same record, but not the same row.
     folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
     (folder / "2.jpg").write_bytes((folder / "10.jpg").read_bytes() + b"\0")
+    assert not project.result_path(keys[1]).exists(), "so nothing was made from the older one"
     (folder / "10.jpg").unlink()
     assert await run_scan(project) == ScanReport(records=2, added=0, removed=1, problems=0, changed=True)
     assert keys_in_manifest(project) == keys[:2]
@@ -62,13 +72,14 @@ async def test_each_file_that_is_no_page_is_one_warning_and_the_rest_goes_on(pro
     assert (report.records, report.problems) == (2, 6)
     assert keys_in_manifest(project) == [keys[0], keys[3]]
     place = "dataset/page_images/CA/Lincoln/1901"
+    kinds = "JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP"
     assert sorted(await Recorded(project).texts("WARNING")) == [
         f"Left out: {place}/02.jpg: page 2 has 2 images; keep one",
         f"Left out: {place}/2.jpg: page 2 has 2 images; keep one",
-        f"Left out: {place}/4.jpg: unreadable: it does not begin like a JPEG, PNG or WebP file",
+        f"Left out: {place}/4.jpg: unreadable: it does not begin like a {kinds} file",
         f"Left out: {place}/5.jpg: unreadable: No such file or directory",
-        f"Left out: {place}/cover.jpg: no page: its name is not a page number of 1 or more",
-        f"Left out: {place}/not\\nes\\x1b[31m.txt: no page image: its name does not end in .jpeg, .jpg, .png, .webp",
+        f"Left out: {place}/cover.jpg: no page: its name does not match record.page_pattern",
+        f"Left out: {place}/not\\nes\\x1b[31m.txt: no page image: its name does not end in {ENDINGS}",
     ]
 
 
@@ -77,12 +88,14 @@ async def test_warnings_about_a_thousand_files_are_bounded(project: Project) -> 
     folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
     for number in range(230):
         (folder / f"thumb-{number}.gif").write_bytes(b"")
+    assert len(left_out(project)) == 0
 
     assert (await run_scan(project)).problems == 230
 
     warnings = await Recorded(project).texts("WARNING")
     assert len(warnings) == 201
     assert warnings[-1] == "Left out: 30 more files of this kind"
+    assert len(left_out(project)) == 230
 
 
 async def test_the_allow_list_and_filters_decide_who_is_eligible(project: Project) -> None:
@@ -100,7 +113,7 @@ async def test_the_allow_list_and_filters_decide_who_is_eligible(project: Projec
 
     assert keys_in_manifest(project) == ["AL:Lincoln:1902:3", "CA:Lincoln:1901:2"]
     assert await Recorded(project).texts("WARNING") == [
-        "Left out: AL/notes.json: a file where folders of 2 more levels are expected"
+        "Left out: allowed/AL/notes.json: a file where folders of 2 more levels are expected"
     ]
 
 
@@ -146,3 +159,67 @@ async def test_a_folder_of_images_that_is_gone_stops_the_pass_and_keeps_the_mani
         await run_scan(project)
 
     assert (project.manifests / "records.parquet").read_bytes() == content
+
+
+async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(project: Project) -> None:
+    project.add_pages(DOCUMENT, [1])
+    folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
+    place, path = "dataset/page_images/CA/Lincoln/1901", project.manifests / "left_out.parquet"
+    for name in ("b.jpg", "a.txt", ".DS_Store", "Thumbs.db"):
+        (folder / name).write_text("x")
+    no_match = "no page: its name does not match record.page_pattern"
+    no_image = f"no page image: its name does not end in {ENDINGS}"
+
+    assert (await run_scan(project)).problems == 2
+    before, content = path.stat(), path.read_bytes()
+    assert list(left_out(project).items()) == [(f"{place}/a.txt", no_image), (f"{place}/b.jpg", no_match)]
+    assert (await run_scan(project)).problems == 2
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+    (folder / "a.txt").unlink()
+    (folder / "c.jpg").write_text("x")
+    assert (await run_scan(project)).problems == 2
+    assert list(left_out(project)) == [f"{place}/b.jpg", f"{place}/c.jpg"]
+    lines = (await status_text(str(project.config))).splitlines()
+    assert "left out 2 files: manifests/left_out.parquet lists them" in lines
+    assert json.loads(await status_json(str(project.config)))["left_out"] == 2
+    for name in ("b.jpg", "c.jpg"):
+        (folder / name).unlink()
+    assert (await run_scan(project)).problems == 0
+    assert left_out(project) == {}
+
+    assert await Recorded(project).texts("WARNING") == [
+        f"Left out: {place}/a.txt: {no_image}",
+        f"Left out: {place}/b.jpg: {no_match}",
+        f"Left out: {place}/c.jpg: {no_match}",
+    ]
+    totals = [text for text in await Recorded(project).texts("INFO") if text.startswith("Left out")]
+    assert totals == ["Left out: 2 files in all; manifests/left_out.parquet lists them"] * 2
+
+    # What is damaged is made anew; then everything is new.
+    (folder / "b.jpg").write_text("x")
+    await run_scan(project)
+    path.write_bytes(content[:50])
+    await run_scan(project)
+    assert list(left_out(project)) == [f"{place}/b.jpg"]
+
+
+async def test_a_result_of_an_image_that_was_replaced_is_told_and_kept(project: Project) -> None:
+    keys = project.add_pages(DOCUMENT, range(1, 7))
+    await run_scan(project)
+    folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
+    for key in keys[:5]:
+        project.result_path(key).parent.mkdir(parents=True, exist_ok=True)
+        project.result_path(key).write_text("{}")
+    for page in (1, 2, 3, 6):
+        (folder / f"{page}.jpg").write_bytes((folder / f"{page}.jpg").read_bytes() + b"x")
+    (folder / "5.jpg").rename(folder / "005.jpg")
+
+    await run_scan(project)
+    await run_scan(project)
+
+    assert await Recorded(project).texts("WARNING") == [
+        "4 results were made from an older image than the one there now: CA:Lincoln:1901:1-3, CA:Lincoln:1901:5 "
+        "(quire rerun reads them again)"
+    ], "once; page 4 has its old image, page 6 no result"
+    assert all(project.result_path(key).exists() for key in keys[:5])

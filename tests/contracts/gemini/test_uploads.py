@@ -1,12 +1,15 @@
 """Uploads of many images: how many at once, under which names, tried again how often, and what is told of each."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from assets.domain.errors import GeminiAccessError
+from assets.domain.errors import GeminiAccessError, ImageError
 from flows.gateways.gemini import GoogleGemini
-from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
+from flows.gateways.preparing import Prepared
+from flows.gateways.uploads import Prepare, PreparedImage, UploadItem, UploadReport, upload_with_retries
 from tests.contracts.gemini.test_gateway import PNG
 from tests.emulator_server import EmulatorHandle
 
@@ -23,7 +26,7 @@ def make_items(folder: Path, count: int) -> list[UploadItem]:
     for n in range(count):
         path = folder / f"{n}.png"
         path.write_bytes(PNG)
-        found.append(UploadItem(key=f"A:b:{n}", path=path, mime_type="image/png", n=n))
+        found.append(UploadItem(key=f"A:b:{n}", path=path, frame=0, mime_type="image/png", n=n))
     return found
 
 
@@ -34,12 +37,23 @@ class Pauses(list[float]):
         self.append(seconds)
 
 
+async def as_it_is(item: UploadItem) -> Prepared:
+    size_bytes = await asyncio.to_thread(lambda: item.path.stat().st_size)
+    return Prepared(item.path, item.mime_type, "0" * 64, size_bytes, 60, 80)
+
+
 async def run(
-    gateway: GoogleGemini, items: list[UploadItem], *, pauses: Pauses | None = None, concurrency: int = 4
+    gateway: GoogleGemini,
+    items: list[UploadItem],
+    *,
+    pauses: Pauses | None = None,
+    concurrency: int = 4,
+    prepare: Prepare = as_it_is,
 ) -> UploadReport:
     return await upload_with_retries(
         gateway,
         items,
+        prepare=prepare,
         submission_id=SUBMISSION,
         attempts=3,
         backoff_seconds=2,
@@ -145,3 +159,40 @@ async def test_a_service_that_is_down_is_not_asked_for_every_page(
     assert len(report.failed) == 100
     assert gemini.requests()["upload_start"] <= (16 + 4) * 3
     assert sum(reason.startswith("not tried: ") for reason in report.failed.values()) >= 80
+
+
+async def test_what_was_made_of_an_image_goes_up_whole_with_each_try(
+    gateway: GoogleGemini, gemini: EmulatorHandle, items: list[UploadItem]
+) -> None:
+    async def converted(item: UploadItem) -> Prepared:
+        content = PNG + bytes([item.n])
+        return Prepared(content, "image/png", f"{item.n:064}", len(content), 60, 80, "TIFF 60 x 80 -> PNG 60 x 80")
+
+    gemini.add_fault("upload_chunk", display_name=f"{SUBMISSION}-7-*", status=503, when="before", times=2)
+    gemini.add_fault("upload_chunk", display_name=f"{SUBMISSION}-8-*", status=400, message="No image.", times=None)
+
+    report = await run(gateway, items, prepare=converted)
+
+    assert report.uploaded["A:b:7"].display_name == f"{SUBMISSION}-7-3"
+    assert {file.size_bytes for file in report.uploaded.values()} == {len(PNG) + 1}
+    assert list(report.refused) == ["A:b:8"]
+    assert report.prepared == {
+        f"A:b:{n}": PreparedImage(f"{n:064}", "image/png", len(PNG) + 1, "TIFF 60 x 80 -> PNG 60 x 80")
+        for n in range(20)
+    }, "the refused one, too, and without its bytes"
+
+
+async def test_an_image_that_cannot_be_decoded_is_told_and_the_others_go_on(
+    gateway: GoogleGemini, items: list[UploadItem]
+) -> None:
+    async def prepare(item: UploadItem) -> Prepared:
+        if item.n == 7:
+            raise ImageError("the image is cut short or damaged")
+        return replace(await as_it_is(item), mime_type="image/jpeg")
+
+    report = await run(gateway, items, prepare=prepare)
+
+    assert len(report.uploaded) == 19
+    assert report.failed == {"A:b:7": f"{items[7].path} cannot be read: the image is cut short or damaged"}
+    assert report.unreadable == {"A:b:7"}
+    assert {file.mime_type for file in report.uploaded.values()} == {"image/jpeg"}

@@ -1,10 +1,13 @@
 """The record manifest: order, filters, allow list, predecessors."""
 
+from dataclasses import replace
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
 from assets.domain.errors import AssetCheckError
-from assets.manifest import manifest_schema, record_manifest
+from assets.manifest import changed_images, manifest_schema, record_manifest
 from assets.sources import PageImage, page_images
 from tests.unit.assets.tables import FIELDS, images, manifest_of, pages_of
 
@@ -32,7 +35,7 @@ def test_page_10_comes_after_page_9_and_documents_are_in_order_of_their_fields()
 
 
 def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
-    image = PageImage(("CA", "Peñón", "2023"), 2, "d/2.png", 0, "image/png", 7, 1_700_000_000_123_456_789, 30, 40)
+    image = PageImage(("CA", "Peñón", "2023"), 2, "d/2.tif", 1, "image/tiff", 7, 1_700_000_000_123_456_789, 60, 80, 3)
     pages = page_images(None, images=[image], document_fields=FIELDS)
     table = record_manifest(pages, document_fields=FIELDS)
     assert table.schema == manifest_schema(FIELDS)
@@ -45,12 +48,13 @@ def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
         "school": "Peñón",
         "year": "2023",
         "page": 2,
-        "image_path": "d/2.png",
-        "image_mime_type": "image/png",
+        "image_path": "d/2.tif",
+        "image_frame": 1,
+        "image_frames": 3,
+        "image_mime_type": "image/tiff",
         "image_bytes": 7,
-        "image_frame": 0,
-        "image_width": 30,
-        "image_height": 40,
+        "image_width": 60,
+        "image_height": 80,
         "predecessor": None,
     }
 
@@ -120,3 +124,18 @@ def test_the_order_of_the_walk_does_not_matter() -> None:
         for some in (found, found[::-1])
     ]
     assert tables[0].equals(tables[1])
+
+
+def test_another_image_of_a_record_is_noticed_and_a_new_record_is_not() -> None:
+    keys = [f"{DOCUMENT}:{page}" for page in (1, 2, 10, 3)]
+    before = images(keys)
+    changes: list[dict[str, Any]] = [{"bytes": 99}, {"modified_ns": 1}, {"path": "other.jpg"}, {"frame": 1}]
+    after = [replace(image, **change) for image, change in zip(before, changes, strict=True)]
+    new = images([f"{DOCUMENT}:4", f"{DOCUMENT}:5"])
+    gone = images([f"{DOCUMENT}:6"])
+    tables = [
+        record_manifest(page_images(None, images=some, document_fields=FIELDS), document_fields=FIELDS)
+        for some in (before + gone + new[:1], after + new)
+    ]
+    assert changed_images(*tables) == [f"{DOCUMENT}:{page}" for page in (1, 2, 3, 10)]
+    assert changed_images(tables[0], tables[0]) == []

@@ -1,0 +1,56 @@
+"""What a scan could not take as a page: listed in full in a file, and told in the log when it is new. What is wrong
+with a file is found in `gateways.trees`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from assets.sources import SourceProblem, left_out
+from flows.gateways.storage import Storage
+from flows.logs import logger
+from flows.passes import Pass
+
+MAX_WARNINGS = 200
+"""A tree of a thousand thumbnails must not become a thousand rows in Prefect's database."""
+
+
+async def tell_left_out(p: Pass, problems: Iterable[SourceProblem]) -> int:
+    """Tell what is new since the last scan, and keep the list. Returns how many files were left out.
+
+    Told first and written then: a scan that is killed between the two is repeated, not silent.
+    """
+    storage = p.services.storage
+    before, now = await asyncio.to_thread(storage.read_left_out), left_out(problems)
+    if now.equals(before):
+        return len(now)
+    known = set(_rows(before))
+    _warn([row for row in _rows(now) if row not in known])
+    if len(now):
+        logger().info("Left out: %d files in all; %s lists them", len(now), left_out_place(storage))
+    p.lease.check()
+    await asyncio.to_thread(storage.write_left_out, now)
+    return len(now)
+
+
+def left_out_place(storage: Storage) -> str:
+    """The list's path as people would type it: from the project's root, if it lies below."""
+    path = storage.left_out_path
+    return path.relative_to(storage.root).as_posix() if path.is_relative_to(storage.root) else str(path)
+
+
+def _rows(table: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True))
+
+
+def _warn(rows: Sequence[tuple[str, str]]) -> None:
+    for path, reason in rows[:MAX_WARNINGS]:
+        # The path comes from a folder of somebody's: its control characters are shown, not obeyed.
+        logger().warning("Left out: %s: %s", _printable(path), _printable(reason))
+    if len(rows) > MAX_WARNINGS:
+        logger().warning("Left out: %d more files of this kind", len(rows) - MAX_WARNINGS)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
