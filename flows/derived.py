@@ -30,14 +30,15 @@ class _Derived:
     merged: Callable[[list[pa.Table]], pa.Table]
 
 
-def results_table(storage: Storage) -> pa.Table:
-    """`manifests/results.parquet`, brought up to date. Columns: RESULTS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _RESULTS)
+def results_table(storage: Storage, *, write: bool = True) -> pa.Table:
+    """`manifests/results.parquet`, brought up to date. ``write``: keep it so; False: only look. Columns:
+    RESULTS_SCHEMA. Raises ManifestError, OSError."""
+    return _up_to_date(storage, _RESULTS, write=write)
 
 
-def submissions_table(storage: Storage) -> pa.Table:
+def submissions_table(storage: Storage, *, write: bool = True) -> pa.Table:
     """`manifests/submissions.parquet`, likewise. Columns: SUBMISSIONS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _SUBMISSIONS)
+    return _up_to_date(storage, _SUBMISSIONS, write=write)
 
 
 def refresh_derived(storage: Storage) -> None:
@@ -46,7 +47,7 @@ def refresh_derived(storage: Storage) -> None:
     submissions_table(storage)
 
 
-def _up_to_date(storage: Storage, derived: _Derived) -> pa.Table:
+def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table:
     closed = storage.closed_submissions()
     before, goes_by = _read(storage, derived)
     if not goes_by <= closed:
@@ -55,8 +56,9 @@ def _up_to_date(storage: Storage, derived: _Derived) -> pa.Table:
     if not missing:
         return before
     table = derived.merged([before, *(derived.rows(storage, each) for each in missing)])
-    metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
-    storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
+    if write:
+        metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
+        storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
     return table
 
 
