@@ -6,18 +6,23 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
+from pydantic import BaseModel
 
 from assets.domain.batch import RemoteFile, SubmissionState, claim_name
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
 from assets.planning import SentImage, SubmissionFacts, text_hash
+from assets.requests import RequestTemplate
 from config.sections import ContextMode
+from config.settings import Settings
 from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
 from flows.logs import warn_of_each
 from flows.passes import Pass
+from flows.prompts import keep_prompt
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.weighing import context_keys, price_of
@@ -160,6 +165,7 @@ async def _write_batch_manifest(
     context_files: Mapping[str, RemoteFile],
 ) -> None:
     storage = p.services.storage
+    keep_prompt(storage, p.services.settings, p.services.template)
 
     async def write(table: pa.Table) -> dict[str, int]:
         storage.create_batch_manifest(submission_id, table)
@@ -191,20 +197,27 @@ def _with_context(p: Pass, rows: pa.Table, context_files: Mapping[str, RemoteFil
 
 def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:
     """What is true of a submission that is made now."""
-    services, settings = p.services, p.services.settings
+    services = p.services
+    return facts_of(services.settings, services.model, services.template, submission_id, created_at=services.now())
+
+
+def facts_of(
+    settings: Settings, model: type[BaseModel], template: RequestTemplate, submission_id: str, *, created_at: datetime
+) -> SubmissionFacts:
+    """What would be true of a submission that was made with these settings."""
     return SubmissionFacts(
         submission_id=submission_id,
         collection=settings.collection,
         model=settings.model.name,
         prompt_name=settings.prompt.name,
         prompt_version=settings.prompt.version,
-        prompt_hash=text_hash(services.template.prompt),
+        prompt_hash=text_hash(template.prompt),
         schema_name=settings.schema_,
-        response_schema_hash=schema_hash(services.template.response_schema),
-        result_schema=services.model.model_json_schema(),
+        response_schema_hash=schema_hash(template.response_schema),
+        result_schema=model.model_json_schema(),
         generation_config=dict(settings.model.generation_config),
         context_mode=settings.context.mode,
-        created_at=services.now(),
+        created_at=created_at,
         price=price_of(settings, settings.model.name),
     )
 
