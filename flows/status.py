@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_left
 from assets.domain.batch import claim_name
+from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.manifest import manifest_schema
@@ -22,7 +23,9 @@ from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
 from flows.passes import check_home
 from flows.protocol.active import inflight_keys, resolve
+from flows.ready import check_ready
 from flows.submit import run_rules
+from flows.wiring import open_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,17 @@ async def collect_status(settings: Settings, storage: Storage, ledger_gateway: L
 async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
     """What the Variables say; before the very first pass, nothing. Raises StateError, PrefectUnavailableError."""
     return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
+
+
+async def read_ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
+    """The ledger, and None; or what the files alone tell of it (see `ledger_of_files`), and in one line why the
+    Variables could not be read. For looking only. Raises ManifestError."""
+    try:
+        await check_ready(str(settings.source))
+        async with open_ledger(settings) as gateway:
+            return await read_ledger(storage, gateway), None
+    except (PrefectUnavailableError, StateError) as error:
+        return await asyncio.to_thread(ledger_of_files, storage), str(error)
 
 
 def ledger_of_files(storage: Storage) -> Ledger:

@@ -54,17 +54,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Everything that the settings name, opened. Raises ConfigError, SchemaError, PromptError before anything is
     sent."""
-    model = load_schema(settings)
-    prompt_text, prompt_source = load_prompt(settings)
-    template = RequestTemplate(
-        prompt=prompt_text,
-        prompt_source=str(prompt_source),
-        context_mode=settings.context.mode,
-        document_fields=settings.record.document_fields,
-        response_schema=response_schema(model),
-        generation_config=settings.model.generation_config,
-    )
-    template.check()
+    model, template = make_template(settings)
     gemini = GoogleGemini(
         api_key=(await find_api_key(settings)).get_secret_value(),
         base_url=str(settings.gemini.base_url) if settings.gemini.base_url else None,
@@ -91,6 +81,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     finally:
         await gemini.close()
         await api.close()
+
+
+def make_template(settings: Settings) -> tuple[type[BaseModel], RequestTemplate]:
+    """The pydantic model that a page becomes, and what all requests have in common. Raises ConfigError, SchemaError,
+    PromptError."""
+    model = load_schema(settings)
+    prompt_text, prompt_source = load_prompt(settings)
+    template = RequestTemplate(
+        prompt=prompt_text,
+        prompt_source=str(prompt_source),
+        context_mode=settings.context.mode,
+        document_fields=settings.record.document_fields,
+        response_schema=response_schema(model),
+        generation_config=settings.model.generation_config,
+    )
+    template.check()
+    return model, template
 
 
 @asynccontextmanager
