@@ -63,7 +63,7 @@ async def why_text(config: str | None, key: str) -> str:
     lines = [found.record_key, found.reason]
     lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
     lines += [found.image] if found.image else []
-    lines += ["", "what became of it so far:" if found.history else "it was never sent"]
+    lines += ["", "what became of it so far:" if found.history else "it has no outcome so far"]
     lines += [_attempt_line(attempt) for attempt in found.history]
     if found.prefect_problem is not None:
         lines += ["", f"This is what the files alone tell: {found.prefect_problem}"]
