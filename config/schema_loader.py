@@ -11,11 +11,13 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from config.settings import Settings
+from config.values import SafeName
 
 PROMPT_SUFFIX = ".jinja"
+_SAFE_NAME = TypeAdapter(SafeName)
 
 
 def load_schema(settings: Settings) -> type[BaseModel]:
@@ -48,6 +50,13 @@ def load_schema(settings: Settings) -> type[BaseModel]:
     return model
 
 
+def list_prompts(settings: Settings) -> list[tuple[str, str, Path]]:
+    """(name, version, file) of each prompt that the settings could choose, in order. What bears a name that no setting
+    may have is passed over."""
+    found = ((path.parent.name, path.stem, path) for path in settings.prompts_folder.glob(f"*/*{PROMPT_SUFFIX}"))
+    return sorted(each for each in found if _is_choosable(each[0]) and _is_choosable(each[1]))
+
+
 def load_prompt(settings: Settings) -> tuple[str, Path]:
     """The prompt's text, and the file that it stands in. Raises ConfigError."""
     folder = settings.prompts_folder / settings.prompt.name
@@ -58,6 +67,11 @@ def load_prompt(settings: Settings) -> tuple[str, Path]:
     if not path.is_file():
         versions = {found.stem for found in folder.glob(f"*{PROMPT_SUFFIX}")}
         raise settings.error("prompt.version", f"there is no file {path}; {_there_are('versions', versions)}")
+    return read_prompt(settings, path), path
+
+
+def read_prompt(settings: Settings, path: Path) -> str:
+    """The text of a prompt's file. Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -66,7 +80,7 @@ def load_prompt(settings: Settings) -> tuple[str, Path]:
         raise settings.error("prompt.version", f"{path} cannot be read: {error.strerror}") from None
     if not text.strip():
         raise settings.error("prompt.version", f"{path} is empty; a page cannot be sent without a prompt")
-    return text, path
+    return text
 
 
 def _import(settings: Settings, module_name: str) -> ModuleType:
@@ -108,6 +122,14 @@ def _refuse_shadow(settings: Settings, module_name: str, folder: Path) -> None:
         raise settings.error(
             "schema", f"the name {top} is taken by {_file_of(loaded)}; rename your own {top} in {folder}"
         )
+
+
+def _is_choosable(name: str) -> bool:
+    try:
+        _SAFE_NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def _there_are(what: str, names: set[str]) -> str:

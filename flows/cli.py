@@ -32,6 +32,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file.", envvar="QUIRE_CONFIG", show_default="config/default.yaml"),
 ]
+Key = Annotated[str, typer.Argument(help="A record key, such as CA:Lincoln:2023:4.")]
 Keys = Annotated[list[str], typer.Argument(help="Record keys, or ranges such as CA:Lincoln:2023:1-40.")]
 
 
@@ -137,6 +138,38 @@ def estimate(
     from flows.estimate import estimate_json, estimate_text
 
     say(_run((estimate_json if as_json else estimate_text)(_text(config))))
+
+
+@app.command()
+def why(
+    key: Key,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Where one record stands and why, what made its result, and what became of it so far."""
+    from flows.why import why_json, why_text
+
+    say(_run((why_json if as_json else why_text)(_text(config), key)))
+
+
+@app.command()
+def check(
+    key: Annotated[str | None, typer.Argument(help="A record key.", show_default="the first that can be sent")] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The line of the input file alone.")] = False,
+) -> None:
+    """The request for one page as it would be sent, and what it would cost. Nothing is sent."""
+    from flows.check import check_json, check_text
+
+    say(_run((check_json if as_json else check_text)(_text(config), key)))
+
+
+@app.command()
+def prompts(config: Config = None) -> None:
+    """The prompts that can be chosen, and those that were sent."""
+    from flows.prompts import prompts_text
+
+    say(prompts_text(_text(config)))
 
 
 @app.command()

@@ -30,24 +30,24 @@ class _Derived:
     merged: Callable[[list[pa.Table]], pa.Table]
 
 
-def results_table(storage: Storage, *, keep: bool = False) -> pa.Table:
-    """`manifests/results.parquet`, brought up to date. ``keep``: write it; who only looks leaves no trace. Columns:
+def results_table(storage: Storage, *, write: bool = True) -> pa.Table:
+    """`manifests/results.parquet`, brought up to date. ``write``: keep it so; False: only look. Columns:
     RESULTS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _RESULTS, keep=keep)
+    return _up_to_date(storage, _RESULTS, write=write)
 
 
-def submissions_table(storage: Storage, *, keep: bool = False) -> pa.Table:
+def submissions_table(storage: Storage, *, write: bool = True) -> pa.Table:
     """`manifests/submissions.parquet`, likewise. Columns: SUBMISSIONS_SCHEMA. Raises ManifestError, OSError."""
-    return _up_to_date(storage, _SUBMISSIONS, keep=keep)
+    return _up_to_date(storage, _SUBMISSIONS, write=write)
 
 
 def refresh_derived(storage: Storage) -> None:
     """Bring both files up to date. Raises ManifestError, OSError."""
-    results_table(storage, keep=True)
-    submissions_table(storage, keep=True)
+    results_table(storage)
+    submissions_table(storage)
 
 
-def _up_to_date(storage: Storage, derived: _Derived, *, keep: bool) -> pa.Table:
+def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table:
     closed = storage.closed_submissions()
     before, goes_by = _read(storage, derived)
     if not goes_by <= closed:
@@ -56,7 +56,7 @@ def _up_to_date(storage: Storage, derived: _Derived, *, keep: bool) -> pa.Table:
     if not missing:
         return before
     table = derived.merged([before, *(derived.rows(storage, each) for each in missing)])
-    if keep:
+    if write:
         metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
         storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
     return table

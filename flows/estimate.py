@@ -26,9 +26,9 @@ from config.settings import Settings, load_settings
 from flows.derived import submissions_table
 from flows.gateways.storage import Storage
 from flows.protocol.claiming import facts_of
-from flows.status import ledger_or_files, state_table
+from flows.status import read_ledger_or_files, state_table
 from flows.weighing import rates_of, read_caps, read_spent, tariff_of
-from flows.wiring import config_path, load_request, make_storage, new_submission_id, utc_now
+from flows.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 
 SAMPLED_PROMPTS = 200
 """Prompts differ from page to page by little more than their keys."""
@@ -89,13 +89,13 @@ async def read_estimate(config: str | None) -> EstimateReport:
     storage = make_storage(settings)
     if storage.read_records() is None:
         raise ManifestError(storage.records_path, "is missing; run quire scan first")
-    ledger, problem = await ledger_or_files(settings, storage)
+    ledger, problem = await read_ledger_or_files(settings, storage)
     return await asyncio.to_thread(estimate_of, settings, storage, ledger, problem)
 
 
 def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None) -> EstimateReport:
     """Read and count."""
-    model, template = load_request(settings)
+    model, template = make_template(settings)
     states = state_table(settings, storage, ledger)
     left = states.filter(
         pc.is_in(
@@ -103,8 +103,8 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
             value_set=pa.array([RecordState.RUNNABLE.value, RecordState.WAITING.value]),
         )
     )
-    facts = facts_of(settings, template, model, submission_id=new_submission_id(), created_at=utc_now())
-    closed = submissions_table(storage)
+    facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
+    closed = submissions_table(storage, write=False)
     counted = states["state"].cast(pa.string()).value_counts().to_pylist()
     return EstimateReport(
         settings=settings,

@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.candidates import STATES, RecordState
-from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
 from assets.domain.record import document_of
@@ -22,9 +21,8 @@ from assets.results import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.storage import Storage
 from flows.poll import submitted_at
-from flows.ready import check_ready
-from flows.status import Status, ledger_of_files, read_ledger, state_table, status_of
-from flows.wiring import make_storage, open_ledger
+from flows.status import Status, read_ledger_or_files, state_table, status_of
+from flows.wiring import make_storage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,13 +145,7 @@ async def look(config: str | Path | None = None) -> Inspection:
     """
     settings = load_settings(Path(config) if config is not None else None)
     storage = make_storage(settings)
-    problem, ledger = None, None
-    try:
-        await check_ready(str(settings.source))
-        async with open_ledger(settings) as gateway:
-            ledger = await read_ledger(storage, gateway)
-    except (PrefectUnavailableError, StateError) as error:
-        problem = str(error)
+    ledger, problem = await read_ledger_or_files(settings, storage)
     return await asyncio.to_thread(_inspect, settings, storage, ledger, problem)
 
 
@@ -188,8 +180,7 @@ def draw_progress(progress: pd.DataFrame, *, at_most: int = MAX_BARS) -> "Figure
     return figure
 
 
-def _inspect(settings: Settings, storage: Storage, ledger: Ledger | None, problem: str | None) -> Inspection:
-    ledger = ledger if ledger is not None else ledger_of_files(storage)
+def _inspect(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None) -> Inspection:
     table = state_table(settings, storage, ledger)
     return Inspection(
         settings=settings,

@@ -11,6 +11,7 @@ from assets.sources import SourceProblem, left_out
 from flows.gateways.storage import Storage
 from flows.logs import logger
 from flows.passes import Pass
+from flows.terminal import printable
 
 MAX_WARNINGS = 200
 """A tree of a thousand thumbnails must not become a thousand rows in Prefect's database."""
@@ -47,10 +48,6 @@ def _rows(table: pa.Table) -> list[tuple[str, str]]:
 def _warn(rows: Sequence[tuple[str, str]]) -> None:
     for path, reason in rows[:MAX_WARNINGS]:
         # The path comes from a folder of somebody's: its control characters are shown, not obeyed.
-        logger().warning("Left out: %s: %s", _printable(path), _printable(reason))
+        logger().warning("Left out: %s: %s", printable(path), printable(reason))
     if len(rows) > MAX_WARNINGS:
         logger().warning("Left out: %d more files of this kind", len(rows) - MAX_WARNINGS)
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

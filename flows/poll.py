@@ -2,6 +2,7 @@
 put right what a person did to the list. New batches stand in `submit`.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +10,9 @@ from prefect import flow
 from ulid import ULID
 
 from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
-from assets.domain.errors import GeminiAccessError, GeminiError, SchemaError
+from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, SchemaError
 from assets.domain.outcome import OutcomeKind
+from flows.derived import refresh_derived
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
@@ -52,11 +54,18 @@ async def poll_batches(p: Pass) -> PollReport:
     ledger = await p.services.ledger.read()
     standing = resolve(p.services.storage, ledger)
     check_known(p.services.storage, ledger, standing)
+    were_open = [*standing.strays, *(each.submission_id for each in standing.active)]
     if standing.strays:
         await _welcome_strays(p, standing)
         standing = resolve(p.services.storage, await p.services.ledger.read())
-    if not standing.active:
-        return report
+    if standing.active:
+        await _advance_all(p, standing, report)
+    if any(p.services.storage.is_closed(each) for each in were_open):
+        await _refresh_derived(p)
+    return report
+
+
+async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
     jobs = await retried(p.services.settings, "list_batches", p.services.gemini.list_jobs)
     for each in standing.active:
         try:
@@ -74,7 +83,14 @@ async def poll_batches(p: Pass) -> PollReport:
         except (GeminiError, OSError):
             report.running += 1
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
-    return report
+
+
+async def _refresh_derived(p: Pass) -> None:
+    """Everything is settled and written by now: what goes wrong here is made good by any later pass."""
+    try:
+        await asyncio.to_thread(refresh_derived, p.services.storage)
+    except (ManifestError, OSError) as error:
+        logger().warning("results.parquet and submissions.parquet are behind, a later pass catches up: %s", error)
 
 
 async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport) -> None:

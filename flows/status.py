@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
 from assets.domain.batch import claim_name
-from assets.domain.errors import PrefectUnavailableError
+from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.manifest import manifest_schema
@@ -84,15 +84,15 @@ async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger
     return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
 
 
-async def ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
-    """The Variables, and None; or, where Prefect does not answer, what the files alone tell, and why. For people to
-    look at, never to be acted upon. Raises StateError."""
+async def read_ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
+    """The ledger, and None; or what the files alone tell of it (see `ledger_of_files`), and in one line why the
+    Variables could not be read. For looking only. Raises ManifestError."""
     try:
-        await check_ready(str(settings.source) if settings.source else None)
+        await check_ready(str(settings.source))
         async with open_ledger(settings) as gateway:
             return await read_ledger(storage, gateway), None
-    except PrefectUnavailableError as error:
-        return ledger_of_files(storage), str(error)
+    except (PrefectUnavailableError, StateError) as error:
+        return await asyncio.to_thread(ledger_of_files, storage), str(error)
 
 
 def ledger_of_files(storage: Storage) -> Ledger:

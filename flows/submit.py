@@ -19,6 +19,7 @@ from flows.gateways.trees import walk_results
 from flows.logs import logger, warn_of_each
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
+from flows.prompts import warn_of_another_text
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
 from flows.protocol.posting import post
@@ -84,6 +85,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
             scales = scales.with_batch(batch.table)
         if batch.sent:
             submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
+    if submitted:
+        warn_of_another_text(storage, settings, p.services.template)
     return SubmitReport(submitted, sent, counted, waves, stop, is_held, tuple(sorted(unreadable, key=sort_key)))
 
 

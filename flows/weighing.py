@@ -98,7 +98,7 @@ def read_scales(
 
     Raises ConfigError where a cap is set and a price is missing, ManifestError, OSError.
     """
-    closed, opened = submissions_table(storage, keep=True), _open_submissions(storage)
+    closed, opened = submissions_table(storage), _open_submissions(storage)
     _check_prices(settings, closed)
     return Scales(
         settings=settings,
@@ -141,7 +141,7 @@ def _check_prices(settings: Settings, closed: pa.Table) -> None:
 
 def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
     """Every submission with its dollars. Raises ManifestError, OSError."""
-    return _spent(settings, submissions_table(storage), _open_submissions(storage))
+    return _spent(settings, submissions_table(storage, write=False), _open_submissions(storage))
 
 
 def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:

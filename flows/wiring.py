@@ -54,7 +54,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Everything that the settings name, opened. Raises ConfigError, SchemaError, PromptError before anything is
     sent."""
-    model, template = load_request(settings)
+    model, template = make_template(settings)
     gemini = GoogleGemini(
         api_key=(await find_api_key(settings)).get_secret_value(),
         base_url=str(settings.gemini.base_url) if settings.gemini.base_url else None,
@@ -83,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await api.close()
 
 
-def load_request(settings: Settings) -> tuple[type[BaseModel], RequestTemplate]:
+def make_template(settings: Settings) -> tuple[type[BaseModel], RequestTemplate]:
     """The pydantic model that a page becomes, and what all requests have in common. Raises ConfigError, SchemaError,
     PromptError."""
     model = load_schema(settings)

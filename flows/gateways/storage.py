@@ -3,6 +3,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,8 @@ from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file
 from flows.gateways.trees import walk_results
 
+SHORT_HASH_CHARS = 12
+_KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """No answer to one page is longer; a longer line of a result file is judged by its beginning, which is no JSON."""
 
@@ -39,6 +42,16 @@ class JobFile:
     input_file: str
     batch_id: str | None = None
     first_look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPrompt:
+    """A prompt's text as it was sent. ``short_hash``: the first SHORT_HASH_CHARS of its SHA-256 in hex."""
+
+    name: str
+    version: str
+    short_hash: str
+    path: Path
 
 
 class Storage:
@@ -138,6 +151,26 @@ class Storage:
 
     def write_derived(self, name: str, table: pa.Table) -> None:
         replace_file(self.derived_path(name), lambda path: pq.write_table(table, path, compression="zstd"))
+
+    # --- the prompts that were sent
+
+    def prompt_path(self, name: str, version: str, prompt_hash: str) -> Path:
+        return self.manifests / "prompts" / name / f"{version}-{prompt_hash[:SHORT_HASH_CHARS]}.jinja"
+
+    def keep_prompt(self, name: str, version: str, prompt_hash: str, text: str) -> None:
+        """Keep a prompt's text. It is written once: what stands under this name already is this text, or is damaged."""
+        path, content = self.prompt_path(name, version, prompt_hash), text.encode()
+        if not path.is_file() or path.read_bytes() != content:
+            replace_file(path, lambda temporary: _write_bytes(temporary, content))
+
+    def kept_prompts(self) -> list[KeptPrompt]:
+        """All that were kept, by name, version and hash."""
+        found = []
+        for path in (self.manifests / "prompts").glob("*/*.jinja"):
+            match = _KEPT_PROMPT.fullmatch(path.name)
+            if match is not None:
+                found.append(KeptPrompt(path.parent.name, match[1], match[2], path))
+        return sorted(found, key=lambda kept: (kept.name, kept.version, kept.short_hash))
 
     # --- jobs
 

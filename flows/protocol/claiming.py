@@ -25,6 +25,7 @@ from flows.gateways.preparing import Prepared, prepare
 from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
 from flows.logs import logger, warn_of_each
 from flows.passes import Pass
+from flows.prompts import keep_prompt
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.weighing import context_keys, price_of
@@ -188,6 +189,7 @@ async def _write_batch_manifest(
     context_files: Mapping[str, RemoteFile],
 ) -> None:
     storage = p.services.storage
+    keep_prompt(storage, p.services.settings, p.services.template)
 
     async def write(table: pa.Table) -> dict[str, int]:
         storage.create_batch_manifest(submission_id, table)
@@ -220,24 +222,13 @@ def _with_context(p: Pass, rows: pa.Table, context_files: Mapping[str, RemoteFil
 def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:
     """What is true of a submission that is made now."""
     services = p.services
-    return facts_of(
-        services.settings,
-        services.template,
-        services.model,
-        submission_id=submission_id,
-        created_at=services.now(),
-    )
+    return facts_of(services.settings, services.model, services.template, submission_id, created_at=services.now())
 
 
 def facts_of(
-    settings: Settings,
-    template: RequestTemplate,
-    model: type[BaseModel],
-    *,
-    submission_id: str,
-    created_at: datetime,
+    settings: Settings, model: type[BaseModel], template: RequestTemplate, submission_id: str, *, created_at: datetime
 ) -> SubmissionFacts:
-    """What is true of a submission that is made with these settings."""
+    """What would be true of a submission that was made with these settings."""
     return SubmissionFacts(
         submission_id=submission_id,
         collection=settings.collection,

@@ -10,8 +10,10 @@ from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, OutcomeKind
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
+from assets.provenance import RESULTS_SCHEMA
 from assets.results import MAX_MESSAGE_CHARS, MAX_RAW_CHARS
 from assets.sources import LEFT_OUT_SCHEMA
+from assets.spending import SUBMISSIONS_SCHEMA
 from config.settings import Settings
 
 TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")
@@ -34,6 +36,8 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("left_out.parquet", LEFT_OUT_SCHEMA),
         ("batches/{submission id}.parquet", BATCH_SCHEMA),
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
+        ("results.parquet", RESULTS_SCHEMA),
+        ("submissions.parquet", SUBMISSIONS_SCHEMA),
     ],
 )
 def test_every_column_is_described_with_its_type(heading: str, schema: pa.Schema) -> None:

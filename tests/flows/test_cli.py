@@ -47,10 +47,11 @@ def test_help_and_usage_do_not_wait_for_prefect(tmp_path: Path) -> None:
         [sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (shown.returncode, shown.stderr) == (0, "")
-    for command in ("run", "scan", "submit", "poll", "prune", "status", "rerun", "unblock", "release", "serve"):
+    passes, looks = ("run", "scan", "submit", "poll", "prune", "serve"), ("status", "why", "check", "prompts")
+    for command in (*passes, *looks, "rerun", "unblock", "release"):
         assert f" {command} " in shown.stdout
 
-    for arguments in (["nonsense"], ["rerun"], ["release"], ["run", "--nonsense"]):
+    for arguments in (["nonsense"], ["why"], ["rerun"], ["release"], ["run", "--nonsense"]):
         wrong = subprocess.run([QUIRE, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (wrong.returncode, wrong.stdout) == (2, ""), arguments
         assert "Usage: quire" in wrong.stderr
