@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from assets.domain.errors import RecordKeyError
 from assets.domain.record import check_field, parse_page
 from assets.sources import PageImage, SourceProblem, join_key
@@ -154,7 +156,9 @@ def _image(
     if mime_type is None:
         reason = "it is empty" if found.st_size == 0 else "it does not begin like a JPEG, PNG or WebP file"
         return SourceProblem(path, f"unreadable: {reason}")
-    return PageImage(fields, page, path, mime_type, found.st_size, found.st_mtime_ns)
+    with Image.open(entry.path) as opened:
+        width, height = opened.size
+    return PageImage(fields, page, path, 0, mime_type, found.st_size, found.st_mtime_ns, width, height)
 
 
 def _mime_type(path: str) -> str | None:
