@@ -14,6 +14,7 @@ from PIL import Image
 from assets.domain.errors import RecordKeyError
 from assets.domain.record import check_field, parse_page
 from assets.sources import PageImage, SourceProblem, join_key
+from flows.gateways.files import SOURCE_MARKER, TEMPORARY_PREFIX
 
 IMAGE_SUFFIXES = {"jpg", "jpeg", "png", "webp"}
 _HEAD_BYTES = 16
@@ -127,7 +128,8 @@ def _descend(
 def _entries(directory: str | Path, problems: list[SourceProblem], top: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            kept = [entry for entry in found if not entry.name.startswith((TEMPORARY_PREFIX, SOURCE_MARKER))]
+            return sorted(kept, key=lambda entry: entry.name)
     except FileNotFoundError:
         # Removed while we walked, or an output folder that nothing was written to yet.
         return []
