@@ -15,6 +15,7 @@ from flows.gateways.trees import ImageWalk, KnownImages, walk_allowed, walk_imag
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
+from flows.render import render_sources
 
 MAX_WARNINGS = 200
 """A tree of a thousand thumbnails must not become a thousand rows in Prefect's database every ten minutes."""
@@ -41,21 +42,24 @@ async def scan(config: str | None = None) -> ScanReport:
 
 
 async def scan_records(p: Pass) -> ScanReport:
-    """Walk, warn, and replace the manifest if it changed. Raises ManifestError, OSError."""
+    """Render PDFs, walk, warn, and replace the manifest if it changed. Raises ManifestError, RenderError, OSError."""
     settings, storage = p.services.settings, p.services.storage
     before = storage.read_records()
     depth = len(settings.record.document_fields)
+    sources = await render_sources(p)
     walk: ImageWalk = await asyncio.to_thread(
         walk_images, settings.paths.page_images, root=storage.root, depth=depth, known=known_images(before)
     )
-    problems = list(walk.problems)
+    problems = sources.problems + walk.problems
     allowed = None
     if settings.paths.allow_list is not None:
         allowed, not_allowed = await asyncio.to_thread(walk_allowed, settings.paths.allow_list, depth=depth)
         problems += not_allowed
     _warn(problems)
+    left_out = sum(problem.left_out for problem in problems)
+    documents = p.services.mirror.observe("source_documents", documents=sources.documents)
     pages = await p.services.mirror.materialize(
-        "page_images", None, images=walk.images, document_fields=settings.record.document_fields
+        "page_images", documents, images=walk.images, document_fields=settings.record.document_fields
     )
     report: list[ScanReport] = []
 
@@ -67,8 +71,8 @@ async def scan_records(p: Pass) -> ScanReport:
                 f"are meant to be gone, delete {storage.records_path}",
             )
         p.lease.check()
-        report.append(await asyncio.to_thread(_replace, storage, before, table, len(problems)))
-        return {"records": len(table), "problems": len(problems)}
+        report.append(await asyncio.to_thread(_replace, storage, before, table, left_out))
+        return {"records": len(table), "problems": left_out}
 
     await p.services.mirror.materialize(
         "record_manifest",
@@ -120,7 +124,8 @@ def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:
 def _warn(problems: Sequence[SourceProblem]) -> None:
     for problem in problems[:MAX_WARNINGS]:
         # The path comes from a folder of somebody's: its control characters are shown, not obeyed.
-        logger().warning("Left out: %s: %s", _printable(problem.path), problem.reason)
+        what = "Left out" if problem.left_out else "Please check"
+        logger().warning("%s: %s: %s", what, _printable(problem.path), _printable(problem.reason))
     if len(problems) > MAX_WARNINGS:
         logger().warning("Left out: %d more files of this kind", len(problems) - MAX_WARNINGS)
 
