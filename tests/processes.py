@@ -26,6 +26,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def renderers(pid: int) -> list[int]:
+    """Those of its descendants that render PDFs."""
+    return [each for each in descendants(pid) if _is_renderer(each)]
+
+
 def resident_bytes(pid: int) -> int:
     """What a process takes in memory, pages that it shares with others included; 0 when it is gone."""
     with suppress(OSError):
@@ -33,6 +38,16 @@ def resident_bytes(pid: int) -> int:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _is_renderer(pid: int) -> bool:
+    with suppress(OSError):
+        return b"pdf_pages.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 class Peak:

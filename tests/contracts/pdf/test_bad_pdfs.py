@@ -13,7 +13,7 @@ import pytest
 
 from flows.gateways.pdf_worker import MAX_LOST_PAGES
 from tests.contracts.pdf.shelf import SQUARE, Shelf, by_hand, content_bomb, form, image, jpegs, qpdf, stream, typeset
-from tests.processes import descendants
+from tests.processes import renderers
 
 DOCUMENT = "CA/Lincoln/1901"
 PDF = f"{DOCUMENT}.pdf"
@@ -174,7 +174,7 @@ def meanwhile(shelf: Shelf, signals: tuple[signal.Signals, ...]) -> Iterator[Non
         hit: set[int] = set()
         deadline = time.monotonic() + 60
         while len(hit) < len(signals) and time.monotonic() < deadline:
-            workers = [pid for pid in descendants(os.getpid()) if pid not in hit]
+            workers = [pid for pid in renderers(os.getpid()) if pid not in hit]
             if workers and len(list(shelf.images.rglob("[0-9]*.jpg"))) >= 3:
                 os.kill(workers[0], signals[len(hit)])
                 hit.add(workers[0])
@@ -192,7 +192,7 @@ def test_a_worker_that_is_killed_costs_nothing(shelf: Shelf) -> None:
         scanned = shelf.scan(processes=1)
     assert scanned.problems == []
     assert shelf.pages(DOCUMENT) == jpegs(60)
-    assert descendants(os.getpid()) == []
+    assert renderers(os.getpid()) == []
 
 
 def test_a_worker_that_hangs_is_ended_and_its_page_told(shelf: Shelf) -> None:
@@ -203,7 +203,7 @@ def test_a_worker_that_hangs_is_ended_and_its_page_told(shelf: Shelf) -> None:
     assert reason == "rendering it takes longer than 2 seconds"
     page = int(path.removeprefix(f"{PDF}, page "))
     assert shelf.pages(DOCUMENT) == [name for name in jpegs(60) if name != f"{page}.jpg"]
-    assert descendants(os.getpid()) == []
+    assert renderers(os.getpid()) == []
 
 
 def test_a_page_that_would_never_end(shelf: Shelf) -> None:
