@@ -38,11 +38,12 @@ Tell = Callable[..., None]
 @dataclass(frozen=True, slots=True)
 class Order:
     """``pdf``: the file; ``folder``: where ``{page}.jpg`` is written; ``first_page``: the pages before it are there
-    already. The rest is as in the settings."""
+    already; ``last_page``: None for all. The rest is as in the settings."""
 
     pdf: str
     folder: str
     first_page: int
+    last_page: int | None
     dpi: int
     max_side_pixels: int
     jpeg_quality: int
@@ -107,7 +108,7 @@ def render(order: Order, tell: Tell) -> None:
         tell(failed=_DAMAGED)
         return
     tell(pages=pages, mended=not pdfium_c.FPDF_DocumentHasValidCrossReferenceTable(pdf))
-    for page in range(order.first_page, pages + 1):
+    for page in range(order.first_page, min(pages, order.last_page or pages) + 1):
         try:
             note = _render_page(pdf, page, order)
         except PageLeftOutError as problem:

@@ -10,8 +10,10 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -42,7 +44,8 @@ class RenderSettings:
     @property
     def worker_bytes(self) -> int:
         """The memory that a worker may take: two of the largest images with four bytes a pixel, and what pdfium needs
-        for a page of 60 million pixels besides. Two workers and their parent stay below 1 GB."""
+        for a scan of 34 million pixels in JPEG 2000, its most hungry format (measured). Two workers and their parent
+        stay below 1 GB."""
         return _BASE_BYTES + _BYTES_PER_PIXEL * self.max_side_pixels**2
 
 
@@ -84,32 +87,90 @@ class _WorkerLostError(Exception):
         self.is_slow = is_slow
 
 
+class Room:
+    """The memory that all workers of a rendering share: many at once, or one alone, which may take as much as two."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._shared = 0
+        self._asking_alone = 0
+        self._is_alone = False
+
+    @contextmanager
+    def shared(self, is_stopped: Callable[[], bool]) -> Iterator[None]:
+        """Raises StoppedError while it waits."""
+        with self._changed:
+            self._wait(lambda: not self._asking_alone, is_stopped)
+            self._shared += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._shared -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self, is_stopped: Callable[[], bool]) -> Iterator[None]:
+        """Comes before all that want to share. Raises StoppedError while it waits."""
+        with self._changed:
+            self._asking_alone += 1
+        try:
+            with self._changed:
+                self._wait(lambda: not self._shared and not self._is_alone, is_stopped)
+                self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+        finally:
+            with self._changed:
+                self._asking_alone -= 1
+                self._changed.notify_all()
+
+    def _wait(self, is_free: Callable[[], bool], is_stopped: Callable[[], bool]) -> None:
+        while not is_free():
+            if is_stopped():
+                raise StoppedError
+            self._changed.wait(_LOOK_SECONDS)
+
+
 def render_pdf(
     pdf: Path,
     folder: Path,
     settings: RenderSettings,
     *,
+    room: Room,
     page_seconds: float,
     is_stopped: Callable[[], bool],
     on_page: Callable[[RenderedPdf], None],
 ) -> RenderedPdf:
     """Write ``{page}.jpg`` into ``folder`` for each page of ``pdf`` that can be an image.
 
-    ``page_seconds``: how long a page may take; ``on_page``: called after each. Raises UnreadableError, StoppedError,
-    RenderError if no worker starts, OSError for trouble with the disk that is written to.
+    ``room``: shared by all that render at once; ``page_seconds``: how long a page may take; ``on_page``: called after
+    each. Raises UnreadableError, StoppedError, RenderError if no worker starts, OSError for trouble with the disk that
+    is written to.
     """
     found = RenderedPdf()
     suspect, lost = -1, 0
     while True:
+        page = found.next_page if found.pages else 0
+        is_alone = page == suspect
+        order = asdict(settings) | {"pdf": str(pdf), "folder": str(folder), "first_page": found.next_page}
+        order["last_page"] = found.next_page if is_alone else None
         try:
-            _run_worker(pdf, folder, settings, found, page_seconds, is_stopped, on_page)
-            return found
+            with room.alone(is_stopped) if is_alone else room.shared(is_stopped):
+                memory_bytes = settings.worker_bytes * (2 if is_alone else 1)
+                with closing(_run_worker(order, memory_bytes, page_seconds, is_stopped)) as answers:
+                    for said in answers:
+                        _take(said, found, on_page)
+            if found.is_complete or not found.pages or not is_alone:
+                return found
         except _WorkerLostError as error:
+            page = found.next_page if found.pages else 0
             if found.is_complete:
                 return found
-            page = found.next_page if found.pages else 0
             if page != suspect and not error.is_slow:
-                # Once more, in a worker of its own: the first may have been ended by somebody else.
+                # Once more, alone and with more memory; and the first may have been ended by somebody else.
                 suspect = page
                 continue
             if page == 0:
@@ -128,18 +189,13 @@ def render_pdf(
 
 
 def _run_worker(
-    pdf: Path,
-    folder: Path,
-    settings: RenderSettings,
-    found: RenderedPdf,
-    page_seconds: float,
-    is_stopped: Callable[[], bool],
-    on_page: Callable[[RenderedPdf], None],
-) -> None:
-    order = {"pdf": str(pdf), "folder": str(folder), "first_page": found.next_page, **asdict(settings)}
+    order: dict[str, Any], memory_bytes: int, page_seconds: float, is_stopped: Callable[[], bool]
+) -> Generator[dict[str, Any], None, None]:
+    """Carry out an `Order` of `pdf_pages`: what the worker says of it. Raises _WorkerLostError, StoppedError,
+    RenderError."""
     # -P: the worker's own folder is no place to import from. Not multiprocessing, which would load the whole of Prefect
     # into each worker with the program that was started.
-    command = [sys.executable, "-P", str(WORKER), str(settings.worker_bytes)]
+    command = [sys.executable, "-P", str(WORKER), str(memory_bytes)]
     with (
         tempfile.TemporaryFile() as errors,
         # In a session of its own: it is for us to end it, and not for Ctrl-C.
@@ -161,13 +217,13 @@ def _run_worker(
                 elif "end" in said:
                     return
                 else:
-                    _take(said, found, on_page)
+                    yield said
             code = worker.wait()
             if not is_ready and code > 0:
                 raise RenderError(f"the program that renders PDFs does not start: {_last_line(errors)}")
             raise _WorkerLostError(
                 f"ended the program that does it ({_end_of(code)}), as what takes more than "
-                f"{settings.worker_bytes // 2**20} MB of memory does",
+                f"{memory_bytes // 2**20} MB of memory does",
                 is_slow=False,
             )
         finally:

@@ -28,6 +28,7 @@ from flows.gateways.pdf_worker import (
     Note,
     RenderedPdf,
     RenderSettings,
+    Room,
     StoppedError,
     UnreadableError,
     render_pdf,
@@ -121,9 +122,11 @@ def render_all(
     StoppedError; then the folders that were not replaced yet are as they were.
     """
 
+    room = Room()
+
     def render(pdf: SourcePdf) -> Document:
         try:
-            document = _render_one(pdf, folders, settings, check, progress, page_seconds)
+            document = _render_one(pdf, folders, settings, room, check, progress, page_seconds)
         except BaseException:
             # The others end soon, too, and the first trouble is the one that is told.
             progress.stop.set()
@@ -145,6 +148,7 @@ def _render_one(
     pdf: SourcePdf,
     folders: SourceFolders,
     settings: RenderSettings,
+    room: Room,
     check: Check,
     progress: Progress,
     page_seconds: float,
@@ -163,6 +167,7 @@ def _render_one(
             source,
             temporary,
             settings,
+            room=room,
             page_seconds=page_seconds,
             is_stopped=progress.stop.is_set,
             on_page=lambda found: progress.note(pdf, found),

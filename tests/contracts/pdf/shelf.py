@@ -9,6 +9,7 @@ import subprocess
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,15 @@ SQUARE = stream("", b"1 0 0 rg 100 100 200 200 re f")
 """The content of a good page."""
 
 
-def content_bomb(megabytes: int) -> bytes:
-    """A content stream of as many megabytes of lines to draw, in a few kilobytes."""
-    return stream("/Filter /FlateDecode", deflated(b"0 0 m 1 1 l S\n" * 74_898, megabytes))
+@cache
+def content_bomb() -> bytes:
+    """A content stream of 700 megabytes of blanks, in one."""
+    return blanks(700)
+
+
+def blanks(megabytes: int) -> bytes:
+    """A content stream that draws nothing, a thousandth of that size in the file."""
+    return stream("/Filter /FlateDecode", deflated(b" " * 2**20, megabytes))
 
 
 def image(width: int, height: int) -> bytes:

@@ -12,8 +12,20 @@ from pathlib import Path
 import pytest
 
 from flows.gateways.pdf_worker import MAX_LOST_PAGES
-from tests.contracts.pdf.shelf import SQUARE, Shelf, by_hand, content_bomb, form, image, jpegs, qpdf, stream, typeset
-from tests.processes import renderers
+from tests.contracts.pdf.shelf import (
+    SQUARE,
+    Shelf,
+    blanks,
+    by_hand,
+    content_bomb,
+    form,
+    image,
+    jpegs,
+    qpdf,
+    stream,
+    typeset,
+)
+from tests.processes import peak_memory, renderers
 
 DOCUMENT = "CA/Lincoln/1901"
 PDF = f"{DOCUMENT}.pdf"
@@ -128,8 +140,16 @@ class TestPages:
         assert shelf.scan().problems == []
         assert shelf.pages(DOCUMENT) == jpegs(1)
 
+    def test_a_page_that_needs_more_memory_than_its_share_gets_it_alone(self, shelf: Shelf) -> None:
+        for year in (1901, 1902, 1903):
+            by_hand(shelf.place(f"CA/Lincoln/{year}.pdf"), [SQUARE, blanks(300), SQUARE])
+        with peak_memory(os.getpid(), renderers) as peak:
+            assert shelf.scan().problems == []
+        assert shelf.pages(DOCUMENT) == jpegs(3)
+        assert shelf.settings.worker_bytes < peak.bytes < 2 * shelf.settings.worker_bytes + 50e6
+
     def test_a_content_stream_that_explodes(self, shelf: Shelf) -> None:
-        by_hand(shelf.place(PDF), [SQUARE, content_bomb(300), SQUARE, content_bomb(300)])
+        by_hand(shelf.place(PDF), [SQUARE, content_bomb(), SQUARE, content_bomb()])
         scanned = shelf.scan()
         assert set(scanned.left_out) == {f"{PDF}, page 2", f"{PDF}, page 4"}
         assert {reason[:44] for reason in scanned.left_out.values()} == {"rendering it ended the program that does it "}
@@ -156,7 +176,7 @@ class TestPages:
         assert shelf.pages(DOCUMENT) == ["1.jpg", "3.jpg"]
 
     def test_a_document_of_nothing_but_traps_comes_to_an_end(self, shelf: Shelf) -> None:
-        by_hand(shelf.place(PDF), [SQUARE, *[content_bomb(300)] * (MAX_LOST_PAGES + 3)])
+        by_hand(shelf.place(PDF), [SQUARE, *[content_bomb()] * (MAX_LOST_PAGES + 3)])
         left_out = shelf.scan().left_out
         assert list(left_out) == [f"{PDF}, page {page}" for page in range(2, MAX_LOST_PAGES + 5)]
         assert left_out[f"{PDF}, page {MAX_LOST_PAGES + 4}"].endswith("so it was not tried")

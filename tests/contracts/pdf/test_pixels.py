@@ -129,4 +129,4 @@ def test_what_was_filled_into_a_form_is_seen(shelf: Shelf) -> None:
     assert shelf.scan().left_out == {}
     with Image.open(shelf.images / DOCUMENT / "1.jpg") as image:
         middle = (round(350 * 100 / 72), round((792 - 550) * 100 / 72))
-        assert max(image.convert("RGB").getpixel(middle)) < 40  # type: ignore[type-var, arg-type]  # three numbers
+        assert max(image.convert("RGB").getpixel(middle)) < 40  # type: ignore[arg-type]  # three numbers
