@@ -77,6 +77,18 @@ def changed_images(before: pa.Table, after: pa.Table) -> list[str]:
     return sorted(keys, key=sort_key)
 
 
+def is_wanted(fields: Sequence[str], document_fields: Sequence[str], filters: Mapping[str, FieldFilter]) -> bool:
+    """Whether ``filters`` let a document through: the rule that `record_manifest` goes by, for one document."""
+    by_name = dict(zip(document_fields, fields, strict=True))
+    return all(_lets_through(by_name[name], wanted) for name, wanted in filters.items())
+
+
+def _lets_through(value: str, wanted: FieldFilter) -> bool:
+    if not isinstance(wanted, range):
+        return value in wanted
+    return value.isascii() and value.isdigit() and len(value) <= 9 and int(value) in wanted
+
+
 def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*columns, SEPARATOR)
 

@@ -14,11 +14,23 @@ from assets.graph import Check, asset
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """A file that cannot be a page. ``path``: relative to the project's root, with forward slashes; ``reason``: a few
-    words."""
+    """What a person should know of a file. ``path``: relative to the project's root; ``reason``: a few words;
+    ``left_out``: it cannot be a page, or the pages of a PDF cannot be images; else it is one all the same."""
 
     path: str
     reason: str
+    left_out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePdf:
+    """A PDF of one document. ``path``: relative to the source documents, with forward slashes, as the file system tells
+    it; ``modified_ns``: nanoseconds since 1970, UTC."""
+
+    fields: tuple[str, ...]
+    path: str
+    bytes: int
+    modified_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +90,41 @@ def image_schema(document_fields: Sequence[str]) -> pa.Schema:
     return pa.schema(fields + [pa.field(name, _IMAGE_TYPES[name], nullable=False) for name in IMAGE_COLUMNS])
 
 
+SOURCE_SCHEMA = pa.schema(
+    [
+        pa.field("source_path", pa.string(), nullable=False),
+        pa.field("source_bytes", pa.int64(), nullable=False),
+        pa.field("source_modified_at", pa.timestamp("ns", tz="UTC"), nullable=False),
+        pa.field("pages", pa.int32()),
+    ]
+)
+
+
 @asset(observed=True)
-def source_documents() -> None:
-    """PDFs that page images are made from; optional, and observed only."""
+def source_documents(*, documents: Sequence[tuple[SourcePdf, int | None]] = ()) -> pa.Table:
+    """PDFs that page images are made from, one row each; optional.
+
+    ``documents``: each with its number of pages, 0 if it cannot be opened, None if that is not known. Columns:
+    SOURCE_SCHEMA, in the order of ``documents``.
+    """
+    columns = {
+        "source_path": [pdf.path for pdf, _ in documents],
+        "source_bytes": [pdf.bytes for pdf, _ in documents],
+        "source_modified_at": pa.array([pdf.modified_ns for pdf, _ in documents], pa.int64()),
+        "pages": [pages for _, pages in documents],
+    }
+    arrays = [pa.array(columns[field.name]).cast(field.type) for field in SOURCE_SCHEMA]
+    return pa.table(arrays, schema=SOURCE_SCHEMA)
 
 
 @asset()
 def page_images(
-    source_documents: None, *, images: Sequence[PageImage] = (), document_fields: Sequence[str] = ()
+    source_documents: pa.Table | None, *, images: Sequence[PageImage] = (), document_fields: Sequence[str] = ()
 ) -> pa.Table:
     """One row for each readable page image.
 
-    Columns: the document fields, then IMAGE_COLUMNS; in the order of ``images``.
+    ``source_documents``: what some of the images were made from; their rows are like all others. Columns: the document
+    fields, then IMAGE_COLUMNS; in the order of ``images``.
     """
     columns = {name: [image.fields[at] for image in images] for at, name in enumerate(document_fields)}
     return pa.table(
@@ -110,14 +145,21 @@ def page_images(
     ).cast(image_schema(document_fields))
 
 
-LEFT_OUT_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("path", "reason")])
+LEFT_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("left_out", pa.bool_(), nullable=False),
+    ]
+)
 
 
 def left_out(problems: Iterable[SourceProblem]) -> pa.Table:
     """What a scan left out, sorted, each file with its reason once. Columns: LEFT_OUT_SCHEMA."""
-    rows = sorted({(problem.path, problem.reason) for problem in problems})
-    columns = [[row[at] for row in rows] for at in range(2)]
-    return pa.table([pa.array(column, pa.string()) for column in columns], schema=LEFT_OUT_SCHEMA)
+    rows = sorted({(problem.path, problem.reason, problem.left_out) for problem in problems})
+    columns = [[row[at] for row in rows] for at in range(3)]
+    types = LEFT_OUT_SCHEMA.types
+    return pa.table([pa.array(*each) for each in zip(columns, types, strict=True)], schema=LEFT_OUT_SCHEMA)
 
 
 RESULT_SCHEMA = pa.schema([pa.field("record_key", pa.string(), nullable=False)])

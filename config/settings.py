@@ -160,9 +160,14 @@ def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None
 def check_folders(settings: Settings) -> None:
     """See that the folders to read from exist, and make those to write to. Raises ConfigError."""
     _must_exist(settings, "root", settings.root)
-    _must_exist(settings, "paths.page_images", settings.paths.page_images)
+    has_documents = settings.paths.source_documents.is_dir()
+    if not has_documents:
+        _must_exist(settings, "paths.page_images", settings.paths.page_images)
     if settings.paths.allow_list is not None:
         _must_exist(settings, "paths.allow_list", settings.paths.allow_list)
+    if has_documents:
+        # Their images are made, and so is the place for them.
+        _make(settings, "paths.page_images", settings.paths.page_images)
     make_folders(settings)
 
 
@@ -172,10 +177,7 @@ def make_folders(settings: Settings) -> None:
         ("paths.output_results", settings.paths.output_results),
         ("paths.manifests", settings.paths.manifests),
     ):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise settings.error(key, f"the folder {folder} cannot be made: {error.strerror}") from None
+        _make(settings, key, folder)
 
 
 def read_api_key(environ: Mapping[str, str], env_file: Path | None) -> SecretStr | None:
@@ -203,6 +205,13 @@ def read_api_key(environ: Mapping[str, str], env_file: Path | None) -> SecretStr
 def _from(folder: Path, path: Path) -> Path:
     # Without following symbolic links: a person looks for the path as it was written.
     return Path(os.path.normpath(folder / path.expanduser()))
+
+
+def _make(settings: Settings, key: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise settings.error(key, f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def _must_exist(settings: Settings, key: str, folder: Path) -> None:

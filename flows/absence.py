@@ -30,7 +30,8 @@ def why_left_out(settings: Settings, storage: Storage, record_key: str) -> str:
 
 
 def _left_out(storage: Storage) -> list[tuple[str, str]]:
-    return list(zip(*storage.read_left_out().to_pydict().values(), strict=True))
+    table = storage.read_left_out()
+    return list(zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
 
 def _is_of(path: str, key: RecordKey, page_pattern: str) -> bool:

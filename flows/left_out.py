@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.sources import SourceProblem, left_out
 from flows.gateways.storage import Storage
@@ -25,14 +26,20 @@ async def tell_left_out(p: Pass, problems: Iterable[SourceProblem]) -> int:
     storage = p.services.storage
     before, now = await asyncio.to_thread(storage.read_left_out), left_out(problems)
     if now.equals(before):
-        return len(now)
+        return count_left_out(now)
     known = set(_rows(before))
     _warn([row for row in _rows(now) if row not in known])
-    if len(now):
-        logger().info("Left out: %d files in all; %s lists them", len(now), left_out_place(storage))
+    count = count_left_out(now)
+    if count:
+        logger().info("Left out: %d files in all; %s lists them", count, left_out_place(storage))
     p.lease.check()
     await asyncio.to_thread(storage.write_left_out, now)
-    return len(now)
+    return count
+
+
+def count_left_out(table: pa.Table) -> int:
+    """How many files of the list were left out; the others are pages all the same."""
+    return int(pc.sum(table["left_out"], min_count=0).as_py())
 
 
 def left_out_place(storage: Storage) -> str:
@@ -41,13 +48,14 @@ def left_out_place(storage: Storage) -> str:
     return path.relative_to(storage.root).as_posix() if path.is_relative_to(storage.root) else str(path)
 
 
-def _rows(table: pa.Table) -> list[tuple[str, str]]:
-    return list(zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True))
+def _rows(table: pa.Table) -> list[tuple[str, str, bool]]:
+    return list(zip(*table.to_pydict().values(), strict=True))
 
 
-def _warn(rows: Sequence[tuple[str, str]]) -> None:
-    for path, reason in rows[:MAX_WARNINGS]:
+def _warn(rows: Sequence[tuple[str, str, bool]]) -> None:
+    for path, reason, is_left_out in rows[:MAX_WARNINGS]:
         # The path comes from a folder of somebody's: its control characters are shown, not obeyed.
-        logger().warning("Left out: %s: %s", printable(path), printable(reason))
+        what = "Left out" if is_left_out else "Please check"
+        logger().warning("%s: %s: %s", what, printable(path), printable(reason))
     if len(rows) > MAX_WARNINGS:
         logger().warning("Left out: %d more files of this kind", len(rows) - MAX_WARNINGS)

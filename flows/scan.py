@@ -9,8 +9,8 @@ from prefect import flow
 
 from assets.domain.errors import ManifestError
 from assets.domain.record import encode_ranges
-from assets.manifest import changed_images
-from assets.sources import ImageHeader
+from assets.manifest import changed_images, is_wanted
+from assets.sources import ImageHeader, SourceProblem
 from config.settings import Settings
 from flows.gateways.storage import Storage
 from flows.gateways.trees import ImageWalk, KnownImages, walk_allowed, walk_images
@@ -18,6 +18,7 @@ from flows.left_out import tell_left_out
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
+from flows.render import render_sources
 
 MAX_RANGES = 10
 """A line that lists records stays readable."""
@@ -44,10 +45,17 @@ async def scan(config: str | None = None) -> ScanReport:
 
 
 async def scan_records(p: Pass) -> ScanReport:
-    """Walk, warn, and replace the manifest if it changed. Raises ManifestError, OSError."""
+    """Render PDFs, walk, warn, and replace the manifest if it changed. Raises ManifestError, RenderError, OSError."""
     settings, storage = p.services.settings, p.services.storage
     before = storage.read_records()
     depth = len(settings.record.document_fields)
+    sources = await render_sources(p)
+    allowed, not_allowed = None, list[SourceProblem]()
+    if settings.paths.allow_list is not None:
+        allowed, not_allowed = await asyncio.to_thread(
+            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
+        )
+    filters = _filters(settings)
     walk: ImageWalk = await asyncio.to_thread(
         walk_images,
         settings.paths.page_images,
@@ -56,17 +64,13 @@ async def scan_records(p: Pass) -> ScanReport:
         known=known_images(before),
         page_pattern=settings.record.page_pattern,
         max_pixels=settings.safety.max_image_pixels,
+        wants=lambda fields: is_wanted(fields, settings.record.document_fields, filters),
+        allowed=allowed,
     )
-    problems = list(walk.problems)
-    allowed = None
-    if settings.paths.allow_list is not None:
-        allowed, not_allowed = await asyncio.to_thread(
-            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
-        )
-        problems += not_allowed
-    left_out = await tell_left_out(p, problems)
+    left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed)
+    documents = p.services.mirror.observe("source_documents", documents=sources.documents)
     pages = await p.services.mirror.materialize(
-        "page_images", None, images=walk.images, document_fields=settings.record.document_fields
+        "page_images", documents, images=walk.images, document_fields=settings.record.document_fields
     )
     report: list[ScanReport] = []
 
@@ -87,7 +91,7 @@ async def scan_records(p: Pass) -> ScanReport:
         "record_manifest",
         pages,
         document_fields=settings.record.document_fields,
-        filters=_filters(settings),
+        filters=filters,
         allowed=allowed,
         write=write,
     )

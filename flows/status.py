@@ -21,6 +21,7 @@ from config.settings import Settings
 from flows.gateways.ports import LedgerGateway
 from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
+from flows.left_out import count_left_out
 from flows.passes import check_home
 from flows.protocol.active import inflight_keys, resolve
 from flows.ready import check_ready
@@ -153,7 +154,7 @@ def status_of(
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
         blocking=blocked_successors(states),
-        left_out=len(storage.read_left_out()),
+        left_out=count_left_out(storage.read_left_out()),
     )
 
 

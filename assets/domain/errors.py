@@ -11,6 +11,7 @@
     |  |- ManifestError             a Parquet or JSON file under manifests/ that cannot be read
     |  `- VanishedResultsError      too many finished records have no output any more
     |- ImageError                   an image file that cannot be read, or that would be too large
+    |- RenderError                  no page of any PDF can be rendered on this machine
     |- AssetCheckError              an asset broke a promise of its own
     |- LockBusyError                somebody else holds a lock
     |  `- PassBusyError             another pass is running: nothing wrong, this one has nothing to do
@@ -65,6 +66,10 @@ class SchemaError(QuireError):
 
 class PromptError(QuireError):
     """A prompt that is missing or cannot be rendered; the message names the file."""
+
+
+class RenderError(QuireError):
+    """The program that renders PDFs does not start; the message has its last words."""
 
 
 class StateError(QuireError):

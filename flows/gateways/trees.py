@@ -7,17 +7,20 @@ What a walk finds is validated here, where the path is known; what is made of it
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assets.domain.errors import ImageError, RecordKeyError
 from assets.domain.record import MAX_PAGE, check_field, parse_page
 from assets.sources import ImageHeader, PageImage, SourceProblem, join_key
+from flows.gateways.files import SOURCE_MARKER
 from flows.gateways.images import IMAGE_SUFFIXES, check_sizes, read_header
 
 PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 """What systems leave in folders, in small letters; beside it all names that begin with a dot."""
+_NUMBER = re.compile(r"(?P<page>[0-9]+)")
+_SEVERAL_PAGES = frozenset({"tif", "tiff"})
 NO_NUMBER = "no page: its name is not a page number of 1 or more"
 
 KnownImages = Mapping[tuple[str, int, int], ImageHeader]
@@ -39,25 +42,40 @@ class _ImageRules:
     known: KnownImages
     pattern: re.Pattern[str]
     max_pixels: int
+    allowed: Set[str] | None
 
 
 def walk_images(
-    folder: Path, *, root: Path, depth: int, known: KnownImages, page_pattern: str, max_pixels: int
+    folder: Path,
+    *,
+    root: Path,
+    depth: int,
+    known: KnownImages,
+    page_pattern: str,
+    max_pixels: int,
+    wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
+    allowed: Set[str] | None = None,
 ) -> ImageWalk:
     """All page images under ``folder``, whose first ``depth`` levels are the document's fields.
 
     Opens a file only if ``known`` does not have it. Paths are relative to ``root``. ``page_pattern``: a regular
     expression with the group ``page``, which matches the whole name without its ending; ``max_pixels``: an image with
-    more is left out. A TIFF file of several pages is as many, counted from the number in its name.
+    more is left out. A TIFF file of several pages is as many, counted from the number in its name. ``wants``: whether
+    the documents with these fields are looked into; ``allowed``: the record keys that are, or None for all: what nobody
+    wants is not opened in each scan. The images of a PDF bear plain numbers, whatever the pattern is.
     """
-    rules = _ImageRules(known, re.compile(page_pattern), max_pixels)
+    rules = _ImageRules(known, re.compile(page_pattern), max_pixels, allowed)
+    of_pdf = replace(rules, pattern=_NUMBER)
     images: list[PageImage] = []
     problems: list[SourceProblem] = []
     for fields, directory in _documents(folder, depth, problems, root):
+        if not wants(fields):
+            continue
         place = _place(directory, root)
         found: dict[int, list[PageImage]] = {}
+        is_of_pdf = page_pattern != _NUMBER.pattern and os.path.exists(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH110, PTH118
         for entry in _entries(directory, problems, root):
-            pages = _pages(entry, fields, f"{place}/{entry.name}", rules)
+            pages = _pages(entry, fields, f"{place}/{entry.name}", of_pdf if is_of_pdf else rules)
             if isinstance(pages, SourceProblem):
                 problems.append(pages)
                 continue
@@ -159,6 +177,12 @@ def _pages(
     first = _page_number(stem, rules.pattern)
     if isinstance(first, str):
         return SourceProblem(_sayable(path), first)
+    if (
+        rules.allowed is not None
+        and suffix.lower() not in _SEVERAL_PAGES
+        and join_key(fields, first) not in rules.allowed
+    ):
+        return []
     try:
         found = entry.stat()
         if not entry.is_file():

@@ -1,5 +1,6 @@
 """The record manifest: order, filters, allow list, predecessors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from assets.domain.errors import AssetCheckError
-from assets.manifest import changed_images, manifest_schema, record_manifest
+from assets.manifest import changed_images, is_wanted, manifest_schema, record_manifest
 from assets.sources import PageImage, page_images
 from tests.unit.assets.tables import FIELDS, images, manifest_of, pages_of
 
@@ -139,3 +140,21 @@ def test_another_image_of_a_record_is_noticed_and_a_new_record_is_not() -> None:
     ]
     assert changed_images(*tables) == [f"{DOCUMENT}:{page}" for page in (1, 2, 3, 10)]
     assert changed_images(tables[0], tables[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        ({}, ["CA:Lincoln:1901", "TX:Lincoln:01850", "AL:Lincoln:1901-02"]),
+        ({"state": ["AL", "TX"]}, ["TX:Lincoln:01850", "AL:Lincoln:1901-02"]),
+        ({"year": range(1800, 1902)}, ["CA:Lincoln:1901", "TX:Lincoln:01850"]),
+        ({"state": ["CA"], "year": range(1800, 1901)}, []),
+    ],
+)
+def test_a_document_is_wanted_by_the_same_rule(
+    filters: dict[str, Sequence[str] | range], wanted: Sequence[str]
+) -> None:
+    documents = ["CA:Lincoln:1901", "TX:Lincoln:01850", "AL:Lincoln:1901-02"]
+    assert [each for each in documents if is_wanted(each.split(":"), FIELDS, filters)] == wanted
+    table = manifest_of([f"{each}:1" for each in documents], filters=filters)
+    assert sorted(table["record_key"].to_pylist()) == sorted(f"{each}:1" for each in wanted)

@@ -266,6 +266,18 @@ class TestFolders:
             check_folders(settings)
         assert not settings.paths.manifests.exists()
 
+    def test_images_are_made_where_there_are_source_documents(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset/source_documents").mkdir(parents=True)
+        settings = load(tmp_path)
+        check_folders(settings)
+        assert settings.paths.page_images.is_dir()
+
+    def test_a_file_in_the_place_of_the_images(self, tmp_path: Path) -> None:
+        (tmp_path / "dataset/source_documents").mkdir(parents=True)
+        (tmp_path / "dataset/page_images").touch()
+        with pytest.raises(ConfigError, match=r"paths\.page_images: the folder .* cannot be made"):
+            check_folders(load(tmp_path))
+
     def test_a_folder_from_the_environment_is_said_with_its_variable(self, tmp_path: Path) -> None:
         (tmp_path / "dataset/page_images").mkdir(parents=True)
         settings = load(tmp_path, environ={"QUIRE__PATHS__ALLOW_LIST": "lists"})

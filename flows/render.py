@@ -1,0 +1,116 @@
+"""The part of a scan that makes page images of PDFs: what has to be rendered, its log lines, its progress in Prefect.
+
+Nothing is said or made in Prefect when there is nothing to render. How it is done stands in `gateways/rendering`.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+
+from assets.sources import SourcePdf, SourceProblem
+from config.settings import Settings
+from flows.gateways.pdf_tree import walk_pdfs
+from flows.gateways.pdf_worker import RenderSettings
+from flows.gateways.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
+from flows.logs import logger
+from flows.passes import Pass
+
+LOOK_SECONDS = 1.0
+"""How often progress is looked at. It is told when a whole percent was done: a hundred times at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """``documents``: every PDF with its number of pages, see `assets.sources.source_documents`; ``problems``: what a
+    person should know of them, old and new."""
+
+    documents: list[tuple[SourcePdf, int | None]] = field(default_factory=list)
+    problems: list[SourceProblem] = field(default_factory=list)
+
+
+async def render_sources(p: Pass) -> SourceReport:
+    """See that the images of every PDF are there. Raises LeaseLostError, RenderError, OSError."""
+    settings = p.services.settings
+    folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images)
+    if not folders.source_documents.is_dir():
+        return SourceReport()
+    looks = render_settings(settings)
+    pdfs, problems = await asyncio.to_thread(
+        walk_pdfs, folders.source_documents, depth=len(settings.record.document_fields)
+    )
+    plan = await asyncio.to_thread(plan_rendering, pdfs, folders, looks, check=p.lease.check)
+    documents = plan.known + (await _render(p, plan.todo, folders, looks) if plan.todo else [])
+    documents.sort(key=lambda document: document.pdf.path)
+    everything = problems + [problem for document in documents for problem in document.problems]
+    place = _place(folders.source_documents, p.services.storage.root)
+    return SourceReport(
+        [(document.pdf, document.pages) for document in documents],
+        [replace(problem, path=f"{place}/{problem.path}") for problem in everything],
+    )
+
+
+def _place(folder: Path, root: Path) -> str:
+    """``folder`` from ``root``, with forward slashes."""
+    return os.path.relpath(folder, root).replace(os.sep, "/")
+
+
+def render_settings(settings: Settings) -> RenderSettings:
+    return RenderSettings(
+        dpi=settings.render.dpi,
+        max_side_pixels=settings.render.max_side_pixels,
+        jpeg_quality=settings.render.jpeg_quality,
+        max_image_pixels=settings.safety.max_image_pixels,
+    )
+
+
+async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, looks: RenderSettings) -> list[Document]:
+    settings = p.services.settings
+    what = _counted(len(todo), "PDF")
+    logger().info("Rendering %s", what)
+    artifact = await acreate_progress_artifact(
+        0.0, key=f"{settings.collection.replace('_', '-')}-rendering".lstrip("-"), description=f"Rendering {what}"
+    )
+    progress = Progress()
+    rendering = asyncio.create_task(
+        asyncio.to_thread(
+            render_all,
+            todo,
+            folders,
+            looks,
+            processes=settings.render.processes,
+            check=p.lease.check,
+            progress=progress,
+        )
+    )
+    try:
+        await _tell(rendering, progress, artifact, len(todo))
+    finally:
+        # When we are cancelled, nothing may go on writing behind a pass that has ended.
+        progress.stop.set()
+        await asyncio.wait({rendering})
+    documents = rendering.result()
+    images = sum(document.images for document in documents)
+    left_out = sum(problem.left_out for document in documents for problem in document.problems)
+    told = f"Rendered {_counted(images, 'page')} of {what}" + (f", {left_out} left out" if left_out else "")
+    logger().info(told)
+    await aupdate_progress_artifact(artifact, 100.0, description=told)
+    return documents
+
+
+async def _tell(rendering: "asyncio.Task[list[Document]]", progress: Progress, artifact: UUID, documents: int) -> None:
+    told = 0
+    while not rendering.done():
+        await asyncio.wait({rendering}, timeout=LOOK_SECONDS)
+        percent = progress.percent(documents)
+        if told < percent < 100:
+            told = percent
+            await aupdate_progress_artifact(artifact, float(percent))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
