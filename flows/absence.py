@@ -36,6 +36,9 @@ def _left_out(storage: Storage) -> list[tuple[str, str]]:
 
 def _is_of(path: str, key: RecordKey, page_pattern: str) -> bool:
     """Whether ``path`` is a file of the page, the file or folder of its document, or a folder around that."""
+    path, _, page_of_pdf = path.partition(".pdf, page ")
+    if page_of_pdf and page_of_pdf != str(key.page):
+        return False
     parts = tuple(unicodedata.normalize("NFC", part) for part in PurePosixPath(path).parts)
     stem, depth = PurePosixPath(parts[-1] if parts else "").stem, len(key.fields)
     if parts[-depth - 1 : -1] == key.fields:

@@ -155,34 +155,38 @@ async def test_the_folder_of_images_is_made_where_there_are_pdfs(project: Projec
     assert (await run_scan(project)).records == 1
 
 
-async def test_each_problem_is_one_warning_in_each_scan(project: Project) -> None:
+async def test_each_problem_is_told_once_and_listed_while_it_lasts(project: Project) -> None:
     typeset(place(project, "CA:Good:1901"), 2)
     place(project, "CA:Bad:1901").write_bytes(b"\x1b[31mno PDF")
-    by_hand(place(project, "CA:Trap:1901"), [SQUARE, stream("", b"/X0 Do"), SQUARE], [image(1100, 1000)])
+    by_hand(place(project, "CA:Trap:1901"), [SQUARE, stream("", b"/X0 Do"), SQUARE], [image(4000, 3000)])
     typeset(place(project, "CA:Huge:1901"), 1, size=(8400, 8400))
     typeset(place(project, "CA:Own:1901"), 1)
     [own] = project.add_pages("CA:Own:1901", [7])
     place(project, "CA:Own:1901").with_name("notes\n.txt").touch()
-    project.configure(safety={"max_image_pixels": 1_000_000})
+    project.configure(safety={"max_image_pixels": 10_000_000})
 
     # The huge page is a record, and no file that was left out.
     expected = ScanReport(records=6, added=6, removed=0, problems=4, changed=True)
     assert await run_scan(project) == expected
 
     warnings = [
-        "Left out: CA/Bad/1901.pdf: it is damaged, has no pages, or is no PDF",
-        "Left out: CA/Own/1901.pdf: the folder already holds images of its own",
-        "Left out: CA/Own/notes\\n.txt: no PDF: its name does not end in .pdf",
-        "Left out: CA/Trap/1901.pdf, page 2: it holds an image of 1100 x 1000 pixels; "
-        "safety.max_image_pixels is 1000000",
-        "Please check: CA/Huge/1901.pdf, page 1: rendered at 26 dpi instead of 200, as render.max_side_pixels is 3072",
+        "Left out: dataset/source_documents/CA/Bad/1901.pdf: it is damaged, has no pages, or is no PDF",
+        "Left out: dataset/source_documents/CA/Own/1901.pdf: the folder already holds images of its own",
+        "Left out: dataset/source_documents/CA/Own/notes\\n.txt: no PDF: its name does not end in .pdf",
+        "Left out: dataset/source_documents/CA/Trap/1901.pdf, page 2: it holds an image of 4000 x 3000 pixels; "
+        "safety.max_image_pixels is 10000000",
+        "Please check: dataset/source_documents/CA/Huge/1901.pdf, page 1: rendered at 26 dpi instead of 200, as
+        render.max_side_pixels is 3072",
     ]
     assert sorted(await Recorded(project).texts("WARNING")) == warnings
     assert own in keys_in_manifest(project)
     assert "Rendered 5 pages of 4 PDFs, 2 left out" in await told(project)
 
     await run_scan(project)
-    assert sorted(await Recorded(project).texts("WARNING")) == sorted(warnings * 2)
+    assert sorted(await Recorded(project).texts("WARNING")) == warnings
+    listed = pq.read_table(project.manifests / "left_out.parquet")
+    assert len(listed) == 5
+    assert listed["left_out"].to_pylist().count(False) == 1
     assert [text for text in await told(project) if text.startswith("Rendering")] == ["Rendering 4 PDFs"]
 
 

@@ -22,7 +22,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def reason(settings: Settings, *paths: str) -> str:
-    table = pa.table({"path": list(paths), "reason": [f"reason {at}" for at in range(len(paths))]})
+    reasons = [f"reason {at}" for at in range(len(paths))]
+    table = pa.table({"path": list(paths), "reason": reasons, "left_out": [True] * len(paths)})
     pq.write_table(table, settings.paths.manifests / "left_out.parquet")
     return why_left_out(settings, make_storage(settings), KEY)
 
@@ -34,6 +35,7 @@ def reason(settings: Settings, *paths: str) -> str:
         "dataset/page_images/CA/Pen\u0303o\u0301n/1901/p-0007.jpg",
         "CA/Peñón/1901/7.jpg",
         "dataset/source_documents/CA/Peñón/1901.pdf",
+        "dataset/source_documents/CA/Peñón/1901.pdf, page 7",
         "CA/Peñón/1901",
         "CA/Peñón",
         "CA",
@@ -45,7 +47,17 @@ def test_a_file_of_the_page_or_around_it_is_found(settings: Settings, path: str)
 
 @pytest.mark.parametrize(
     "path",
-    ["x/CA/Peñón/1901/8.gif", "x/CA/Peñón/1901/cover.gif", "x/TX/Peñón/1901/7.gif", "Peñón", "1901", "", "/", "7.jpg"],
+    [
+        "x/CA/Peñón/1901/8.gif",
+        "x/CA/Peñón/1901.pdf, page 8",
+        "x/CA/Peñón/1901/cover.gif",
+        "x/TX/Peñón/1901/7.gif",
+        "Peñón",
+        "1901",
+        "",
+        "/",
+        "7.jpg",
+    ],
 )
 def test_another_file_is_not(settings: Settings, path: str) -> None:
     assert "and was quire scan run since?" in reason(settings, path)
