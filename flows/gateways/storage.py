@@ -40,6 +40,15 @@ class JobFile:
     first_look_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """``manifests/breaker.json``. ``reset_at``: when a person let go of it (UTC); ``told_of``: the reason for which it
+    was last told that it is open."""
+
+    reset_at: datetime | None = None
+    told_of: str = ""
+
+
 class Storage:
     """Files under ``root``. Every method raises OSError for trouble with the disk, ManifestError for a file that
     cannot be understood; nothing is half written."""
@@ -195,8 +204,49 @@ class Storage:
             raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
 
     def write_accepted(self, record_keys: Collection[str]) -> None:
-        text = json.dumps({"records": encode_ranges(record_keys)}, ensure_ascii=False, indent=1) + "\n"
-        replace_file(self.manifests / "accepted_vanished.json", lambda path: _write_text(path, text))
+        self._write_json("accepted_vanished.json", {"records": encode_ranges(record_keys)})
+
+    # --- what a person has let go of
+
+    def read_let_go(self) -> dict[str, int]:
+        """Record key -> in how many batches in a row it had been without an answer when a person let go of it."""
+        path = self.manifests / "let_go.json"
+        try:
+            found: dict[str, int] = {}
+            for entry, count in _read_json(path)["unanswered"].items():
+                found |= dict.fromkeys(decode_ranges([entry], field_count=len(self.document_fields)), int(count))
+            return found
+        except FileNotFoundError:
+            return {}
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_let_go(self, unanswered: Mapping[str, int]) -> None:
+        by_count: dict[int, list[str]] = {}
+        for key, count in unanswered.items():
+            by_count.setdefault(count, []).append(key)
+        ranges = {entry: count for count, keys in sorted(by_count.items()) for entry in encode_ranges(keys)}
+        self._write_json("let_go.json", {"unanswered": ranges})
+
+    def read_breaker(self) -> Breaker:
+        """What a person has said of the breaker, and what was told of it."""
+        path = self.manifests / "breaker.json"
+        try:
+            document = _read_json(path)
+            reset = document["reset_at"]
+            return Breaker(datetime.fromisoformat(reset) if reset else None, document["told_of"])
+        except FileNotFoundError:
+            return Breaker()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_breaker(self, breaker: Breaker) -> None:
+        reset = breaker.reset_at.isoformat() if breaker.reset_at else None
+        self._write_json("breaker.json", {"reset_at": reset, "told_of": breaker.told_of})
+
+    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        replace_file(self.manifests / name, lambda path: _write_text(path, text))
 
     # --- what is needed for a while
 
