@@ -53,8 +53,11 @@ def record_outcomes(
     batch_id: str | None,
     facts: SubmissionFacts,
     settled_at: datetime,
+    is_own_failure: bool = False,
 ) -> pa.Table:
     """One row for each row of the batch manifest, in its order.
+
+    ``is_own_failure``: if the job FAILED, its one record is to blame.
 
     ``batch_results``: the judged lines, or None if the job has no result file. Of several lines for one record the
     first good one counts, else the first. Columns: OUTCOME_SCHEMA (counts still null), line_offset, line_bytes.
@@ -62,7 +65,11 @@ def record_outcomes(
     keys: list[str] = batch_manifest["record_key"].to_pylist()
     best = _best_lines(batch_results) if batch_results is not None else {}
     without_line = kind_without_line(job_state)
+    if is_own_failure and without_line is OutcomeKind.BATCH_FAILED:
+        without_line = OutcomeKind.FAILED_ALONE
     message = "no line in the result" if without_line is OutcomeKind.MISSING else f"the job ended {job_state}"
+    if without_line is OutcomeKind.FAILED_ALONE:
+        message += ", with this record alone in it"
     rows = [best.get(key) or {"kind": without_line.value, "message": message} for key in keys]
     return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
 

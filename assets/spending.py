@@ -25,6 +25,7 @@ SUBMISSIONS_SCHEMA = pa.schema(
         pa.field("closed_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("model", pa.string(), nullable=False),
         pa.field("way_of_asking", pa.string(), nullable=False),
+        pa.field("was_sent", pa.bool_(), nullable=False),
         pa.field("records", pa.int64(), nullable=False),
         pa.field("succeeded", pa.int64(), nullable=False),
         pa.field("answers", pa.int64(), nullable=False),
@@ -47,12 +48,13 @@ cancelled may have answered before. Caps count them with the most that they can 
 
 
 def submission_row(
-    batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionFacts, *, may_have_run: bool
+    batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionFacts, *, was_posted: bool, may_have_run: bool
 ) -> dict[str, object]:
     """A row of SUBMISSIONS_SCHEMA for a closed submission.
 
-    ``may_have_run``: a job of it is known, or may exist: what was released then may be billed all the same. Sums of
-    tokens are over the records that have an answer, so that they can be held against each other.
+    ``was_posted``: a create was about to be sent for it; ``may_have_run``: a job of it is known, or may exist: what was
+    released then may be billed all the same. Sums of tokens are over the records that have an answer, so that they can
+    be held against each other.
     """
     table = outcomes.select(
         ["record_key", "kind", "prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
@@ -74,6 +76,8 @@ def submission_row(
         "closed_at": outcomes["settled_at"][0].as_py(),
         "model": facts.model,
         "way_of_asking": way_of_asking(facts),
+        # A create that Gemini answered with "not now" is the one that sent nothing.
+        "was_sent": was_posted and (may_have_run or set(table["kind"].unique().to_pylist()) != {OutcomeKind.RELEASED}),
         "records": len(table),
         "succeeded": int(
             pc.sum(pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in ANSWERED_WELL]))).as_py()

@@ -271,6 +271,21 @@ class SafetySection(Section):
         le=1_000_000_000,
         description="More finished records than this without their output stop the pass: a share is not mounted.",
     )
+    max_failed_batches_in_a_row: Whole = Field(
+        default=5,
+        ge=1,
+        le=10_000,
+        description="After so many batches without one success nothing is sent until `quire reset-breaker`.",
+    )
+    max_failure_rate: Number = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Likewise when more than this share of the last `window_records` records failed.",
+    )
+    window_records: Whole = Field(
+        default=200, ge=1, le=1_000_000, description="Of how many records, whole batches of them, the share is taken."
+    )
     max_image_pixels: Whole = Field(
         default=150_000_000,
         ge=1_000_000,

@@ -188,6 +188,14 @@ def unblock(keys: Keys, config: Config = None) -> None:
     say(_wait_for(partial(unblock_text, keys=keys), config))
 
 
+@app.command(name="reset-breaker")
+def reset_breaker(config: Config = None) -> None:
+    """Send again after so much failed that nothing was sent any more."""
+    from flows.show import reset_breaker_text
+
+    say(_wait_for(reset_breaker_text, config))
+
+
 @app.command()
 def release(
     batch: Annotated[str, typer.Argument(help="A batch id, submitting/..., or a submission id.")],

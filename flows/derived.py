@@ -6,13 +6,13 @@ table that cannot be read, or that goes by a submission which is not there any m
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from assets.domain.errors import ManifestError
-from assets.planning import SubmissionFacts
+from assets.history import HISTORY_SCHEMA, with_outcomes
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import SUBMISSIONS_SCHEMA, submission_row
 from flows.gateways.storage import Storage
@@ -22,12 +22,11 @@ _GOES_BY = b"quire.submissions"
 
 @dataclass(frozen=True, slots=True)
 class _Derived:
-    """``rows``: what a submission adds; ``merged``: old and new rows as one table."""
+    """``grown``: the table after more submissions were closed, given oldest first by the time of their end."""
 
     name: str
     schema: pa.Schema
-    rows: Callable[[Storage, str], pa.Table]
-    merged: Callable[[list[pa.Table]], pa.Table]
+    grown: Callable[[Storage, pa.Table, list[str]], pa.Table]
 
 
 def results_table(storage: Storage, *, write: bool = True) -> pa.Table:
@@ -41,10 +40,16 @@ def submissions_table(storage: Storage, *, write: bool = True) -> pa.Table:
     return _up_to_date(storage, _SUBMISSIONS, write=write)
 
 
+def history_table(storage: Storage, *, write: bool = True) -> pa.Table:
+    """`manifests/history.parquet`, likewise. Columns: HISTORY_SCHEMA. Raises ManifestError, OSError."""
+    return _up_to_date(storage, _HISTORY, write=write)
+
+
 def refresh_derived(storage: Storage) -> None:
-    """Bring both files up to date. Raises ManifestError, OSError."""
+    """Bring all three up to date. Raises ManifestError, OSError."""
     results_table(storage)
     submissions_table(storage)
+    history_table(storage)
 
 
 def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table:
@@ -52,10 +57,10 @@ def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table
     before, goes_by = _read(storage, derived)
     if not goes_by <= closed:
         before, goes_by = derived.schema.empty_table(), set()
-    missing = sorted(closed - goes_by)
+    missing = _in_order_of_their_end(storage, closed - goes_by)
     if not missing:
         return before
-    table = derived.merged([before, *(derived.rows(storage, each) for each in missing)])
+    table = derived.grown(storage, before, missing)
     if write:
         metadata = {_GOES_BY: json.dumps(sorted(closed)).encode()}
         storage.write_derived(derived.name, table.replace_schema_metadata(metadata))
@@ -71,27 +76,45 @@ def _read(storage: Storage, derived: _Derived) -> tuple[pa.Table, set[str]]:
     return table.replace_schema_metadata(None), goes_by
 
 
-def _result_rows(storage: Storage, submission_id: str) -> pa.Table:
-    table, facts = storage.read_batch_manifest(submission_id)
-    return result_rows(table, storage.read_outcomes(submission_id), facts)
+def _in_order_of_their_end(storage: Storage, submission_ids: Iterable[str]) -> list[str]:
+    ended = {each: storage.read_outcomes(each, ["settled_at"])["settled_at"][0].as_py() for each in submission_ids}
+    return sorted(ended, key=lambda each: (ended[each], each))
 
 
-def _submission_rows(storage: Storage, submission_id: str) -> pa.Table:
-    table, facts = storage.read_batch_manifest(submission_id)
-    may_have_run = _may_have_run(storage, facts)
-    row = submission_row(table, storage.read_outcomes(submission_id), facts, may_have_run=may_have_run)
-    return pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA)
+def _with_results(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+    tables = [before]
+    for each in submission_ids:
+        table, facts = storage.read_batch_manifest(each)
+        tables.append(result_rows(table, storage.read_outcomes(each), facts))
+    return latest_results(tables)
 
 
-def _may_have_run(storage: Storage, facts: SubmissionFacts) -> bool:
-    """A job is known, or was looked for: a create that was refused outright has neither."""
-    job = storage.read_job(facts.submission_id)
-    return job is not None and (job.batch_id is not None or job.first_look_at is not None)
+def _with_submissions(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+    rows = []
+    for each in submission_ids:
+        table, facts = storage.read_batch_manifest(each)
+        posted, may_have_run = _posted(storage, each)
+        outcomes = storage.read_outcomes(each)
+        rows.append(submission_row(table, outcomes, facts, was_posted=posted, may_have_run=may_have_run))
+    added = pa.Table.from_pylist(rows, schema=SUBMISSIONS_SCHEMA)
+    return pa.concat_tables([before, added]).sort_by("submission_id").combine_chunks()
 
 
-def _in_order(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).sort_by("submission_id").combine_chunks()
+def _with_history(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+    table = before
+    for each in submission_ids:
+        outcomes = storage.read_outcomes(each, ["record_key", "submission_id", "kind"])
+        table = with_outcomes(table, outcomes, may_have_run=_posted(storage, each)[1])
+    return table.sort_by("record_key").combine_chunks()
 
 
-_RESULTS = _Derived("results", RESULTS_SCHEMA, _result_rows, latest_results)
-_SUBMISSIONS = _Derived("submissions", SUBMISSIONS_SCHEMA, _submission_rows, _in_order)
+def _posted(storage: Storage, submission_id: str) -> tuple[bool, bool]:
+    """Whether a create was about to be sent, and whether there is, or may be, a job: one is known, or was looked for. A
+    create that was refused outright made none."""
+    job = storage.read_job(submission_id)
+    return job is not None, job is not None and (job.batch_id is not None or job.first_look_at is not None)
+
+
+_RESULTS = _Derived("results", RESULTS_SCHEMA, _with_results)
+_SUBMISSIONS = _Derived("submissions", SUBMISSIONS_SCHEMA, _with_submissions)
+_HISTORY = _Derived("history", HISTORY_SCHEMA, _with_history)

@@ -12,6 +12,7 @@ from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges
+from flows.derived import history_table
 from flows.gateways.ports import LedgerGateway
 from flows.gateways.storage import Storage
 from flows.passes import Pass
@@ -38,6 +39,20 @@ async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str],
     # A person wants them gone: a pass must not take them for results on a share that is not mounted.
     storage.write_accepted(storage.read_accepted().union(deleted))
     return Reset(deleted, reset)
+
+
+async def let_go(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
+    """Let records go on that are held for a person, as they were in batch after batch without an answer; returns how
+    many had been in any. Raises RecordKeyError, ManifestError."""
+    keys = set(decode_ranges(entries, field_count=field_count))
+    rows = history_table(storage, write=False).select(["record_key", "unanswered"]).to_pylist()
+    unanswered = {row["record_key"]: row["unanswered"] for row in rows if row["unanswered"]}
+    found = {key: count for key, count in unanswered.items() if key in keys}
+    # What was answered since is forgotten with the next write.
+    kept = {key: count for key, count in storage.read_let_go().items() if count <= unanswered.get(key, 0)}
+    if found:
+        storage.write_let_go(kept | found)
+    return len(found)
 
 
 async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> tuple[str, ...]:

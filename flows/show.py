@@ -10,9 +10,10 @@ from flows import operate
 from flows.gateways.storage import Storage
 from flows.left_out import left_out_place
 from flows.passes import OperatorsLease, Pass, ensure_home
+from flows.protocol.breaking import breaker_reason, reset_breaker
 from flows.scan import scan
 from flows.status import Status, collect_status
-from flows.wiring import config_path, make_storage, open_ledger, open_services
+from flows.wiring import config_path, make_storage, open_ledger, open_services, utc_now
 
 MAX_LISTED = 50
 BUSY = "another pass is running; nothing to do here"
@@ -88,10 +89,24 @@ async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
 
 async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
     settings = load_settings(config_path(config))
+    storage, fields = make_storage(settings), len(settings.record.document_fields)
     async with open_ledger(settings) as ledger:
-        await ensure_home(make_storage(settings), ledger)
-        reset = await operate.unblock(ledger, keys, field_count=len(settings.record.document_fields))
-    return f"{len(reset)} counts reset"
+        await ensure_home(storage, ledger)
+        reset = await operate.unblock(ledger, keys, field_count=fields)
+    let_go = await operate.let_go(storage, keys, field_count=fields)
+    return f"{len(reset)} counts reset" + (f", {let_go} records without an answer let go of" if let_go else "")
+
+
+async def reset_breaker_text(config: str | None) -> str:
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    async with open_ledger(settings) as ledger:
+        await ensure_home(storage, ledger)
+    reason = breaker_reason(settings, storage)
+    reset_breaker(storage, utc_now())
+    return (
+        f"let go of: {reason}" if reason else "the breaker was not open; what failed until now does not count any more"
+    )
 
 
 async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
@@ -102,7 +117,7 @@ async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
 
 
 def _needs(found: Status) -> list[str]:
-    lines = []
+    lines = [f"nothing is sent: {found.breaker}"] if found.breaker else []
     for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(
@@ -110,6 +125,14 @@ def _needs(found: Status) -> list[str]:
         )
     if len(found.dead_letters) > MAX_LISTED:
         lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
-    if found.dead_letters:
+    for key in found.held[:MAX_LISTED]:
+        behind = found.blocking.get(key, 0)
+        lines.append(
+            f"held {key}: batch after batch came back without an answer"
+            + (f", {behind} records wait behind it" if behind else "")
+        )
+    if len(found.held) > MAX_LISTED:
+        lines.append(f"... and {len(found.held) - MAX_LISTED} more held records")
+    if found.dead_letters or found.held:
         lines.append("try them again with: quire unblock KEY...")
     return lines

@@ -18,14 +18,16 @@ from assets.domain.outcome import ANSWERED_WELL
 from assets.manifest import manifest_schema
 from assets.sources import existing_results
 from config.settings import Settings
+from flows.derived import history_table
 from flows.gateways.ports import LedgerGateway
 from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
 from flows.left_out import count_left_out
 from flows.passes import check_home
 from flows.protocol.active import inflight_keys, resolve
+from flows.protocol.breaking import breaker_reason
 from flows.ready import check_ready
-from flows.submit import run_rules
+from flows.submit import held_keys, run_rules
 from flows.weighing import read_spent
 from flows.wiring import open_ledger
 
@@ -46,8 +48,9 @@ class Status:
     """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
     nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
     ``open_usd``: the most that what is in flight can cost; ``failures``: outcome kind -> how often, over all
-    submissions; ``dead_letters``: record key -> failures; ``blocking``: dead or held record key -> records that wait
-    behind it; ``left_out``: files that the last scan left out."""
+    submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person; ``breaker``:
+    why nothing is sent, or None; ``blocking``: dead or held record key -> records that wait behind it;
+    ``left_out``: files that the last scan left out."""
 
     collection: str
     records: int
@@ -59,6 +62,8 @@ class Status:
     batches: tuple[BatchStatus, ...]
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
+    held: tuple[str, ...]
+    breaker: str | None
     blocking: Mapping[str, int]
     left_out: int
 
@@ -66,6 +71,8 @@ class Status:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
         document = asdict(self)
         states = document.pop("states")
+        # The state "held" is their number, as for the others.
+        document["held_records"] = document.pop("held")
         return {"collection": document.pop("collection"), "records": document.pop("records"), **states, **document}
 
 
@@ -126,11 +133,11 @@ def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Call
         manifest = manifest_schema(settings.record.document_fields).empty_table()
     done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
-    results = existing_results(keys=done)
+    results, held = existing_results(keys=done), held_keys(settings, storage, history_table(storage, write=False))
 
     def states(mode: str) -> pa.Table:
         rules = replace(run_rules(settings), context_mode=mode)
-        return record_states(manifest, results, ledger, inflight=inflight, rules=rules)
+        return record_states(manifest, results, ledger, inflight=inflight, held=held, rules=rules)
 
     return states
 
@@ -141,6 +148,7 @@ def status_of(
     """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None."""
     spent = read_spent(settings, storage)
     waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
+    held = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
     return Status(
         collection=settings.collection,
@@ -153,6 +161,8 @@ def status_of(
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
+        held=tuple(held["record_key"].to_pylist()),
+        breaker=breaker_reason(settings, storage),
         blocking=blocked_successors(states),
         left_out=count_left_out(storage.read_left_out()),
     )

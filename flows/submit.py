@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import flow
@@ -13,7 +14,9 @@ from assets.candidates import RecordState, RunRules, count_states, record_states
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
+from assets.history import batch_size, failed_jobs_of, held_records
 from config.settings import Settings
+from flows.derived import history_table
 from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
 from flows.logs import logger, warn_of_each
@@ -21,6 +24,7 @@ from flows.one_line import one_line
 from flows.passes import Pass, open_pass
 from flows.prompts import warn_of_another_text
 from flows.protocol.active import check_known, inflight_keys, resolve
+from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
 from flows.protocol.posting import post
 from flows.protocol.vanished import check_vanished
@@ -64,6 +68,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
     waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}
     _explain_waiting(states)
+    if (tripped := await trip(p)) is not None:
+        return SubmitReport(0, 0, counted, waves, tripped, is_held=True)
     facts = submission_facts(p, p.services.new_submission_id())
     scales = await asyncio.to_thread(
         read_scales, settings, p.services.template, storage, facts, run_started_at=p.run_started_at
@@ -103,7 +109,9 @@ class Cut:
 
 def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
     """Cut the first records of ``runnable`` off that fit one batch. Raises PromptError, ManifestError."""
-    head = runnable.slice(0, scales.settings.execution.batch_size_limit)
+    failed_jobs = runnable["failed_jobs"].to_numpy()
+    alike = int(np.searchsorted(failed_jobs, failed_jobs[0], side="right"))
+    head = runnable.slice(0, min(alike, batch_size(scales.settings.execution.batch_size_limit, int(failed_jobs[0]))))
     estimates, weights = scales.weigh(storage, head)
     count, held_by = scales.room().first_of(weights)
     if count:
@@ -206,14 +214,31 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     check_known(services.storage, ledger, standing)
     inflight = inflight_keys(services.storage, standing.open_ids())
     limit, accept = settings.safety.max_vanished_results, p.accept_vanished
-    await asyncio.to_thread(check_vanished, services.storage, manifest, done, inflight, limit=limit, accept=accept)
-    rules = run_rules(settings)
-    states = await asyncio.to_thread(record_states, manifest, existing, ledger, inflight=inflight, rules=rules)
+    history = await asyncio.to_thread(history_table, services.storage)
+    await asyncio.to_thread(
+        check_vanished, services.storage, manifest, history, done, inflight, limit=limit, accept=accept
+    )
+    rules, held = run_rules(settings), held_keys(settings, services.storage, history)
+    states = await asyncio.to_thread(
+        record_states, manifest, existing, ledger, inflight=inflight, held=held, rules=rules
+    )
     runnable = await services.mirror.materialize(
-        "runnable_records", manifest, existing, ledger, inflight=inflight, rules=rules
+        "runnable_records", manifest, existing, ledger, inflight=inflight, held=held, rules=rules
     )
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
-    return states, runnable, most - len(ledger.active)
+    return states, _suspects_last(runnable, history), most - len(ledger.active)
+
+
+def _suspects_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
+    """Records whose jobs FAILED go behind all others, and never in a batch with them. Adds the column failed_jobs."""
+    failed_jobs = failed_jobs_of(history, runnable["record_key"])
+    order = np.argsort(failed_jobs, kind="stable")
+    return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))
+
+
+def held_keys(settings: Settings, storage: Storage, history: pa.Table) -> list[str]:
+    """The records that wait for a person. Raises ManifestError."""
+    return held_records(history, max_retries=settings.execution.max_retries, let_go=storage.read_let_go())
 
 
 def run_rules(settings: Settings) -> RunRules:

@@ -12,7 +12,8 @@ class OutcomeKind(StrEnum):
     """One word for what happened.
 
     Done:     success, superseded (a good answer for a record that was done before: not written)
-    Counted:  api_error, blocked, cut_short, empty, not_json, schema_mismatch, missing, upload_refused
+    Counted:  api_error, blocked, cut_short, empty, not_json, schema_mismatch, missing, upload_refused, failed_alone
+              (its job FAILED, with this record alone in it, and not for the first time)
     Freed:    batch_failed, batch_cancelled, batch_expired, released
     """
 
@@ -26,6 +27,7 @@ class OutcomeKind(StrEnum):
     SCHEMA_MISMATCH = "schema_mismatch"
     MISSING = "missing"
     UPLOAD_REFUSED = "upload_refused"
+    FAILED_ALONE = "failed_alone"
     BATCH_FAILED = "batch_failed"
     BATCH_CANCELLED = "batch_cancelled"
     BATCH_EXPIRED = "batch_expired"

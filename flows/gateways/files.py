@@ -51,6 +51,16 @@ def create_file(path: Path, write: Callable[[Path], None]) -> bool:
             temporary.unlink()
 
 
+def replace_text(path: Path, text: str) -> None:
+    """`replace_file` with a text in UTF-8."""
+    replace_file(path, lambda temporary: _write_text(temporary, text))
+
+
+def create_text(path: Path, text: str) -> bool:
+    """`create_file` with a text in UTF-8."""
+    return create_file(path, lambda temporary: _write_text(temporary, text))
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -85,3 +95,7 @@ def _temporary_beside(path: Path) -> Path:
 def _sync_file(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

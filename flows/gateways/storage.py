@@ -4,7 +4,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.domain.batch import is_submission_id
-from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
-from assets.domain.record import decode_ranges, encode_ranges, parse_key
+from assets.domain.errors import ManifestError
+from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
-from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file
+from flows.gateways.decisions import Decisions, read_json
+from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file, replace_text
 from flows.gateways.trees import walk_results
 
 SHORT_HASH_CHARS = 12
@@ -54,15 +55,14 @@ class KeptPrompt:
     path: Path
 
 
-class Storage:
+class Storage(Decisions):
     """Files under ``root``. Every method raises OSError for trouble with the disk, ManifestError for a file that
     cannot be understood; nothing is half written."""
 
     def __init__(self, *, root: Path, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
+        super().__init__(manifests, document_fields)
         self.root = root
-        self.manifests = manifests
         self.output_results = output_results
-        self.document_fields = tuple(document_fields)
 
     # --- the record manifest
 
@@ -181,7 +181,7 @@ class Storage:
         """The jobs file, or None: then nothing was ever posted."""
         path = self.job_path(submission_id)
         try:
-            document = _read_json(path)
+            document = read_json(path)
             looked = document.get("first_look_at")
             return JobFile(
                 submission_id=document["submission_id"],
@@ -199,7 +199,7 @@ class Storage:
         document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
         document["phase"] = "confirmed" if job.batch_id else "posting"
         text = json.dumps(document, indent=2) + "\n"
-        replace_file(self.job_path(job.submission_id), lambda path: _write_text(path, text))
+        replace_text(self.job_path(job.submission_id), text)
 
     # --- results
 
@@ -233,20 +233,6 @@ class Storage:
     def results(self) -> "StoredResults":
         return StoredResults(self)
 
-    def read_accepted(self) -> set[str]:
-        """The records whose missing result a person has accepted, and that have not been read again since."""
-        path = self.manifests / "accepted_vanished.json"
-        try:
-            return set(decode_ranges(_read_json(path)["records"], field_count=len(self.document_fields)))
-        except FileNotFoundError:
-            return set()
-        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
-            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
-
-    def write_accepted(self, record_keys: Collection[str]) -> None:
-        text = json.dumps({"records": encode_ranges(record_keys)}, ensure_ascii=False, indent=1) + "\n"
-        replace_file(self.manifests / "accepted_vanished.json", lambda path: _write_text(path, text))
-
     # --- what is needed for a while
 
     def work_path(self, name: str) -> Path:
@@ -257,25 +243,6 @@ class Storage:
 
     def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
-
-    # --- home
-
-    def read_home(self) -> str | None:
-        """The id in ``manifests/home.json``, or None if there is no such file."""
-        path = self.manifests / "home.json"
-        try:
-            home = _read_json(path)["id"]
-        except FileNotFoundError:
-            return None
-        except (KeyError, TypeError, ValueError):
-            home = None
-        if not isinstance(home, str) or not home:
-            raise ManifestError(path, f'is not {{"id": "..."}}; restore it, or {WAY_BACK}')
-        return home
-
-    def create_home(self, home_id: str) -> None:
-        text = json.dumps({"id": home_id}) + "\n"
-        create_file(self.manifests / "home.json", lambda path: _write_text(path, text))
 
 
 class StoredResults(Mapping[str, Mapping[str, Any]]):
@@ -323,17 +290,6 @@ def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
         # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
         first = str(error).partition("\n")[0]
         raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(document, dict):
-        raise TypeError("no object")
-    return document
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

@@ -13,10 +13,13 @@ from prefect.artifacts import acreate_markdown_artifact
 from assets.domain.batch import SubmissionEvent, SubmissionState, transition
 from assets.domain.errors import GeminiError
 from assets.domain.outcome import OutcomeKind
+from assets.history import failed_jobs_of
 from assets.outcomes import count_changes, uniform_outcomes, with_counts
 from assets.reports import totals
 from assets.spending import submission_row
+from flows.derived import history_table
 from flows.gateways.ports import LedgerTransaction
+from flows.gateways.storage import Storage
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.active import resolve, views
@@ -60,6 +63,12 @@ async def close_uniformly(
         keys, kind, messages=message, batch_id=batch_id, facts=facts, settled_at=p.services.now()
     )
     return await close(p, submission_id, state, outcomes)
+
+
+def has_failed_before(storage: Storage, batch_manifest: pa.Table) -> bool:
+    """Whether the job of a batch's first record has FAILED since the record was last answered."""
+    history = history_table(storage, write=False)
+    return bool(failed_jobs_of(history, batch_manifest["record_key"].slice(0, 1))[0])
 
 
 async def refresh_views(p: Pass) -> None:
@@ -121,7 +130,7 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         None,
         about=submission_id,
         max_retries=settings.execution.max_retries,
-        cost=submission_row(table, committed, facts, may_have_run=True),
+        cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),
     )
     await acreate_markdown_artifact(
         markdown=markdown,

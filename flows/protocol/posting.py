@@ -28,7 +28,7 @@ from flows.gateways.storage import JobFile
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.adoption import confirm, look_up
-from flows.protocol.closing import close_uniformly, delete_files
+from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
 
 R = TypeVar("R")
 
@@ -73,7 +73,10 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         return Posted(in_flight=True)
     except GeminiRefusedError as error:
         logger().exception("Gemini refused the batch %s; its records are free", submission_id)
-        await close_uniformly(p, submission_id, state, OutcomeKind.BATCH_FAILED, message=f"refused: {error}")
+        table, _ = p.services.storage.read_batch_manifest(submission_id)
+        is_own = len(table) == 1 and has_failed_before(p.services.storage, table)
+        kind = OutcomeKind.FAILED_ALONE if is_own else OutcomeKind.BATCH_FAILED
+        await close_uniformly(p, submission_id, state, kind, message=f"refused: {error}")
         return Posted(in_flight=False)
     except GeminiError as error:
         if isinstance(error, GeminiQuotaError):

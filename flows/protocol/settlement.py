@@ -15,7 +15,7 @@ from assets.reports import totals
 from assets.results import ModelValidator, ResultValidator, SentSchemaValidator, result_of_line
 from flows.logs import logger, warn_of_each
 from flows.passes import Pass
-from flows.protocol.closing import close
+from flows.protocol.closing import close, has_failed_before
 from flows.retries import retried
 
 MAX_LINE_WARNINGS = 20
@@ -44,6 +44,8 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
             job_state=job.state,
             batch_id=job.name,
             facts=facts,
+            is_own_failure=len(manifest) == 1
+            and await asyncio.to_thread(has_failed_before, services.storage, manifest),
             settled_at=services.now(),
             about=submission_id,
         )

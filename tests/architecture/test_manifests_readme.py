@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, OutcomeKind
+from assets.history import HISTORY_SCHEMA
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
@@ -38,6 +39,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
         ("results.parquet", RESULTS_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),
+        ("history.parquet", HISTORY_SCHEMA),
     ],
 )
 def test_every_column_is_described_with_its_type(heading: str, schema: pa.Schema) -> None:

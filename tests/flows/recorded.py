@@ -83,6 +83,13 @@ class Recorded:
         """What was logged at one level."""
         return [line.text for line in await self.lines(logging.DEBUG) if line.level == level]
 
+    async def artifacts(self, key: str) -> list[str]:
+        """The Markdown of the project's artifacts with that key, oldest first."""
+        asked = {"artifacts": {"key": {"any_": [f"{self._project.collection.replace('_', '-')}-{key}"]}}, "limit": PAGE}
+        async with get_client() as client:
+            found = (await client.request("POST", "/artifacts/filter", json=asked)).json()
+        return [each["data"] for each in sorted(found, key=lambda each: str(each["created"]))]
+
     async def materializations(self, until: Callable[[list[Materialization]], bool]) -> list[Materialization]:
         """The lineage events of the project's collection. Prefect takes events in the background, so this reads
         until ``until`` holds; the last reading is returned in any case."""

@@ -175,8 +175,8 @@ async def test_each_problem_is_told_once_and_listed_while_it_lasts(project: Proj
         "Left out: dataset/source_documents/CA/Own/notes\\n.txt: no PDF: its name does not end in .pdf",
         "Left out: dataset/source_documents/CA/Trap/1901.pdf, page 2: it holds an image of 4000 x 3000 pixels; "
         "safety.max_image_pixels is 10000000",
-        "Please check: dataset/source_documents/CA/Huge/1901.pdf, page 1: rendered at 26 dpi instead of 200, as
-        render.max_side_pixels is 3072",
+        "Please check: dataset/source_documents/CA/Huge/1901.pdf, page 1: rendered at 26 dpi instead of 200, "
+        "as render.max_side_pixels is 3072",
     ]
     assert sorted(await Recorded(project).texts("WARNING")) == warnings
     assert own in keys_in_manifest(project)

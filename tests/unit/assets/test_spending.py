@@ -21,7 +21,9 @@ BOUND = 0.5 * ((1120 + 400) * 1.5 + 99 * 9) / 1e6
 
 def row_of(outcomes: pa.Table, *, may_have_run: bool = True, **changes: object) -> dict[str, object]:
     told = facts(**changes)
-    row = submission_row(batch_of(KEYS, **changes), with_counts(outcomes, {}), told, may_have_run=may_have_run)
+    row = submission_row(
+        batch_of(KEYS, **changes), with_counts(outcomes, {}), told, was_posted=True, may_have_run=may_have_run
+    )
     assert pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA).num_rows == 1, "it fits its schema"
     return row
 

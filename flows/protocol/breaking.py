@@ -1,0 +1,47 @@
+"""The breaker as a pass meets it: looked at before anything is sent, told once in an artifact, let go of by a
+person."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+
+from prefect.artifacts import acreate_markdown_artifact
+
+from assets.breaker import BreakerRules, open_breaker
+from assets.reports import escape
+from config.settings import Settings
+from flows.derived import submissions_table
+from flows.gateways.decisions import Breaker
+from flows.gateways.storage import Storage
+from flows.logs import logger
+from flows.passes import Pass
+
+
+async def trip(p: Pass) -> str | None:
+    """Why nothing is to be sent, in a line, or None. Raises ManifestError, OSError."""
+    storage, settings = p.services.storage, p.services.settings
+    reason = await asyncio.to_thread(breaker_reason, settings, storage, write=True)
+    if reason is None:
+        return None
+    logger().error("Breaker open, nothing is sent: %s", reason)
+    breaker = storage.read_breaker()
+    if breaker.told_of != reason:
+        await acreate_markdown_artifact(
+            markdown=f"### Nothing is sent\n\n{escape(reason)}\n",
+            key=f"{settings.collection.replace('_', '-')}-breaker".lstrip("-"),
+            description="The breaker is open",
+        )
+        storage.write_breaker(replace(breaker, told_of=reason))
+    return reason
+
+
+def breaker_reason(settings: Settings, storage: Storage, *, write: bool = False) -> str | None:
+    """Why the breaker is open, or None. ``write``: see `flows.derived`."""
+    safety = settings.safety
+    rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records)
+    return open_breaker(submissions_table(storage, write=write), rules, reset_at=storage.read_breaker().reset_at)
+
+
+def reset_breaker(storage: Storage, now: datetime) -> None:
+    """What failed until ``now`` does not count any more."""
+    storage.write_breaker(Breaker(reset_at=now))

@@ -1,0 +1,96 @@
+"""What a record has been through, and what follows from it: smaller batches, records that are held."""
+
+import pyarrow as pa
+import pytest
+
+from assets.domain.outcome import OutcomeKind
+from assets.history import (
+    HISTORY_SCHEMA,
+    batch_size,
+    failed_jobs_of,
+    held_records,
+    succeeded_records,
+    with_outcomes,
+)
+
+A, B = "A:b:c:1", "A:b:c:2"
+
+
+def outcomes(submission_id: str, **kinds: OutcomeKind) -> pa.Table:
+    """``kinds``: of A and B, as ``a`` and ``b``."""
+    keys = {"a": A, "b": B}
+    return pa.table(
+        {
+            "record_key": [keys[name] for name in kinds],
+            "submission_id": [submission_id] * len(kinds),
+            "kind": [kind.value for kind in kinds.values()],
+        }
+    )
+
+
+def history(*kinds: OutcomeKind, may_have_run: bool = True) -> pa.Table:
+    """Of A alone, after these outcomes."""
+    table = HISTORY_SCHEMA.empty_table()
+    for number, kind in enumerate(kinds):
+        table = with_outcomes(table, outcomes(f"s{number}", a=kind), may_have_run=may_have_run)
+    return table
+
+
+def counts(table: pa.Table) -> tuple[int, int]:
+    [row] = table.to_pylist()
+    return row["failed_jobs"], row["unanswered"]
+
+
+FAILED, EXPIRED, CANCELLED = OutcomeKind.BATCH_FAILED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.BATCH_CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ([FAILED], (1, 0)),
+        ([FAILED, FAILED, OutcomeKind.FAILED_ALONE], (3, 0)),
+        ([EXPIRED, CANCELLED, OutcomeKind.RELEASED], (0, 3)),
+        ([FAILED, EXPIRED, FAILED], (2, 1)),
+        ([FAILED, EXPIRED, OutcomeKind.SUCCESS], (0, 0)),
+        ([FAILED, EXPIRED, OutcomeKind.NOT_JSON], (0, 0)),
+        ([FAILED, EXPIRED, OutcomeKind.MISSING, FAILED], (1, 0)),
+        ([FAILED, OutcomeKind.UPLOAD_REFUSED], (1, 0)),
+    ],
+)
+def test_an_answer_sets_both_counts_back_and_nothing_else_does(
+    kinds: list[OutcomeKind], expected: tuple[int, int]
+) -> None:
+    assert counts(history(*kinds)) == expected
+
+
+def test_what_was_released_before_there_was_a_job_is_no_batch_without_an_answer() -> None:
+    assert counts(history(OutcomeKind.RELEASED, may_have_run=False)) == (0, 0)
+    assert counts(history(OutcomeKind.RELEASED)) == (0, 1)
+
+
+def test_records_are_kept_apart() -> None:
+    table = with_outcomes(HISTORY_SCHEMA.empty_table(), outcomes("s1", a=FAILED, b=EXPIRED), may_have_run=True)
+    table = with_outcomes(table, outcomes("s2", b=OutcomeKind.SUCCESS), may_have_run=True)
+    assert table.schema == HISTORY_SCHEMA
+    assert {row["record_key"]: (row["submission_id"], row["kind"]) for row in table.to_pylist()} == {
+        A: ("s1", "batch_failed"),
+        B: ("s2", "success"),
+    }
+    assert succeeded_records(table) == [B]
+    assert failed_jobs_of(table, pa.chunked_array([[B, "X:y:z:1", A]])).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("failed", "size"), [(0, 500), (1, 250), (2, 125), (8, 1), (9, 1), (400, 1)])
+def test_batches_halve_with_each_failed_job(failed: int, size: int) -> None:
+    assert batch_size(500, failed) == size
+
+
+def test_a_record_is_held_after_so_many_batches_without_an_answer_and_let_go_by_a_person() -> None:
+    table = history(EXPIRED, CANCELLED)
+    assert held_records(table, max_retries=2, let_go={}) == []
+    assert held_records(table, max_retries=1, let_go={}) == [A]
+    assert held_records(table, max_retries=1, let_go={A: 2}) == [], "it counts from there"
+    again = history(EXPIRED, CANCELLED, EXPIRED, EXPIRED)
+    assert held_records(again, max_retries=1, let_go={A: 2}) == [A]
+    answered = history(EXPIRED, EXPIRED, EXPIRED, OutcomeKind.SUCCESS, EXPIRED, EXPIRED)
+    assert held_records(answered, max_retries=1, let_go={A: 3}) == [A], "what was let go of is over"
