@@ -36,7 +36,7 @@ def batch_report(
         + (f" {freed} freed without counting." if freed else "")
     ]
     if cost is not None and cost["usd"] is not None:
-        lines[0] += f" Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."
+        lines += ["", f"Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."]
     bad = record_outcomes.filter(pc.invert(pc.is_in(record_outcomes["kind"], value_set=pa.array(list(ANSWERED_WELL)))))
     rows = bad.select(["record_key", "kind", "message", "count_after"]).to_pylist()
     dead = [row for row in rows if row["count_after"] is not None and _is_dead(row, max_retries)]

@@ -20,6 +20,7 @@ async def test_three_hundred_records_in_flight_and_six_hundred_that_fail(project
         context={"mode": "none"},
         execution={"max_retries": 0, "batch_size_limit": 600},
         limits={"tier": 3},
+        safety={"max_failure_rate": 1},
     )
     documents = [_document(number) for number in range(DOCUMENTS)]
     assert {len(document.encode()) for document in documents} == {NAME_BYTES}

@@ -141,7 +141,13 @@ async def test_a_page_that_is_not_in_the_manifest(project: Project) -> None:
         in (await lines(project, key))[1]
     )
 
-    table = pa.table({"path": ["x/CA/Lincoln/1901/0007.gif", "x/CA/Lincoln"], "reason": ["no\x1b[2J image", "r"]})
+    table = pa.table(
+        {
+            "path": ["x/CA/Lincoln/1901/0007.gif", "x/CA/Lincoln"],
+            "reason": ["no\x1b[2J image", "r"],
+            "left_out": [True, True],
+        }
+    )
     pq.write_table(table, project.manifests / "left_out.parquet")
     said = (await lines(project, key))[1]
     assert said == "not in the record manifest: the scan left out x/CA/Lincoln/1901/0007.gif: no\\x1b[2J image"
