@@ -50,7 +50,7 @@ def test_a_batch_without_failures_is_one_sentence() -> None:
 
 def test_what_it_cost_has_a_paragraph_of_its_own() -> None:
     table = outcomes_of(keys(1), verdicts({"record_key": keys(1)[0]}))
-    for estimated, words in ((0.5, "$0.5000"), (None, "$0.0000")):
+    for estimated, words in ((0.5, "$0.5000"), (None, "$0.00")):
         cost = {"usd": 0.25, "estimated_usd": estimated}
         markdown = batch_report(with_counts(table, {}), output_results(table), max_retries=3, cost=cost)
         assert markdown.splitlines()[1:3] == ["", f"Cost $0.2500, estimated {words}."]
