@@ -89,6 +89,31 @@ def uniform_outcomes(
     return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
 
 
+def late_outcomes(
+    batch_manifest: pa.Table,
+    batch_results: pa.Table | None,
+    *,
+    batch_id: str,
+    facts: SubmissionFacts,
+    settled_at: datetime,
+    in_flight: Sequence[str],
+) -> pa.Table:
+    """The outcomes of a job that nobody counted on any more: a row for each record of its batch that has a line, in the
+    order of the batch manifest. No failure counts; an answer for a record that is ``in_flight`` again is superseded.
+    Columns as in `record_outcomes`."""
+    best = _best_lines(batch_results) if batch_results is not None else {}
+    keys = [key for key in batch_manifest["record_key"].to_pylist() if key in best]
+    table = _outcome_table(keys, [best[key] for key in keys], batch_id=batch_id, facts=facts, settled_at=settled_at)
+    taken = set(in_flight)
+    good = table.filter(pc.equal(table["kind"], OutcomeKind.SUCCESS.value))["record_key"].to_pylist()
+    return with_superseded(table, [key for key in good if key in taken])
+
+
+def without_counts(outcomes: pa.Table) -> pa.Table:
+    """The outcomes as they are committed where no failure counts. Columns: OUTCOME_SCHEMA."""
+    return outcomes.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
+
+
 def with_superseded(outcomes: pa.Table, superseded: Sequence[str]) -> pa.Table:
     """The outcomes with the kind of those records changed that were done before their answer came."""
     is_superseded = pc.is_in(outcomes["record_key"], value_set=pa.array(superseded, pa.string()))

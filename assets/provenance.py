@@ -65,10 +65,9 @@ def result_rows(batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionF
 
 
 def latest_results(tables: Iterable[pa.Table]) -> pa.Table:
-    """One row a record, of the submission that wrote it last, sorted by key. ``tables``: rows of RESULTS_SCHEMA; a
-    later submission has a greater id, since a ULID begins with its time."""
+    """One row a record, of the submission that wrote it last, sorted by key. ``tables``: rows of RESULTS_SCHEMA."""
     everything = pa.concat_tables([RESULTS_SCHEMA.empty_table(), *tables])
-    everything = everything.sort_by([("record_key", "ascending"), ("submission_id", "ascending")])
+    everything = everything.sort_by([(name, "ascending") for name in ("record_key", "settled_at", "submission_id")])
     if len(everything) == 0:
         return everything
     keys = everything["record_key"].combine_chunks()

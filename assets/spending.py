@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.batch import LATE, submission_of
 from assets.domain.money import Price
 from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
 from assets.planning import SubmissionFacts
@@ -25,6 +26,9 @@ SUBMISSIONS_SCHEMA = pa.schema(
         pa.field("closed_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("model", pa.string(), nullable=False),
         pa.field("way_of_asking", pa.string(), nullable=False),
+        pa.field("batch_id", pa.string()),
+        pa.field("released", pa.bool_(), nullable=False),
+        pa.field("was_posted", pa.bool_(), nullable=False),
         pa.field("was_sent", pa.bool_(), nullable=False),
         pa.field("records", pa.int64(), nullable=False),
         pa.field("succeeded", pa.int64(), nullable=False),
@@ -57,8 +61,9 @@ def submission_row(
     be held against each other.
     """
     table = outcomes.select(
-        ["record_key", "kind", "prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
+        ["record_key", "batch_id", "kind", "prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
     )
+    is_released = set(table["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}
     at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
     sent = batch_manifest.take(at.combine_chunks())
     answered = table["prompt_tokens"].is_valid().to_numpy(zero_copy_only=False)
@@ -76,8 +81,11 @@ def submission_row(
         "closed_at": outcomes["settled_at"][0].as_py(),
         "model": facts.model,
         "way_of_asking": way_of_asking(facts),
+        "batch_id": table["batch_id"][0].as_py(),
+        "released": is_released,
+        "was_posted": was_posted,
         # A create that Gemini answered with "not now" is the one that sent nothing.
-        "was_sent": was_posted and (may_have_run or set(table["kind"].unique().to_pylist()) != {OutcomeKind.RELEASED}),
+        "was_sent": was_posted and (may_have_run or not is_released),
         "records": len(table),
         "succeeded": int(
             pc.sum(pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in ANSWERED_WELL]))).as_py()
@@ -144,9 +152,13 @@ def spending(
     """Every submission with its dollars. ``closed``: SUBMISSIONS_SCHEMA; ``in_flight``: facts and batch manifest of
     each that is open, whether anybody has claimed it or not. ``price_of``: today's price of a model, for what was sent
     without one; None: it counts nothing."""
-    found = []
-    for row in closed.to_pylist():
+    found, rows = [], closed.to_pylist()
+    answered_late = {submission_of(row["submission_id"]) for row in rows if row["submission_id"].endswith(LATE)}
+    for row in rows:
         usd, unsure = row["usd"], row["unsure_usd"]
+        if row["released"] and row["submission_id"] in answered_late:
+            # What its job has cost is known by now, in a row of its own.
+            unsure = 0.0
         if usd is None and (price := price_of(row["model"])) is not None:
             usd = price.usd(
                 input_tokens=row["prompt_tokens"],

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assets.domain.batch import is_late, submission_of
 from assets.domain.errors import ManifestError
+from assets.domain.outcome import ANSWERED_WELL
 from assets.history import HISTORY_SCHEMA, with_outcomes
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import SUBMISSIONS_SCHEMA, submission_row
@@ -22,7 +25,8 @@ _GOES_BY = b"quire.submissions"
 
 @dataclass(frozen=True, slots=True)
 class _Derived:
-    """``grown``: the table after more submissions were closed, given oldest first by the time of their end."""
+    """``grown``: the table after there are more outcomes, given by the names of their files, oldest first by the time
+    of their end."""
 
     name: str
     schema: pa.Schema
@@ -53,7 +57,7 @@ def refresh_derived(storage: Storage) -> None:
 
 
 def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table:
-    closed = storage.closed_submissions()
+    closed = set(storage.outcome_files())
     before, goes_by = _read(storage, derived)
     if not goes_by <= closed:
         before, goes_by = derived.schema.empty_table(), set()
@@ -76,34 +80,41 @@ def _read(storage: Storage, derived: _Derived) -> tuple[pa.Table, set[str]]:
     return table.replace_schema_metadata(None), goes_by
 
 
-def _in_order_of_their_end(storage: Storage, submission_ids: Iterable[str]) -> list[str]:
-    ended = {each: storage.read_outcomes(each, ["settled_at"])["settled_at"][0].as_py() for each in submission_ids}
+def _in_order_of_their_end(storage: Storage, names: Iterable[str]) -> list[str]:
+    ended = {}
+    for each in names:
+        settled_at = storage.read_outcomes(each, ["settled_at"])["settled_at"]
+        # A late job that has answered nothing has no row.
+        if len(settled_at):
+            ended[each] = settled_at[0].as_py()
     return sorted(ended, key=lambda each: (ended[each], each))
 
 
-def _with_results(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+def _with_results(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
     tables = [before]
-    for each in submission_ids:
-        table, facts = storage.read_batch_manifest(each)
+    for each in names:
+        table, facts = storage.read_batch_manifest(submission_of(each))
         tables.append(result_rows(table, storage.read_outcomes(each), facts))
     return latest_results(tables)
 
 
-def _with_submissions(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+def _with_submissions(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
     rows = []
-    for each in submission_ids:
-        table, facts = storage.read_batch_manifest(each)
+    for each in names:
+        table, facts = storage.read_batch_manifest(submission_of(each))
         posted, may_have_run = _posted(storage, each)
-        outcomes = storage.read_outcomes(each)
-        rows.append(submission_row(table, outcomes, facts, was_posted=posted, may_have_run=may_have_run))
+        row = submission_row(table, storage.read_outcomes(each), facts, was_posted=posted, may_have_run=may_have_run)
+        rows.append({**row, "submission_id": each})
     added = pa.Table.from_pylist(rows, schema=SUBMISSIONS_SCHEMA)
     return pa.concat_tables([before, added]).sort_by("submission_id").combine_chunks()
 
 
-def _with_history(storage: Storage, before: pa.Table, submission_ids: list[str]) -> pa.Table:
+def _with_history(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
     table = before
-    for each in submission_ids:
+    for each in names:
         outcomes = storage.read_outcomes(each, ["record_key", "submission_id", "kind"])
+        if is_late(each):
+            outcomes = outcomes.filter(pc.is_in(outcomes["kind"], value_set=pa.array(sorted(ANSWERED_WELL))))
         table = with_outcomes(table, outcomes, may_have_run=_posted(storage, each)[1])
     return table.sort_by("record_key").combine_chunks()
 
@@ -111,6 +122,9 @@ def _with_history(storage: Storage, before: pa.Table, submission_ids: list[str])
 def _posted(storage: Storage, submission_id: str) -> tuple[bool, bool]:
     """Whether a create was about to be sent, and whether there is, or may be, a job: one is known, or was looked for. A
     create that was refused outright made none."""
+    if is_late(submission_id):
+        # What it was released for stands in the row of its submission.
+        return False, False
     job = storage.read_job(submission_id)
     return job is not None, job is not None and (job.batch_id is not None or job.first_look_at is not None)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.batch import LATE, is_late, submission_of
 from assets.planning import SubmissionFacts
 from assets.provenance import result_rows
 from flows.gateways.storage import Storage
@@ -22,9 +23,11 @@ _COLUMNS += ["thoughts_tokens", "cached_tokens"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An outcome of the record. Tokens are None where Gemini did not say, ``usd`` also where no price was known."""
+    """An outcome of the record. ``is_late``: of a job that had been let go of. Tokens are None where Gemini did not
+    say, ``usd`` also where no price was known."""
 
     submission_id: str
+    is_late: bool
     batch_id: str | None
     settled_at: datetime
     kind: str
@@ -75,25 +78,27 @@ class ImageNow(StrEnum):
 def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
     """All outcomes of a record, oldest first. Raises ManifestError, OSError."""
     found = []
-    for submission_id in sorted(storage.closed_submissions()):
+    for name in storage.outcome_files():
         # A column of keys is small; the others are read where there is something to read.
-        if not pc.any(_is_key(storage.read_outcomes(submission_id, ["record_key"]), record_key), min_count=0).as_py():
+        if not pc.any(_is_key(storage.read_outcomes(name, ["record_key"]), record_key), min_count=0).as_py():
             continue
-        table = storage.read_outcomes(submission_id, _COLUMNS)
+        table = storage.read_outcomes(name, _COLUMNS)
+        submission_id = submission_of(name)
         (row,) = table.filter(_is_key(table, record_key)).to_pylist()
         del row["record_key"]
         cached = row.pop("cached_tokens")
         _, facts = storage.read_batch_manifest(submission_id)
         usd = _usd(facts, row["prompt_tokens"], (row["output_tokens"], row["thoughts_tokens"]), cached)
-        found.append(Attempt(submission_id=submission_id, usd=usd, **row))
-    return found
+        found.append(Attempt(submission_id=submission_id, is_late=is_late(name), usd=usd, **row))
+    return sorted(found, key=lambda each: (each.settled_at, each.submission_id))
 
 
 def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> MadeBy | None:
     """What made the result that was written last, or None if none of the outcomes is a success."""
-    for attempt in sorted(attempts, key=lambda each: each.submission_id, reverse=True):
+    for attempt in reversed(list(attempts)):
         batch, facts = storage.read_batch_manifest(attempt.submission_id)
-        rows = result_rows(batch, storage.read_outcomes(attempt.submission_id), facts)
+        name = attempt.submission_id + (LATE if attempt.is_late else "")
+        rows = result_rows(batch, storage.read_outcomes(name), facts)
         rows = rows.filter(_is_key(rows, record_key))
         if len(rows):
             kept = [name for name in MadeBy.__dataclass_fields__ if name != "image"]

@@ -17,7 +17,7 @@ from flows.gateways.ports import LedgerGateway
 from flows.gateways.storage import Storage
 from flows.passes import Pass
 from flows.protocol.active import Standing, resolve
-from flows.protocol.closing import close, close_uniformly, refresh_views
+from flows.protocol.closing import close, close_uniformly, refresh_views, suspect_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,13 @@ async def release(p: Pass, name: str, *, cancel: bool) -> str:
         cancelled = await _cancel(p, name) if cancel else ""
         return f"{name} is taken out of active_batch_ids; no file here knew its records{cancelled}"
     submission_id, state = _named(p.services.storage, standing, name)
-    job = p.services.storage.read_job(submission_id)
+    is_settled = state is SubmissionState.SETTLED
+    job = p.services.storage.read_job(submission_id) if is_settled else suspect_job(p, submission_id)
     batch_id = job.batch_id if job is not None else None
     said = ""
     if batch_id is not None:
-        said = await _cancel(p, batch_id) if cancel else f"; its job {batch_id} may still run: --cancel ends it"
-    if state is SubmissionState.SETTLED:
+        said = await _cancel(p, batch_id) if cancel else f"; if {batch_id} still runs, the next pass cancels it"
+    if is_settled:
         table = await close(p, submission_id, state, None)
         return f"{name} was settled already; it is let go of now, {len(table)} records"
     table = await close_uniformly(

@@ -18,7 +18,9 @@ from flows.one_line import one_line
 from flows.passes import Pass, open_pass
 from flows.protocol.active import ActiveSubmission, Standing, check_known, resolve, views
 from flows.protocol.adoption import resume
-from flows.protocol.closing import close, close_uniformly, refresh_views
+from flows.protocol.closing import cancel, close, close_uniformly, refresh_views, suspect_job
+from flows.protocol.late import expects_late_jobs, welcome_late
+from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
 from flows.retries import retried
 
@@ -58,10 +60,11 @@ async def poll_batches(p: Pass) -> PollReport:
     if standing.strays:
         await _welcome_strays(p, standing)
         standing = resolve(p.services.storage, await p.services.ledger.read())
-    if standing.active:
+    if standing.active or expects_late_jobs(p):
         await _advance_all(p, standing, report)
     if any(p.services.storage.is_closed(each) for each in were_open):
         await _refresh_derived(p)
+    await sweep_uploads(p)
     return report
 
 
@@ -83,6 +86,7 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
         except (GeminiError, OSError):
             report.running += 1
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
+    await welcome_late(p, jobs)
 
 
 async def _refresh_derived(p: Pass) -> None:
@@ -166,12 +170,9 @@ async def _put_back(p: Pass, submission_id: str) -> None:
 
 async def let_stray_go(p: Pass, submission_id: str) -> None:
     """Release a submission that a person has taken out of the active list; its job is cancelled if it still runs."""
-    job = p.services.storage.read_job(submission_id)
+    job = suspect_job(p, submission_id)
     if job is not None and job.batch_id:
-        try:
-            await p.services.gemini.cancel_job(job.batch_id)
-        except GeminiError as error:
-            logger().warning("%s could not be cancelled: %s", job.batch_id, error)
+        await cancel(p, job.batch_id)
     await close_uniformly(
         p,
         submission_id,

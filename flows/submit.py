@@ -26,6 +26,7 @@ from flows.prompts import warn_of_another_text
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
+from flows.protocol.orphans import sweep_uploads
 from flows.protocol.posting import post
 from flows.protocol.vanished import check_vanished
 from flows.weighing import Scales, explain, read_scales
@@ -91,6 +92,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
             scales = scales.with_batch(batch.table)
         if batch.sent:
             submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
+    await sweep_uploads(p)
     if submitted:
         warn_of_another_text(storage, settings, p.services.template)
     return SubmitReport(submitted, sent, counted, waves, stop, is_held, tuple(sorted(unreadable, key=sort_key)))
@@ -151,18 +153,17 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     if uploads.refused:
         await record_refusals(p, rows, cut.estimates, uploads)
     if not uploads.images:
-        await delete_unclaimed(p, uploads)
+        await delete_unclaimed(p, submission_id, uploads)
         is_away = uploads.left_out.keys() - uploads.unreadable
         return _Batch(0, None, "not one image could be uploaded" if is_away else None, uploads.unreadable)
     try:
         keys = await claim(p, submission_id, rows, cut.estimates, uploads)
     except QuireError:
-        # Without a batch manifest nobody would ever know again whose uploads these are.
         if not storage.batch_path(submission_id).exists():
-            await delete_unclaimed(p, uploads)
+            await delete_unclaimed(p, submission_id, uploads)
         raise
     if not keys:
-        await delete_unclaimed(p, uploads)
+        await delete_unclaimed(p, submission_id, uploads)
         return _Batch(0, None, None, uploads.unreadable)
     table, _ = storage.read_batch_manifest(submission_id)
     posted = await post(p, submission_id, len(keys))

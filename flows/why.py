@@ -200,7 +200,11 @@ def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | Non
 
 
 def _attempt_line(attempt: Attempt) -> str:
-    parts = [f"{attempt.settled_at:%Y-%m-%d}", attempt.submission_id, attempt.kind]
+    parts = [
+        f"{attempt.settled_at:%Y-%m-%d}",
+        attempt.submission_id,
+        attempt.kind + (" (late)" if attempt.is_late else ""),
+    ]
     parts += [attempt.message] if attempt.message else []
     if attempt.prompt_tokens is not None:
         parts.append(

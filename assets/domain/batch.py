@@ -11,6 +11,8 @@ from enum import StrEnum
 
 CLAIM_PREFIX = "submitting/"
 BATCH_ID_PREFIX = "batches/"
+LATE = ".late"
+"""What follows a submission id in the name of the outcomes of its late job."""
 _SUBMISSION_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
 
 
@@ -71,6 +73,16 @@ class RemoteJob:
 def is_submission_id(text: str) -> bool:
     """Whether ``text`` is a ULID in lower case, as our submission ids are."""
     return _SUBMISSION_ID.fullmatch(text) is not None
+
+
+def is_late(name: str) -> bool:
+    """Whether an outcomes file of that name is a late job's."""
+    return name.endswith(LATE) and is_submission_id(submission_of(name))
+
+
+def submission_of(name: str) -> str:
+    """The submission whose outcomes file has that name."""
+    return name.removesuffix(LATE)
 
 
 def claim_name(submission_id: str) -> str:

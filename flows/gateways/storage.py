@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.domain.batch import is_submission_id
+from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
@@ -22,8 +22,9 @@ from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.decisions import Decisions, read_json
-from flows.gateways.files import TEMPORARY_PREFIX, create_file, read_lines, replace_file, replace_text
+from flows.gateways.files import create_file, read_lines, replace_file, replace_text
 from flows.gateways.trees import walk_results
+from flows.gateways.upload_marks import UploadMarks
 
 SHORT_HASH_CHARS = 12
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
@@ -63,6 +64,7 @@ class Storage(Decisions):
         super().__init__(manifests, document_fields)
         self.root = root
         self.output_results = output_results
+        self.upload_marks = UploadMarks(manifests)
 
     # --- the record manifest
 
@@ -139,6 +141,23 @@ class Storage(Decisions):
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         return _read_table(self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns]))
+
+    def late_submissions(self) -> list[str]:
+        """Submission ids whose late job was used, oldest first."""
+        return [submission_of(each) for each in self.outcome_files() if is_late(each)]
+
+    def outcome_files(self) -> list[str]:
+        """The names of all outcomes files, without their ending: those of closed submissions and of late jobs. Each is
+        read by `read_outcomes`; `submission_of` tells whose it is."""
+        return [each for each in _stems(self.manifests / "outcomes") if is_submission_id(submission_of(each))]
+
+    def has_late(self, submission_id: str) -> bool:
+        return self.outcomes_path(submission_id + LATE).exists()
+
+    def create_late(self, submission_id: str, table: pa.Table) -> bool:
+        """The commit of a late job. False: another one was used before, and that file stays. Its outcomes are read like
+        others, by ``submission_id + LATE``."""
+        return self.create_outcomes(submission_id + LATE, table)
 
     # --- what is derived from those
 
@@ -271,9 +290,12 @@ class StoredResults(Mapping[str, Mapping[str, Any]]):
 
 
 def _submission_ids(folder: Path) -> list[str]:
+    return [stem for stem in _stems(folder) if is_submission_id(stem)]
+
+
+def _stems(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
-        stems = [path.stem for path in folder.iterdir() if path.suffix == ".parquet"]
-        return sorted(stem for stem in stems if is_submission_id(stem) and not stem.startswith(TEMPORARY_PREFIX))
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
     return []
 
 

@@ -57,6 +57,7 @@ class UploadReport:
     ``failed``: record key -> reason, in one line; the next pass may have more luck. ``refused``: record key -> reason:
     Gemini answered that the image, as it is, will never be taken. ``unreadable``: those of ``failed`` that this machine
     could not read. ``prepared``: what each image that could be read was made into, also where the upload failed.
+    ``had_failed_tries``: some try failed, and may have left a file of which nobody knows the name.
     """
 
     uploaded: dict[str, RemoteFile] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class UploadReport:
     refused: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     prepared: dict[str, PreparedImage] = field(default_factory=dict)
+    had_failed_tries: bool = False
 
 
 async def upload_with_retries(
@@ -158,5 +160,9 @@ class _Uploader:
                 name = f"{self._submission_id}-{item.n}-{attempt.retry_state.attempt_number}"
                 # A stream is read to its end by a try, so each has one of its own.
                 source = prepared.source if isinstance(prepared.source, Path) else io.BytesIO(prepared.source)
-                return await self._gemini.upload(source, display_name=name, mime_type=prepared.mime_type)
+                try:
+                    return await self._gemini.upload(source, display_name=name, mime_type=prepared.mime_type)
+                except GeminiError:
+                    self._report.had_failed_tries = True
+                    raise
         raise AssertionError("tenacity returns or raises")

@@ -15,7 +15,7 @@ from flows.gateways.storage import JobFile
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.active import ActiveSubmission, resolve, views
-from flows.protocol.closing import close_uniformly
+from flows.protocol.closing import cancel, close_uniformly
 
 
 async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob) -> bool:
@@ -34,11 +34,7 @@ async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob
             await change.set_views(views(storage, resolve(storage, change.ledger)))
     if not is_claimed:
         logger().warning("The claim of %s was taken out while its job was created: cancelled, released", submission_id)
-        try:
-            await p.services.gemini.cancel_job(job.name)
-        except GeminiError as error:
-            # A person has let go of it: that its job runs on does not change this.
-            logger().warning("%s could not be cancelled: %s", job.name, error)
+        await cancel(p, job.name)
         await close_uniformly(
             p,
             submission_id,
@@ -83,9 +79,9 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
         key=lambda job: job.created_at or datetime.max.replace(tzinfo=UTC),
     )
     for double in ours[1:]:
-        logger().warning("%s stands twice at Gemini: %s is cancelled", submission_id, double.name)
         if not double.is_terminal:
-            await p.services.gemini.cancel_job(double.name)
+            logger().warning("%s stands twice at Gemini: %s is cancelled", submission_id, double.name)
+            await cancel(p, double.name)
     if ours:
         if await confirm(p, submission_id, job_file, ours[0]):
             logger().info("Batch Adopted: %s is %s", submission_id, ours[0].name)

@@ -56,6 +56,8 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     settings = p.services.settings
     uploads = settings.uploads
     limiter = anyio.CapacityLimiter(PREPARING_THREADS)
+    p.lease.check()
+    p.services.storage.upload_marks.make(submission_id)
 
     async def prepare_item(item: UploadItem) -> Prepared:
         call = partial(
@@ -89,6 +91,8 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
         concurrency=uploads.upload_concurrency,
         sleep=p.services.sleep,
     )
+    if report.had_failed_tries:
+        p.services.storage.upload_marks.doubt(submission_id)
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]
     if conversions:
         logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
@@ -162,9 +166,11 @@ def _file_names(uploads: Uploads) -> list[str]:
     return list(dict.fromkeys([*own, *(file.name for file in uploads.context_files.values()), *uploads.unused]))
 
 
-async def delete_unclaimed(p: Pass, uploads: Uploads) -> None:
-    """Delete what went up for a batch that was not made: nobody would know any more whose files these are."""
-    await delete_files(p, _file_names(uploads))
+async def delete_unclaimed(p: Pass, submission_id: str, uploads: Uploads) -> None:
+    """Delete what went up for a batch that was not made."""
+    marks = p.services.storage.upload_marks
+    if await delete_files(p, _file_names(uploads)) and not marks.is_in_doubt(submission_id):
+        marks.remove(submission_id)
 
 
 def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: Standing) -> set[str]:

@@ -6,6 +6,7 @@ The order is the protocol: outcomes (the commit), counts, uploads, report, views
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from prefect.artifacts import acreate_markdown_artifact
@@ -19,7 +20,7 @@ from assets.reports import totals
 from assets.spending import submission_row
 from flows.derived import history_table
 from flows.gateways.ports import LedgerTransaction
-from flows.gateways.storage import Storage
+from flows.gateways.storage import JobFile, Storage
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.active import resolve, views
@@ -78,13 +79,35 @@ async def refresh_views(p: Pass) -> None:
         await change.set_views(views(p.services.storage, resolve(p.services.storage, change.ledger)))
 
 
+async def cancel(p: Pass, batch_id: str) -> None:
+    """Cancel a job that nobody counts on. That it runs on changes nothing of what was decided: the next pass that sees
+    it tries again."""
+    try:
+        await p.services.gemini.cancel_job(batch_id)
+    except GeminiError as error:
+        logger().warning("%s could not be cancelled: %s", batch_id, error)
+
+
+def suspect_job(p: Pass, submission_id: str) -> JobFile | None:
+    """Note, before a submission is released whose create may have been answered to nobody, that it may have a job.
+    Returns its jobs file, or None: then nothing was ever posted."""
+    job = p.services.storage.read_job(submission_id)
+    if job is not None and job.batch_id is None and job.first_look_at is None:
+        job = replace(job, first_look_at=p.services.now())
+        p.services.storage.write_job(job)
+    return job
+
+
 async def delete_uploads(p: Pass, submission_id: str) -> None:
-    """Delete what was uploaded for a submission. What cannot be deleted now expires after 48 hours (documented limit
-    of the File API)."""
+    """Delete what was uploaded for a submission. What cannot be deleted now, and what only Gemini knows the name of, is
+    left to `orphans`; its mark stays."""
     storage = p.services.storage
     table, _ = storage.read_batch_manifest(submission_id)
     job = storage.read_job(submission_id)
-    await delete_files(p, sorted(uploaded_files(table) | ({job.input_file} if job is not None else set())))
+    are_gone = await delete_files(p, sorted(uploaded_files(table) | ({job.input_file} if job is not None else set())))
+    # Without a jobs file nobody knows whether an input file went up.
+    if are_gone and job is not None and not storage.upload_marks.is_in_doubt(submission_id):
+        storage.upload_marks.remove(submission_id)
 
 
 def uploaded_files(batch_manifest: pa.Table) -> set[str]:
@@ -93,8 +116,8 @@ def uploaded_files(batch_manifest: pa.Table) -> set[str]:
     return {name for names in columns for name in names}
 
 
-async def delete_files(p: Pass, names: Sequence[str]) -> None:
-    """Delete uploaded files, as many at once as are uploaded at once."""
+async def delete_files(p: Pass, names: Sequence[str]) -> bool:
+    """Delete uploaded files, as many at once as are uploaded at once. Returns whether all are gone."""
     limit = asyncio.Semaphore(p.services.settings.uploads.upload_concurrency)
 
     async def delete(name: str) -> str | None:
@@ -107,9 +130,8 @@ async def delete_files(p: Pass, names: Sequence[str]) -> None:
 
     problems = [each for each in await asyncio.gather(*(delete(name) for name in names)) if each]
     if problems:
-        logger().warning(
-            "%d uploads were not deleted, they expire by themselves; the first: %s", len(problems), problems[0]
-        )
+        logger().warning("%d uploads were not deleted, a later pass tries again; %s", len(problems), problems[0])
+    return not problems
 
 
 async def _let_go(p: Pass, change: LedgerTransaction, submission_id: str) -> None:

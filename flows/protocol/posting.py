@@ -28,7 +28,7 @@ from flows.gateways.storage import JobFile
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.adoption import confirm, look_up
-from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
+from flows.protocol.closing import close_uniformly, has_failed_before
 
 R = TypeVar("R")
 
@@ -56,12 +56,7 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         if isinstance(error, (GeminiAccessError, PromptError, ManifestError)):
             raise
         return Posted(in_flight=False, stop=str(error))
-    try:
-        await _check_claim(p, submission_id)
-    except LeaseLostError:
-        # No file of ours names it yet, so nobody else would delete it.
-        await delete_files(p, [input_file.name])
-        raise
+    await _check_claim(p, submission_id)
     job_file = JobFile(submission_id=submission_id, input_file=input_file.name)
     p.services.storage.write_job(job_file)
     state = transition(state, SubmissionEvent.POST)
@@ -97,6 +92,8 @@ async def _upload_input(p: Pass, submission_id: str) -> RemoteFile:
     path = p.services.storage.work_path(f"{submission_id}.jsonl")
 
     async def upload(number: int) -> RemoteFile:
+        if number > 1:
+            p.services.storage.upload_marks.doubt(submission_id)
         return await p.services.gemini.upload(
             path, display_name=f"{submission_id}-input-{number}", mime_type="application/jsonl"
         )

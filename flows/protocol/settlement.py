@@ -3,6 +3,9 @@ error ends the attempt and is never an outcome.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,34 +30,54 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
     """
     services = p.services
-    manifest, facts = services.storage.read_batch_manifest(submission_id)
+    async with judged_lines(p, submission_id, job) as answers:
+        outcomes = await services.mirror.materialize(
+            "record_outcomes",
+            answers.batch_manifest,
+            answers.judged,
+            job_state=job.state,
+            batch_id=job.name,
+            facts=answers.facts,
+            is_own_failure=len(answers.batch_manifest) == 1
+            and await asyncio.to_thread(has_failed_before, services.storage, answers.batch_manifest),
+            settled_at=services.now(),
+            about=submission_id,
+        )
+        outcomes = await write_answers(p, outcomes, answers)
+        committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
+    _log_end(job, committed)
+    return totals(committed)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a finished job has answered. ``judged``: its lines, or None if it has no result file; ``path``: where that
+    file lies for now."""
+
+    batch_manifest: pa.Table
+    facts: SubmissionFacts
+    judged: pa.Table | None
+    path: Path
+    validator: ResultValidator
+
+
+@asynccontextmanager
+async def judged_lines(p: Pass, submission_id: str, job: RemoteJob) -> AsyncIterator[Answers]:
+    """Download the result file of ``job`` and judge each of its lines. Raises GeminiError, SchemaError, OSError."""
+    storage = p.services.storage
+    batch_manifest, facts = storage.read_batch_manifest(submission_id)
     validator = _validator(p, facts)
-    path = services.storage.work_path(f"{submission_id}.results.jsonl")
+    path = storage.work_path(f"{submission_id}.results.jsonl")
     try:
         judged = None
         if job.result_file is not None:
             await _download(p, job.result_file, path)
             judged = await _judge(p, submission_id, path, validator)
-            for problem in line_problems(manifest, judged)[:MAX_LINE_WARNINGS]:
+            for problem in line_problems(batch_manifest, judged)[:MAX_LINE_WARNINGS]:
                 logger().warning("%s: %s", job.name, problem)
-        outcomes = await services.mirror.materialize(
-            "record_outcomes",
-            manifest,
-            judged,
-            job_state=job.state,
-            batch_id=job.name,
-            facts=facts,
-            is_own_failure=len(manifest) == 1
-            and await asyncio.to_thread(has_failed_before, services.storage, manifest),
-            settled_at=services.now(),
-            about=submission_id,
-        )
-        superseded = await _write_results(p, submission_id, outcomes, path, validator)
-        committed = await close(p, submission_id, SubmissionState.ACTIVE, with_superseded(outcomes, superseded))
+        yield Answers(batch_manifest, facts, judged, path, validator)
     finally:
         path.unlink(missing_ok=True)
-    _log_end(job, committed)
-    return totals(committed)
 
 
 def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
@@ -88,30 +111,30 @@ async def _judge(p: Pass, submission_id: str, path: Path, validator: ResultValid
     )
 
 
-async def _write_results(
-    p: Pass, submission_id: str, outcomes: pa.Table, path: Path, validator: ResultValidator
-) -> list[str]:
-    """Write the output results; returns the records that were done before with another result."""
+async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Table:
+    """Write the output results; returns the outcomes, where those records are superseded that were done before with
+    another result."""
     superseded: list[str] = []
+    submission_id = answers.facts.submission_id
 
-    def write_all(answers: pa.Table) -> None:
-        if len(answers) == 0:
+    def write_all(good: pa.Table) -> None:
+        if len(good) == 0:
             return
-        with path.open("rb") as file:
-            for row in answers.to_pylist():
+        with answers.path.open("rb") as file:
+            for row in good.to_pylist():
                 file.seek(row["line_offset"])
-                content = result_of_line(file.read(row["line_bytes"]), validator)
+                content = result_of_line(file.read(row["line_bytes"]), answers.validator)
                 p.lease.check()
                 if not p.services.storage.write_result(row["record_key"], content):
                     superseded.append(row["record_key"])
 
-    async def write(answers: pa.Table) -> dict[str, int]:
-        await asyncio.to_thread(write_all, answers)
-        return {"written": len(answers) - len(superseded), "superseded": len(superseded)}
+    async def write(good: pa.Table) -> dict[str, int]:
+        await asyncio.to_thread(write_all, good)
+        return {"written": len(good) - len(superseded), "superseded": len(superseded)}
 
     await p.services.mirror.materialize("output_results", outcomes, write=write, about=submission_id)
     warn_of_each(dict.fromkeys(superseded, submission_id), "Done before, so that this answer is not written")
-    return superseded
+    return with_superseded(outcomes, superseded)
 
 
 def _log_end(job: RemoteJob, committed: pa.Table) -> None:

@@ -35,6 +35,7 @@ async def test_killed_while_images_go_up_nothing_is_claimed_and_all_is_sent_by_t
 
     await see_through(project, keys)
     assert len(jobs(project)) == 1
+    assert project.gemini.existing_files() == [], "also what the dead pass had uploaded"
 
 
 async def test_killed_before_the_answer_to_a_create_arrives_the_job_is_adopted(

@@ -5,8 +5,6 @@ import asyncio
 import re
 from typing import Any
 
-import pytest
-
 from flows.pipeline import PassReport
 from flows.show import reset_breaker_text, status_text, unblock_text
 from flows.watch import run_watch
@@ -78,41 +76,41 @@ async def test_healthy_records_do_not_share_a_batch_with_suspects(project: Proje
     assert report.submit.submitted == 3
 
 
-@pytest.mark.parametrize("end", ["EXPIRED", "CANCELLED"])
-async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: Project, end: str) -> None:
-    [key] = pages(project, 1)
+async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: Project) -> None:
+    keys = pages(project, 2, batch_size_limit=1)
     project.configure(safety={"max_failed_batches_in_a_row": 100})
-    project.gemini.set_rules(jobs=[{"end": end}])
+    ends = [{"contains_key": key, "end": end} for key, end in zip(keys, ("EXPIRED", "CANCELLED"), strict=True)]
+    project.gemini.set_rules(jobs=ends)
 
     report = await to_the_end(project)
 
-    assert sends(project, key) == RETRIES + 1
-    assert (report.submit.states["held"], report.submit.states["runnable"]) == (1, 0)
+    assert [sends(project, key) for key in keys] == [RETRIES + 1] * 2
+    assert (report.submit.states["held"], report.submit.states["runnable"]) == (2, 0)
     assert await project.variable("record_failure_counts") == {}, "nothing of this is the record's failure"
-    said = await run_watch(str(project.config))
-    assert f"held {key}: batch after batch came back without an answer" in said
-    assert f"held {key}" in await status_text(str(project.config))
+    said, status = await run_watch(str(project.config)), await status_text(str(project.config))
+    for key in keys:
+        assert f"held {key}: batch after batch came back without an answer" in said
+        assert f"held {key}" in status
 
-    assert await unblock_text(str(project.config), [key]) == "0 counts reset, 1 records without an answer let go of"
+    assert await unblock_text(str(project.config), keys) == "0 counts reset, 2 records without an answer let go of"
     project.gemini.set_rules()
     await to_the_end(project)
-    assert project.result(key) is not None
-    assert sends(project, key) == RETRIES + 2
+    for key in keys:
+        assert project.result(key) is not None
+        assert sends(project, key) == RETRIES + 2
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["error", "blocked_prompt", "blocked_answer", "cut_short", "empty", "not_json", "wrong_shape", "missing", "raw"],
-)
-async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project, step: str) -> None:
-    [key] = pages(project, 1)
-    project.configure(safety={"max_failed_batches_in_a_row": 100})
-    project.gemini.set_steps(key, step if step != "raw" else {"kind": "raw", "text": '{"key": 7}'})
+async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project) -> None:
+    steps: list[str | dict[str, str]] = ["error", "blocked_prompt", "blocked_answer", "cut_short", "empty", "not_json"]
+    steps += ["wrong_shape", "missing", {"kind": "raw", "text": '{"key": 7}'}]
+    keys = pages(project, len(steps))
+    project.configure(safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1})
+    project.gemini.set_rules(records=[{"key": key, "steps": [step]} for key, step in zip(keys, steps, strict=True)])
 
     report = await to_the_end(project)
 
-    assert sends(project, key) == RETRIES + 1
-    assert report.submit.states["dead"] == 1
+    assert {key: sends(project, key) for key in keys} == dict.fromkeys(keys, RETRIES + 1)
+    assert report.submit.states["dead"] == len(keys)
 
 
 async def test_an_image_that_gemini_refuses_is_never_sent_and_ends_as_a_dead_letter(project: Project) -> None:
@@ -140,22 +138,22 @@ async def test_a_create_that_is_always_refused_ends_as_a_dead_letter_without_a_j
 
 
 async def test_the_breaker_stops_after_so_many_batches_without_a_success(project: Project) -> None:
-    keys = pages(project, 8, batch_size_limit=2, max_concurrent_batches=1)
-    project.configure(safety={"max_failed_batches_in_a_row": 3})
+    keys = pages(project, 4, batch_size_limit=2, max_concurrent_batches=1)
+    project.configure(safety={"max_failed_batches_in_a_row": 2})
     project.gemini.set_rules(jobs=[{"end": "FAILED"}])
 
     report = await to_the_end(project)
 
-    assert len(project.gemini.books()["jobs"]) == 3
+    assert len(project.gemini.books()["jobs"]) == 2
     assert (report.submit.stopped or "").startswith(
-        "safety.max_failed_batches_in_a_row: the last 3 batches had not one"
+        "safety.max_failed_batches_in_a_row: the last 2 batches had not one"
     )
     assert report.needs_person == [report.submit.stopped]
     recorded = Recorded(project)
     assert [text for text in await recorded.texts("ERROR") if text.startswith("Breaker open, nothing is sent: safety.")]
     assert "nothing is sent: safety.max_failed_batches_in_a_row" in await status_text(str(project.config))
     await project.run_pass()
-    assert len(project.gemini.books()["jobs"]) == 3, "it stays open"
+    assert len(project.gemini.books()["jobs"]) == 2, "it stays open"
     artifacts = await recorded.artifacts("breaker")
     assert len(artifacts) == 1, "told once"
     assert "quire reset\\-breaker lets go" in artifacts[0]

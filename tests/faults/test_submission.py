@@ -241,7 +241,7 @@ async def test_of_two_jobs_with_one_name_the_older_is_adopted_and_the_other_canc
     await project.run_pass()
     [submission_id] = project.submissions()
     for _ in range(2):
-        _post(project, submission_id, jobs_file(project, submission_id)["input_file"])
+        post_as_somebody_else(project, submission_id, jobs_file(project, submission_id)["input_file"])
         project.gemini.advance(1)
 
     await project.run_pass()
@@ -307,7 +307,7 @@ async def _until_posted(project: Project) -> None:
             await asyncio.sleep(0.05)
 
 
-def _post(project: Project, display_name: str, input_file: str) -> None:
+def post_as_somebody_else(project: Project, display_name: str, input_file: str) -> None:
     """Create a job as somebody else would."""
     body = {"batch": {"displayName": display_name, "inputConfig": {"fileName": input_file}}}
     request = urllib.request.Request(

@@ -63,14 +63,14 @@ async def test_a_total_is_not_passed_by_failures_and_retries_and_is_used_up_to_t
         records=[{"key": key, "steps": steps} for key in keys[::3]]
         + [{"key": key, "steps": [{"kind": "auto", "thoughts_tokens": 900}]} for key in keys]
     )
-    cap = 0.15
-    project.configure(budget={"max_usd_total": cap})
+    cap = 0.11
+    project.configure(budget={"max_usd_total": cap}, execution={"batch_size_limit": 8})
 
     report = await passes(project, look=lambda: _not_more_than(project.gemini, cap))
 
     assert report.submit.states["runnable"] > 0, "the cap is what ended it"
     assert report.needs_person == [report.submit.stopped]
-    assert (report.submit.stopped or "").startswith("budget.max_usd_total is $0.1500: $")
+    assert (report.submit.stopped or "").startswith("budget.max_usd_total is $0.1100: $")
     one_more = (1120 + 10_000) * 1.5 / 2e6 + LONGEST_ANSWER * 9 / 2e6
     assert billed(project.gemini) > cap - one_more, "what is left would not do for a record that can cost the most"
     assert "; the rest needs a person:" in await run_watch(str(project.config))
@@ -122,6 +122,7 @@ async def test_a_cap_of_a_run_counts_that_run_alone_and_one_of_a_day_that_day(pr
 
 async def test_a_watched_run_is_one_run(project: Project) -> None:
     add_corpus(project, budget={"max_usd_per_run": 0.05})
+    project.configure(execution={"batch_size_limit": 8})
     # Answers that cost much less than they may: room comes back, so that a watched run sends again and again.
     project.gemini.set_rules(jobs=[{"job_seconds": [0, 0]}])
 

@@ -1,7 +1,6 @@
 """docs/own-schema.md is a whole collection: its files, as they stand there, are run by its commands, outside the
 repository. And what Gemini cannot be told about a model of one's own is one line of ``quire check``."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.command import Ended, run_quire
+from assets.domain.errors import SchemaError
+from flows.check import check_text
+from tests.command import run_quire
 from tests.emulator_server import EmulatorHandle
 from tests.prefect_server import PrefectServer
 
@@ -99,18 +100,15 @@ from pydantic import BaseModel, Field
 
 
 async def test_what_gemini_cannot_be_told_is_one_line(tmp_path: Path, prefect_server: PrefectServer) -> None:
-    (tmp_path / "my_schemas").mkdir()
-    limit = asyncio.Semaphore(2)
+    (tmp_path / "unsayable").mkdir()
+    config = tmp_path / "quire.yaml"
+    for name, (source, said) in UNSAYABLE.items():
+        (tmp_path / "unsayable" / f"{name}.py").write_text(IMPORTS + source + "\n", encoding="utf-8")
+        config.write_text(f"paths: {{schemas: .}}\nschema: unsayable.{name}:M\n", encoding="utf-8")
+        with pytest.raises(SchemaError) as refused:
+            await check_text(str(config), None)
+        assert re.fullmatch(rf"unsayable\.{name}\.M: .*{said}.*", str(refused.value)), refused.value
 
-    async def check(name: str, source: str) -> Ended:
-        (tmp_path / "my_schemas" / f"{name}.py").write_text(IMPORTS + source + "\n", encoding="utf-8")
-        config = tmp_path / f"{name}.yaml"
-        config.write_text(f"paths: {{schemas: .}}\nschema: my_schemas.{name}:M\n", encoding="utf-8")
-        async with limit:
-            return await run_quire("check", "--config", str(config), env=prefect_server.environment(), cwd=tmp_path)
-
-    ended = await asyncio.gather(*(check(name, source) for name, (source, _) in UNSAYABLE.items()))
-
-    for (name, (_, said)), each in zip(UNSAYABLE.items(), ended, strict=True):
-        assert (each.code, each.out) == (1, ""), name
-        assert re.fullmatch(rf"quire: my_schemas\.{name}\.M: .*{said}.*\n", each.err), each.err
+    ended = await run_quire("check", "--config", str(config), env=prefect_server.environment(), cwd=tmp_path)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"quire: {refused.value}\n"

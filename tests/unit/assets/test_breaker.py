@@ -25,6 +25,8 @@ def closed(*batches: tuple[int, int] | None) -> pa.Table:
             "closed_at": NOW + timedelta(minutes=number),
             "model": "m",
             "way_of_asking": "[]",
+            "released": False,
+            "was_posted": batch is not None,
             "was_sent": batch is not None,
             "records": records,
             "succeeded": succeeded,

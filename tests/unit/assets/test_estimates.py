@@ -77,6 +77,8 @@ def test_without_a_price_there_are_tokens_and_no_dollars() -> None:
 def measured(**sums: int) -> pa.Table:
     row = {field.name: None if field.nullable else 0 for field in SUBMISSIONS_SCHEMA} | {
         "submission_id": "s",
+        "released": False,
+        "was_posted": True,
         "was_sent": True,
         "model": "m",
         "way_of_asking": "[]",

@@ -1,0 +1,99 @@
+"""Jobs of ours that nobody counts on any more: a job that turns up after its submission was released, a second one of
+the same name. While they run they are cancelled; what they have answered is paid for, so it is used once.
+
+Ours is a job whose display name is a submission id with a batch manifest in this collection.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.batch import JobState, RemoteJob
+from assets.domain.errors import GeminiError, SchemaError
+from assets.domain.outcome import OutcomeKind
+from assets.outcomes import late_outcomes, without_counts
+from flows.derived import submissions_table
+from flows.logs import logger
+from flows.passes import Pass
+from flows.protocol.active import inflight_keys, resolve
+from flows.protocol.closing import cancel
+from flows.protocol.settlement import judged_lines, write_answers
+
+WATCHED = timedelta(hours=72)
+"""A job lives 48 hours; one of a submission that was released longer ago does not turn up any more."""
+
+
+def expects_late_jobs(p: Pass) -> bool:
+    """Whether a job may still turn up of a submission that was released: then Gemini's list is asked for."""
+    closed = submissions_table(p.services.storage, write=False)
+    since = pa.scalar(p.services.now() - WATCHED, closed.schema.field("closed_at").type)
+    may_turn_up = pc.and_(pc.and_(closed["released"], closed["was_posted"]), pc.greater(closed["closed_at"], since))
+    late = set(p.services.storage.late_submissions())
+    return any(each not in late for each in closed.filter(may_turn_up)["submission_id"].to_pylist())
+
+
+async def welcome_late(p: Pass, jobs: Sequence[RemoteJob]) -> None:
+    """Cancel or use each of ``jobs`` that is ours and that no submission counts on. Trouble with one is told, and tried
+    again by the next pass. Raises StateError."""
+    storage = p.services.storage
+    known = set(storage.submissions())
+    ours = [job for job in jobs if job.display_name in known]
+    if not ours:
+        return
+    closed = {row["submission_id"]: row for row in _closed(p)}
+    for job in ours:
+        if not _is_late(p, job, closed.get(job.display_name)):
+            continue
+        if not job.is_terminal:
+            if job.state is not JobState.CANCELLING:
+                logger().warning("%s of %s counts for nothing any more: cancelled", job.name, job.display_name)
+                await cancel(p, job.name)
+        elif job.display_name in closed and job.result_file is not None and not storage.has_late(job.display_name):
+            try:
+                await _use(p, job)
+            except (GeminiError, SchemaError, OSError):
+                logger().exception("%s has answered late; its answers could not be used now", job.name)
+
+
+def _closed(p: Pass) -> list[dict[str, Any]]:
+    columns = ["submission_id", "batch_id", "released"]
+    rows: list[dict[str, Any]] = submissions_table(p.services.storage, write=False).select(columns).to_pylist()
+    return rows
+
+
+def _is_late(p: Pass, job: RemoteJob, closed: Mapping[str, Any] | None) -> bool:
+    if closed is not None:
+        return bool(closed["released"]) or closed["batch_id"] != job.name
+    noted = p.services.storage.read_job(job.display_name)
+    # Where no batch id is noted yet, it is for the look-up to say which job counts.
+    return noted is not None and noted.batch_id not in (None, job.name)
+
+
+async def _use(p: Pass, job: RemoteJob) -> None:
+    """Write its good answers for records that are neither done nor in flight, then note what became of each: the
+    commit."""
+    storage, submission_id = p.services.storage, job.display_name
+    standing = resolve(storage, await p.services.ledger.read())
+    async with judged_lines(p, submission_id, job) as answers:
+        outcomes = late_outcomes(
+            answers.batch_manifest,
+            answers.judged,
+            batch_id=job.name,
+            facts=answers.facts,
+            settled_at=p.services.now(),
+            in_flight=inflight_keys(storage, standing.open_ids()),
+        )
+        outcomes = await write_answers(p, outcomes, answers)
+        p.lease.check()
+        storage.create_late(submission_id, without_counts(outcomes))
+    used = pc.sum(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value), min_count=0).as_py()
+    logger().warning(
+        "%s has answered after %s was let go of: %d of its %d answers are used",
+        job.name,
+        submission_id,
+        used,
+        len(outcomes),
+    )

@@ -1,0 +1,29 @@
+"""Uploads that nobody needs any more: those of a submission that is closed, and those that were never claimed, as their
+pass died. Each upload bears its submission's id in its display name.
+"""
+
+from assets.domain.errors import GeminiError
+from flows.logs import logger
+from flows.passes import Pass
+from flows.protocol.closing import delete_files
+
+
+async def sweep_uploads(p: Pass) -> None:
+    """Delete what closed and unclaimed submissions have left at Gemini. Asks for the list of files only if a mark says
+    that there may be some. What cannot be deleted now is for the next pass."""
+    storage, marks = p.services.storage, p.services.storage.upload_marks
+    stale = [each for each in marks.all() if storage.is_closed(each) or not storage.batch_path(each).exists()]
+    if not stale:
+        return
+    try:
+        files = await p.services.gemini.list_files()
+    except GeminiError as error:
+        logger().warning("Uploads that nobody needs could not be looked for (%s); the next pass looks", error)
+        return
+    for submission_id in stale:
+        names = [file.name for file in files if file.display_name.startswith(f"{submission_id}-")]
+        if names:
+            logger().info("Deleting %d uploads that %s has left behind", len(names), submission_id)
+        p.lease.check()
+        if await delete_files(p, names):
+            marks.remove(submission_id)
