@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: setup demo test check ui-test lock
+PART ?= 1/1
+
+.PHONY: setup demo test check crash-matrix ui-test lock
 
 setup: $(VENV)/.installed
 
@@ -32,6 +34,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/architecture
+
+# Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4
+crash-matrix: setup
+	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.crash_matrix.run --part $(PART)
 
 ui-test: setup
 	$(BIN)/python -m pytest -m ui

@@ -1,0 +1,212 @@
+"""``make crash-matrix``: for every effect of a whole run, a pass that is killed just before and just after it, then
+passes to the end, then the invariants. Prints what was tried, what was violated, and what was paid for.
+
+The run: three documents of four pages that do not wait for each other, one record that fails once, one that always
+fails, a job that FAILs, one that EXPIREs. Only the pass that is to be killed is a process of its own; its slot in
+Prefect's locks is freed through Prefect's API, as waiting for the lease takes a minute.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+
+from tests.emulator_server import API_KEY, EmulatorHandle, emulator
+from tests.invariants import violations
+from tests.prefect_server import PrefectServer, new_collection, prefect_settings, running_prefect_server
+from tests.project import JOB_SECONDS, Project, make_project
+from tests.standby import Standby, standing_by
+
+MAX_RETRIES = 1
+AT_MOST_PASSES = 25
+WHEN = ("before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """In the pass number ``in_pass`` of a run (from 0), at its effect ``number`` (from 1), before or after it."""
+
+    in_pass: int
+    number: int
+    when: str
+
+
+@dataclass
+class World:
+    """A project, its Prefect server, and a process that stands by to become a pass of it."""
+
+    project: Project
+    server: PrefectServer
+    standby: Standby
+    keys: list[str]
+
+    async def killed_pass(self, number: int, when: str) -> bool:
+        """A pass in a process of its own, killed at its effect ``number``, 0 for none. False: it ended before that."""
+        log = self.project.root / "effects.log"
+        log.unlink(missing_ok=True)
+        netloc = self.project.gemini.base_url.removeprefix("http://")
+        child = self.standby.quire(
+            *("run", "--config", str(self.project.config)),
+            api_url=self.server.api_url,
+            home=self.server.home,
+            effects={
+                "log": str(log),
+                "root": str(self.project.root),
+                "gemini": netloc,
+                "kill_at": number,
+                "when": when,
+            },
+        )
+        status = await child.ended()
+        if status == 0:
+            return False
+        assert status == -9, child.printed
+        assert self.effects()[-1].startswith(f"{number} "), "it died at another effect"
+        await self._free_locks()
+        return True
+
+    def effects(self) -> list[str]:
+        """The effects of the last such pass, a line each."""
+        return (self.project.root / "effects.log").read_text(encoding="utf-8").splitlines()
+
+    async def to_the_end(self, *, passes: int = 0) -> list[str]:
+        """Passes until another would do nothing; the invariants that do not hold then."""
+        for _ in range(passes, AT_MOST_PASSES):
+            report = await self.project.run_pass()
+            if report.is_idle:
+                return await violations(self.project, self.keys, max_retries=MAX_RETRIES)
+            await self.advance()
+        return [f"I1: it does not come to an end: {report}"]
+
+    async def advance(self) -> None:
+        await asyncio.to_thread(self.project.gemini.advance, JOB_SECONDS)
+
+    def sends(self) -> Counter[int]:
+        """How often records were sent -> how many records."""
+        records = self.project.gemini.books()["records"]
+        return Counter(records[key]["submitted"] for key in self.keys if key in records)
+
+    async def _free_locks(self) -> None:
+        async with get_client() as client:
+            for lock in ("pass", "ledger"):
+                try:
+                    await client.delete_global_concurrency_limit_by_name(f"{self.project.collection}_quire_{lock}")
+                except ObjectNotFound:
+                    continue
+
+
+def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: EmulatorHandle) -> World:
+    """A new world, in a collection of its own; the emulator is emptied for it."""
+    gemini.reset()
+    project = make_project(
+        folder,
+        collection=new_collection(),
+        gemini=gemini,
+        context={"mode": "none"},
+        execution={"max_retries": MAX_RETRIES, "batch_size_limit": 4},
+        batch={"adoption_grace_seconds": 0},
+        safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1, "put_back_minutes": 60},
+    )
+    project.configure(uploads={"upload_concurrency": 1})
+    keys = [key for year in (1901, 1902, 1903) for key in project.add_pages(f"CA:Lincoln:{year}", range(1, 5))]
+    gemini.set_rules(
+        records=[{"key": keys[1], "steps": ["not_json", "auto"]}, {"key": keys[6], "steps": ["error"]}],
+        jobs=[{"ordinal": 2, "end": "FAILED"}, {"ordinal": 3, "end": "EXPIRED"}],
+    )
+    return World(project, server, standby, keys)
+
+
+async def effects_of_a_run(world: World) -> list[list[str]]:
+    """The effects of each pass of a run in which nothing is killed. Raises AssertionError if an invariant does not
+    hold."""
+    found = []
+    for number in range(AT_MOST_PASSES):
+        assert not await world.killed_pass(0, "before")
+        found.append(world.effects())
+        await world.advance()
+        if number and not any("variables" in line and "PATCH" in line for line in found[-1]):
+            break
+    problems = await world.to_the_end()
+    assert not problems, problems
+    return found
+
+
+async def try_kill(world: World, kill: Kill) -> list[str]:
+    """One point of the matrix: the violations at its end."""
+    for _ in range(kill.in_pass):
+        await world.project.run_pass()
+        await world.advance()
+    if not await world.killed_pass(kill.number, kill.when):
+        return [f"{kill} was never reached"]
+    await world.advance()
+    return await world.to_the_end(passes=kill.in_pass)
+
+
+@contextmanager
+def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHandle]]:
+    os.environ["GEMINI_API_KEY"] = API_KEY
+    with (
+        running_prefect_server(folder / "prefect", in_memory=True) as server,
+        standing_by(folder) as standby,
+        emulator() as gemini,
+        prefect_settings(server.api_url, server.home),
+    ):
+        yield server, standby, gemini
+
+
+async def matrix(folder: Path, part: int, parts: int, at_most: int | None) -> int:
+    """Every ``parts``-th point from ``part`` on. Returns how many violations there were."""
+    with machinery(folder) as (server, standby, gemini):
+        passes = await effects_of_a_run(make_world(folder / "reference", server, standby, gemini))
+        points = [
+            Kill(in_pass, number, when)
+            for in_pass, effects in enumerate(passes)
+            for number in range(1, len(effects) + 1)
+            for when in WHEN
+        ]
+        chosen = points[part::parts][:at_most]
+        violated, sends = 0, Counter[int]()
+        for tried, kill in enumerate(chosen, 1):
+            world = make_world(folder / f"point-{tried}", server, standby, gemini)
+            problems = await try_kill(world, kill)
+            sends += world.sends()
+            violated += bool(problems)
+            what = passes[kill.in_pass][kill.number - 1].partition(" ")[2]
+            for problem in problems:
+                _say(f"pass {kill.in_pass + 1}, {kill.when} effect {kill.number} ({what}): {problem}")
+            if tried % 20 == 0:
+                _say(f"... {tried} of {len(chosen)} points, {violated} with violations")
+        _say(f"effects of each pass: {[len(each) for each in passes]}, points in all: {len(points)}")
+        _say(f"points tried: {len(chosen)}, violations: {violated}")
+        total = sum(times * count for times, count in sends.items())
+        _say(
+            f"sends per record: {total / max(1, sends.total()):.2f}, by number of sends: {dict(sorted(sends.items()))}"
+        )
+        return violated
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what the command is for
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", default="1/1", help="which share of the points: 1/2 and 2/2 run side by side")
+    parser.add_argument("--at-most", type=int, default=None, help="points to try")
+    given = parser.parse_args(arguments)
+    part, parts = map(int, given.part.split("/"))
+    with tempfile.TemporaryDirectory() as folder:
+        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, given.at_most)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""A sample of the crash matrix: passes killed at any of their effects, one after the other, until forty have been. All
+of it is ``make crash-matrix``."""
+
+import random
+
+import pytest
+
+from tests.crash_matrix.run import World, make_world
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.prefect_server import PrefectServer
+from tests.standby import standing_by
+
+RUNS = 5
+KILLS_IN_A_RUN = 8
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+async def test_a_run_that_is_killed_again_and_again_loses_nothing_and_sends_nothing_twice(
+    tmp_path_factory: pytest.TempPathFactory,
+    prefect_server: PrefectServer,
+    prefect_api_url: str,
+    gemini: EmulatorHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
+    folder = tmp_path_factory.mktemp("crash")
+    with standing_by(folder) as standby:
+        world = make_world(folder / "project", prefect_server, standby, gemini)
+        killed = await _kill(world, random.Random(seed))  # noqa: S311 - repeatable by intent
+        problems = await world.to_the_end()
+    assert killed == KILLS_IN_A_RUN
+    assert problems == []
+
+
+async def _kill(world: World, chance: random.Random) -> int:
+    """How many passes were killed. What a pass has done before its death stays, so that the next has less to do."""
+    killed = 0
+    while killed < KILLS_IN_A_RUN:
+        # Few effects are left in a pass that has little to do, so that high numbers are for the first ones.
+        number = chance.randint(1, chance.choice((7, 40, 160)))
+        if await world.killed_pass(number, chance.choice(("before", "after"))):
+            killed += 1
+        await world.advance()
+    return killed
