@@ -91,6 +91,7 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
 
 async def _refresh_derived(p: Pass) -> None:
     """Everything is settled and written by now: what goes wrong here is made good by any later pass."""
+    p.lease.check()
     try:
         await asyncio.to_thread(refresh_derived, p.services.storage)
     except (ManifestError, OSError) as error:
@@ -170,6 +171,7 @@ async def _put_back(p: Pass, submission_id: str) -> None:
 
 async def let_stray_go(p: Pass, submission_id: str) -> None:
     """Release a submission that a person has taken out of the active list; its job is cancelled if it still runs."""
+    p.lease.check()
     job = suspect_job(p, submission_id)
     if job is not None and job.batch_id:
         await cancel(p, job.batch_id)

@@ -1,0 +1,193 @@
+"""A process that has imported everything, and becomes ``quire`` as often as it is asked to: each time a process of its
+own, forked, that runs the real command line. Importing Prefect takes seconds; a fork takes none of them.
+
+What a test can do with such a process: see where it is by what it asks of others, stop it and let it go on, end it, and
+turn its clocks from outside, as they would be after a machine was suspended.
+"""
+
+import asyncio
+import json
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tests.emulator_server import API_KEY
+
+ROOT = Path(__file__).parents[1]
+DEADLINE_SECONDS = 120
+_OFFSET = struct.Struct("d")
+
+
+@dataclass
+class Child:
+    """A ``quire`` that runs. ``folder``: what it prints, and how far its clocks are turned."""
+
+    pid: int
+    folder: Path
+    _standby: "Standby"
+    _status: int | None = None
+
+    @property
+    def printed(self) -> str:
+        """Standard output and standard error so far, Prefect's log with them."""
+        return (self.folder / "printed").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def said(self) -> list[str]:
+        """What it printed in its own name, without Prefect's log."""
+        return [line for line in self.printed.splitlines() if " | " not in line and line.strip()]
+
+    @property
+    def is_running(self) -> bool:
+        return _state_of(self.pid) not in ("Z", "")
+
+    def stop(self) -> None:
+        """Hold it where it is; returns when it stands still."""
+        os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while _state_of(self.pid) != "T":
+            assert time.monotonic() < deadline, f"process {self.pid} does not stop"
+            time.sleep(0.001)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def turn_clocks(self, seconds: float) -> None:
+        """Let its clocks that count from the start of the machine be so far ahead."""
+        with (self.folder / "offset").open("r+b") as file:
+            file.write(_OFFSET.pack(seconds))
+
+    async def ended(self) -> int:
+        """Wait for its end; its exit status, negative for a signal."""
+        if self._status is None:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while self.is_running:  # noqa: ASYNC110 - it is no child of ours
+                    await asyncio.sleep(0.02)
+            self._status = self._standby.reap(self.pid)
+        return self._status
+
+    def kill(self) -> None:
+        """End it with -9, if it runs."""
+        if self._status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._status = self._standby.reap(self.pid)
+
+
+class Standby:
+    """The process that waits. Not for use from several threads."""
+
+    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+        self._children: list[Child] = []
+
+    def quire(self, *arguments: str, api_url: str, home: Path) -> Child:
+        """Run the command in a process of its own. ``api_url``, ``home``: of its Prefect server."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        (folder / "offset").write_bytes(_OFFSET.pack(0.0))
+        order = {"arguments": arguments, "folder": str(folder), "api_url": api_url, "home": str(home)}
+        child = Child(self._ask(order), folder, self)
+        self._children.append(child)
+        return child
+
+    def reap(self, pid: int) -> int:
+        return self._ask({"reap": pid})
+
+    def kill_all(self) -> None:
+        """End what still runs."""
+        for child in self._children:
+            child.kill()
+        self._children.clear()
+
+    def _ask(self, order: Mapping[str, Any]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def standing_by(folder: Path) -> Iterator[Standby]:
+    """``folder``: an empty one, for what the children print."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.standby"],
+        cwd=ROOT,
+        env={**environment, "DO_NOT_TRACK": "1", "GEMINI_API_KEY": API_KEY, "PREFECT_HOME": str(folder / "home")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        standby = Standby(process, folder)
+        yield standby
+        standby.kill_all()
+    finally:
+        process.communicate()
+
+
+def _state_of(pid: int) -> str:
+    """The letter of its state in /proc; "" when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+# --- in the process that waits, and in its children
+
+
+def _serve() -> None:
+    import flows.cli
+    import flows.show
+    import flows.watch  # noqa: F401 - what the command would import
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "reap" in order:
+            answer = os.waitstatus_to_exitcode(os.waitpid(order["reap"], 0)[1])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _become_quire(order)
+        print(answer, flush=True)  # noqa: T201 - this is how it answers
+
+
+def _become_quire(order: Mapping[str, Any]) -> NoReturn:
+    from flows.cli import main
+    from tests.prefect_server import prefect_settings
+
+    folder = Path(order["folder"])
+    with open(os.devnull) as nothing, (folder / "printed").open("ab") as printed:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+    _follow(folder / "offset")
+    sys.argv = ["quire", *order["arguments"]]
+    with prefect_settings(order["api_url"], Path(order["home"])):
+        main()
+    sys.exit(0)
+
+
+def _follow(file: Path) -> None:
+    """From now on the clocks that count from the start of the machine are ahead by the seconds in ``file``."""
+    with file.open("rb") as opened:
+        offset = mmap.mmap(opened.fileno(), _OFFSET.size, prot=mmap.PROT_READ)
+    monotonic, clock_gettime = time.monotonic, time.clock_gettime
+    turned = {getattr(time, name, None) for name in ("CLOCK_MONOTONIC", "CLOCK_BOOTTIME")}
+    time.monotonic = lambda: monotonic() + _OFFSET.unpack(offset[:])[0]
+    time.clock_gettime = lambda clock: clock_gettime(clock) + (_OFFSET.unpack(offset[:])[0] if clock in turned else 0)
+
+
+if __name__ == "__main__":
+    _serve()
