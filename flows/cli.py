@@ -209,6 +209,17 @@ def release(
 
 
 @app.command()
+def recover(
+    config: Config = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write it; without this it is only shown.")] = False,
+) -> None:
+    """Make the Variables again from manifests and Gemini's list, when Prefect's database was lost."""
+    from flows.recover import recover_text
+
+    say(_wait_for(partial(recover_text, write=yes), config))
+
+
+@app.command()
 def serve(config: Config = None) -> None:
     """Run all deployments in this process, on their schedules, without a worker."""
     from flows.deployments import serve_all

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
-from assets.domain.batch import claim_name
 from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
@@ -19,6 +18,7 @@ from assets.manifest import manifest_schema
 from assets.sources import existing_results
 from config.settings import Settings
 from flows.derived import history_table
+from flows.from_files import active_name, last_counts, open_submissions
 from flows.gateways.ports import LedgerGateway
 from flows.gateways.storage import Storage
 from flows.gateways.trees import walk_results
@@ -107,18 +107,8 @@ def ledger_of_files(storage: Storage) -> Ledger:
     """What the files alone tell of the ledger, for people to look at where Prefect does not answer; never to be acted
     upon. Active is what has no outcomes, a count is what the record's last counted outcome made of it: a batch that a
     person has let go of and a count that a person has reset are not seen."""
-    closed = storage.closed_submissions()
-    names = []
-    for submission_id in storage.submissions():
-        if submission_id not in closed:
-            job = storage.read_job(submission_id)
-            names.append(job.batch_id if job is not None and job.batch_id else claim_name(submission_id))
-    counts: dict[str, int] = {}
-    for submission_id in sorted(closed):
-        table = storage.read_outcomes(submission_id, ["record_key", "count_after"])
-        counted = table.filter(table["count_after"].is_valid())
-        counts.update(zip(counted["record_key"].to_pylist(), counted["count_after"].to_pylist(), strict=True))
-    return _ledger(tuple(names), counts)
+    names = tuple(active_name(storage, each) for each in open_submissions(storage))
+    return _ledger(names, last_counts(storage))
 
 
 def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Table:

@@ -28,6 +28,7 @@ from assets.domain.ledger import (
     variable_writes,
 )
 from assets.domain.ledger_parsing import parse_ledger
+from assets.domain.ledger_rebuilding import rebuilt_ledger
 from flows.gateways.ports import Lease, Lock
 from flows.gateways.prefect_api import PrefectApi, status_of
 
@@ -112,6 +113,25 @@ class PrefectLedger:
             raise LedgerError(self._home_name, "it was deleted while it was made", way_out="run the pass again")
         self._remember(there)
         return there
+
+    async def rebuild(
+        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+    ) -> None:
+        """Make the Variables say this and nothing else, whatever they say now. ``quire_home`` goes first and comes
+        last, so that what is half done is never taken for whole. Raises LedgerError if it does not fit; then nothing
+        was written."""
+        target = rebuilt_ledger(self._prefix, records, counts)
+        async with self._lock.hold(wait=True) as lease:
+            there = await self._read_values()
+            if self._home_name in there:
+                await self._delete(self._home_name, lease.check)
+            for name in there.keys() - target.stored.keys() - {self._home_name}:
+                await self._delete(name, lease.check)
+            for name, value in target.stored.items():
+                if name in there or not await self._create(name, value, lease.check):
+                    await self._update(name, value, lease.check)
+            await self._create(self._home_name, home_id, lease.check)
+        self._home_id = home_id
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["PrefectTransaction"]:

@@ -74,6 +74,14 @@ class LedgerGateway(Protocol):
         if they were first. Raises LedgerError if a Variable that holds something is there without a ``quire_home``."""
         ...
 
+    async def rebuild(
+        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+    ) -> None:
+        """Make the Variables say this and nothing else, whatever they say now. ``quire_home`` goes first and comes
+        last, so that what is half done is never taken for whole. ``records``: name in the active list -> (submission
+        id, its record keys). Raises LedgerError if it does not fit; then nothing was written."""
+        ...
+
 
 class GeminiGateway(Protocol):
     """The File and Batch APIs. Single tries all: who calls decides about another one.

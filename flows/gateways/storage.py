@@ -36,8 +36,8 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 class JobFile:
     """``manifests/jobs/{submission id}.json``: what was tried at Gemini. Written before a create is sent.
 
-    ``input_file``: ``files/...``; ``batch_id``: once it is known; ``first_look_at``: UTC, when the job was looked for
-    and not found for the first time.
+    ``input_file``: ``files/...``, "" where nobody knows it any more; ``batch_id``: once it is known; ``first_look_at``:
+    UTC, when the job was looked for and not found for the first time.
     """
 
     submission_id: str

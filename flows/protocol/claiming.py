@@ -255,11 +255,15 @@ def facts_of(
 
 async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> None:
     """An image that Gemini refuses is a failure of its record: a submission of its own that was never sent, closed at
-    once, so that the failure is counted and told like any other."""
+    once, so that the failure is counted and told like any other. It is claimed first, so that a pass that dies in
+    between is taken up again and the failure counts once."""
     submission_id = p.services.new_submission_id()
     warn_of_each(uploads.reasons, "Gemini refused the image", level=logging.ERROR)
-    p.lease.check()
-    await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, {})
+    async with p.services.ledger.transaction() as change:
+        p.lease.check()
+        await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, {})
+        p.lease.check()
+        await change.set_active([*change.ledger.active, claim_name(submission_id)])
     _, facts = p.services.storage.read_batch_manifest(submission_id)
     outcomes = uniform_outcomes(
         list(uploads.refused),
@@ -269,4 +273,4 @@ async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads:
         facts=facts,
         settled_at=p.services.now(),
     )
-    await close(p, submission_id, SubmissionState.UNCLAIMED, outcomes)
+    await close(p, submission_id, SubmissionState.CLAIMED, outcomes)

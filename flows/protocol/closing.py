@@ -107,7 +107,8 @@ async def delete_uploads(p: Pass, submission_id: str) -> None:
     storage = p.services.storage
     table, _ = storage.read_batch_manifest(submission_id)
     job = storage.read_job(submission_id)
-    are_gone = await delete_files(p, sorted(uploaded_files(table) | ({job.input_file} if job is not None else set())))
+    names = uploaded_files(table) | ({job.input_file} if job is not None and job.input_file else set())
+    are_gone = await delete_files(p, sorted(names))
     # Without a jobs file nobody knows whether an input file went up.
     if are_gone and job is not None and not storage.upload_marks.is_in_doubt(submission_id):
         storage.upload_marks.remove(submission_id)

@@ -1,12 +1,8 @@
 """State that cannot be trusted stops the pass: one line that names it, nothing sent, nothing changed."""
 
-import asyncio
 import contextlib
-import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +12,17 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
-from assets.domain.errors import HomeMismatchError, LedgerError, ManifestError, StateError, VanishedResultsError
+from assets.domain.errors import (
+    GeminiTransientError,
+    HomeMismatchError,
+    LedgerError,
+    ManifestError,
+    StateError,
+    VanishedResultsError,
+)
 from config.settings import load_settings, make_folders
 from flows.passes import ensure_home
+from flows.recover import recover_text
 from flows.show import release_text, status_text, unblock_text
 from flows.wiring import make_storage, open_ledger
 from tests.project import JOB_SECONDS, Project
@@ -183,38 +187,69 @@ async def test_results_that_vanished_stop_the_pass_until_a_person_accepts_it(pro
     assert (await project.run_pass()).submit.sent == 2
 
 
-async def test_a_lost_database_is_made_again_by_the_steps_of_the_documentation(project: Project) -> None:
-    project.configure(execution={"max_retries": 0})
+async def test_a_lost_database_is_made_again_by_recover(project: Project) -> None:
+    project.configure(execution={"max_retries": 0, "batch_size_limit": 1})
     first, second = project.add_pages("CA:Lincoln:2023", [1, 2])
     (dead,) = project.add_pages("TX:Peñón High:2023", [1])
     project.gemini.set_steps(dead, "error")
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
+    (third,) = project.add_pages("CA:Adams:2023", [1])
+    # Its answer is lost, and the list lags, so that only Gemini will know its job.
+    project.gemini.add_fault("create_batch", key=third, cut="connection", when="after")
+    project.gemini.set_rules(jobs=[{"contains_key": third, "list_lag_calls": 1}], add=True)
     await project.run_pass()
     before = await project.variables()
-    assert len(before["active_batch_ids"]) == len(before["record_failure_counts"]) == 1
+    assert len(before["active_batch_ids"]) == 2
+    assert before["record_failure_counts"] == {dead: 1}
+    (claim,) = [name for name in before["active_batch_ids"] if name.startswith("submitting/")]
+    batch_manifest = project.manifests / "batches" / f"{claim.removeprefix('submitting/')}.parquet"
+    (project.manifests / "jobs" / f"{batch_manifest.stem}.json").unlink()
     for name in before:
         await project.delete_variable(name)
     await _stops(project, HomeMismatchError, WAY_BACK)
 
-    (code,) = re.findall(r"```python\n(.*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
-    run = [sys.executable, "-c", code]
-    printed = (await asyncio.to_thread(subprocess.run, run, cwd=project.root, capture_output=True, check=True)).stdout
-    values = dict(line.split(" ", 1) for line in printed.decode().splitlines())
-    assert list(values)[-1] == "quire_home"
-    for name, value in values.items():
-        if name == "quire_home":
-            await _stops(project, HomeMismatchError, WAY_BACK)
-        await project.create_variable(name, json.loads(value))
+    shown = await recover_text(str(project.config), write=False)
+    assert shown.startswith("The Variables of this collection are not there, or have no quire_home.\n")
+    assert shown.endswith("Nothing is written. quire recover --yes writes this.")
+    assert await project.variables() == {}
+    assert (await recover_text(str(project.config), write=True)).endswith("The next pass goes on from here.")
 
+    jobs = {job["displayName"]: job["name"] for job in project.gemini.books()["jobs"]}
     made = await project.variables()
-    assert {name: made[name] for name in AUTHORITIES} == {name: before[name] for name in AUTHORITIES}
+    expected = [name if name != claim else jobs[batch_manifest.stem] for name in before["active_batch_ids"]]
+    assert sorted(made["active_batch_ids"]) == sorted(expected)
+    assert {name: made[name] for name in AUTHORITIES[1:]} == {name: before[name] for name in AUTHORITIES[1:]}
+    assert sorted(made["batch_record_keys"]) == sorted(expected)
     assert (await project.run_pass()).submit.sent == 0
-    project.gemini.advance(JOB_SECONDS)
-    report = await project.run_pass()
+    for _ in range(2):
+        project.gemini.advance(JOB_SECONDS)
+        report = await project.run_pass()
     assert report.is_idle
-    assert [project.result(key) is not None for key in (first, second, dead)] == [True, True, False]
-    assert {project.gemini.record(key)["submitted"] for key in (first, second, dead)} == {1}
+    keys = (first, second, third, dead)
+    assert [project.result(key) is not None for key in keys] == [True, True, True, False]
+    assert {project.gemini.record(key)["submitted"] for key in keys} == {1}
+    assert project.gemini.existing_files() == []
+
+
+async def test_recover_overwrites_what_cannot_be_understood_and_changes_nothing_without_gemini(
+    project: Project,
+) -> None:
+    (key,) = project.add_pages("CA:Lincoln:2023", [1])
+    await project.run_pass()
+    before = await project.variables()
+    await project.edit_variable("record_failure_counts", {key: "two"})
+    await project.edit_variable("active_batch_ids", ["something"])
+    broken = await project.variables()
+    project.gemini.add_fault("list_batches", status=503, times=None)
+    with pytest.raises(GeminiTransientError):
+        await recover_text(str(project.config), write=True)
+    assert await project.variables() == broken
+
+    project.gemini.clear_faults()
+    said = await recover_text(str(project.config), write=True)
+    assert said.startswith("The Variables cannot be understood: ")
+    assert await project.variables() == before
 
 
 async def test_lost_manifests_are_started_anew_and_what_is_done_stays_done(project: Project) -> None:

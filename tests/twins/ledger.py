@@ -22,6 +22,7 @@ from assets.domain.ledger import (
     variable_writes,
 )
 from assets.domain.ledger_parsing import parse_ledger
+from assets.domain.ledger_rebuilding import rebuilt_ledger
 from flows.gateways.ports import Lease
 
 
@@ -135,6 +136,21 @@ class InMemoryLedger:
                     self.variables.write(f"{self.prefix}{base}", empty, self.tags)
             self._seen_home = home_id
             return home_id
+
+    async def rebuild(
+        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+    ) -> None:
+        target = rebuilt_ledger(self.prefix, records, counts).stored
+        async with self.lock.hold(wait=True) as lease:
+            lease.check()
+            home = f"{self.prefix}{HOME}"
+            for name in [home, *(each for each in self.variables.values if each not in target and each != home)]:
+                if name in self.variables.values and name.startswith(self.prefix):
+                    self.variables.delete(name)
+            for name, value in {**target, home: home_id}.items():
+                lease.check()
+                self.variables.write(name, value, self.tags)
+            self._seen_home = home_id
 
 
 class InMemoryTransaction:

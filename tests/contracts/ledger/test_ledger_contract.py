@@ -270,3 +270,34 @@ def page_of_bytes(size_bytes: int) -> dict[str, int]:
     page["CA:" + "x" * (size_bytes - encoded_bytes(page) - len(',"CA::1900:1":1')) + ":1900:1"] = 1
     assert encoded_bytes(page) == size_bytes
     return page
+
+
+async def test_a_rebuild_makes_the_variables_say_that_and_nothing_else(world: World) -> None:
+    gateway = world.gateway()
+    await gateway.create_home("home-1")
+    await world.put("record_failure_counts", {"CA:Lincoln:2023:1": "two"})
+    await world.put("record_failure_counts_2", {"CA:Lincoln:2023:2": 1})
+    await world.remove("inflight_record_ids")
+
+    keys = [f"CA:Lincoln:2023:{page}" for page in range(3, 6)]
+    await world.gateway().rebuild("home-2", records={BATCH: (SUBMISSION, keys)}, counts={"CA:Lincoln:2023:9": 3})
+
+    assert await world.values() == {
+        "active_batch_ids": [BATCH],
+        "batch_record_keys": {BATCH: ["CA:Lincoln:2023:3-5"]},
+        "inflight_record_ids": ["CA:Lincoln:2023:3-5"],
+        "quire_home": "home-2",
+        "record_failure_counts": {"CA:Lincoln:2023:9": 3},
+    }
+    assert (await world.gateway().read()).counts == {"CA:Lincoln:2023:9": 3}
+    with pytest.raises(HomeMismatchError):
+        await gateway.read()
+
+
+async def test_a_rebuild_that_does_not_fit_writes_nothing(world: World) -> None:
+    await world.gateway().create_home("home-1")
+    before = await world.values()
+    many = {f"batches/{number:060}": (SUBMISSION, ["CA:Lincoln:2023:3"]) for number in range(90)}
+    with pytest.raises(LedgerError, match="90 active batches do not fit"):
+        await world.gateway().rebuild("home-2", records=many, counts={})
+    assert await world.values() == before
