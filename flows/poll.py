@@ -16,7 +16,7 @@ from flows.derived import refresh_derived
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
-from flows.protocol.active import ActiveSubmission, Standing, check_known, resolve, views
+from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, refresh_views, suspect_job
 from flows.protocol.late import expects_late_jobs, welcome_late
@@ -60,6 +60,8 @@ async def poll_batches(p: Pass) -> PollReport:
     if standing.strays:
         await _welcome_strays(p, standing)
         standing = resolve(p.services.storage, await p.services.ledger.read())
+    elif not are_current(p.services.storage, ledger, standing):
+        await refresh_views(p)
     if standing.active or expects_late_jobs(p):
         await _advance_all(p, standing, report)
     if any(p.services.storage.is_closed(each) for each in were_open):
@@ -91,6 +93,7 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
 
 async def _refresh_derived(p: Pass) -> None:
     """Everything is settled and written by now: what goes wrong here is made good by any later pass."""
+    p.lease.check()
     try:
         await asyncio.to_thread(refresh_derived, p.services.storage)
     except (ManifestError, OSError) as error:
@@ -170,6 +173,7 @@ async def _put_back(p: Pass, submission_id: str) -> None:
 
 async def let_stray_go(p: Pass, submission_id: str) -> None:
     """Release a submission that a person has taken out of the active list; its job is cancelled if it still runs."""
+    p.lease.check()
     job = suspect_job(p, submission_id)
     if job is not None and job.batch_id:
         await cancel(p, job.batch_id)

@@ -65,6 +65,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     OSError.
     """
     settings, storage = p.services.settings, p.services.storage
+    p.lease.check()
     states, runnable, places = await _plan(p)
     waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}

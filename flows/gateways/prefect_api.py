@@ -4,6 +4,7 @@ called stands in the gateways that use this: `ledger` and `locks`.
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,7 +13,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.context import SettingsContext, get_settings_context
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from assets.domain.errors import PrefectUnavailableError
 
@@ -26,7 +27,11 @@ _LONGEST_WAIT_SECONDS = 5.0
 """Prefect's own client waits 2 s after the first 503 (3.8.8, ``prefect/client/base.py``), and on SQLite a 503 comes
 whenever two writers meet, to be gone a moment later: so its repeats are switched off, and ours begin quickly."""
 
+_WARN_AFTER = 4
+"""So many failed tries are no two writers that met."""
+
 Sleep = Callable[[float], Awaitable[None]]
+_logger = logging.getLogger(__name__)
 
 
 class PrefectApi:
@@ -81,6 +86,7 @@ class PrefectApi:
             stop=stop_after_attempt(attempts or self._attempts),
             wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
             retry=retry_if_exception(_may_pass),
+            before_sleep=_tell_of_trouble,
             sleep=self._sleep,
             reraise=True,
         )
@@ -145,6 +151,13 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | TimeoutError)
 
 
+def _tell_of_trouble(attempt: RetryCallState) -> None:
+    """Once for a call that goes on failing: a pass that waits should not look as if it hung."""
+    error = attempt.outcome.exception() if attempt.outcome is not None else None
+    if attempt.attempt_number == _WARN_AFTER and error is not None:
+        _logger.warning("Prefect at %s does not answer (%s): trying again", _address(), _reason(error))
+
+
 def _answer(error: BaseException) -> str:
     return error.response.text if isinstance(error, httpx.HTTPStatusError) else ""
 
@@ -174,6 +187,9 @@ def _one_line(error: BaseException) -> str:
     address = _address()
     if _is_denied(error):
         return f"Prefect at {address} refuses us ({status_of(error)}): check PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+    return f"Prefect does not answer at {address} ({_reason(error)}): start its server, or correct PREFECT_API_URL"
+
+
+def _reason(error: BaseException) -> str:
     status = status_of(error)
-    why = f"status {status}" if status is not None else " ".join(str(error).split()) or type(error).__name__
-    return f"Prefect does not answer at {address} ({why}): start its server, or correct PREFECT_API_URL"
+    return f"status {status}" if status is not None else " ".join(str(error).split()) or type(error).__name__

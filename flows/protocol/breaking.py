@@ -26,6 +26,7 @@ async def trip(p: Pass) -> str | None:
     logger().error("Breaker open, nothing is sent: %s", reason)
     breaker = storage.read_breaker()
     if breaker.told_of != reason:
+        p.lease.check()
         await acreate_markdown_artifact(
             markdown=f"### Nothing is sent\n\n{escape(reason)}\n",
             key=f"{settings.collection.replace('_', '-')}-breaker".lstrip("-"),

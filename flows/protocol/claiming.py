@@ -141,6 +141,7 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
     storage = p.services.storage
     keys: list[str] = []
     async with p.services.ledger.transaction() as change:
+        p.lease.check()
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)

@@ -45,7 +45,9 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
         async with p.services.ledger.transaction() as change:
             p.lease.check()
             await change.apply_counts(count_changes(committed))
+    p.lease.check()
     await delete_uploads(p, submission_id)
+    p.lease.check()
     await _report(p, submission_id, committed)
     if state is SubmissionState.SETTLED:
         async with p.services.ledger.transaction() as change:
@@ -82,6 +84,7 @@ async def refresh_views(p: Pass) -> None:
 async def cancel(p: Pass, batch_id: str) -> None:
     """Cancel a job that nobody counts on. That it runs on changes nothing of what was decided: the next pass that sees
     it tries again."""
+    p.lease.check()
     try:
         await p.services.gemini.cancel_job(batch_id)
     except GeminiError as error:

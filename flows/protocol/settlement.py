@@ -92,9 +92,12 @@ def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
 
 async def _download(p: Pass, file_name: str, path: Path) -> None:
     async def download() -> int:
+        # Another pass may be reading that file.
+        p.lease.check()
         return await p.services.gemini.download(file_name, path)
 
     await retried(p.services.settings, "download_results", download)
+    p.lease.check()
 
 
 async def _judge(p: Pass, submission_id: str, path: Path, validator: ResultValidator) -> pa.Table:
