@@ -51,14 +51,18 @@ class ModelValidator:
         _loads(text)
         try:
             value = self._model.model_validate_json(text)
+            content = value.model_dump_json(by_alias=True, indent=2)
+            is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
         except ValidationError as error:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
         except Exception as error:
-            # Code of the user's own, in a validator of the model. It says nothing of the answer, which is paid for:
-            # no failure is counted, the batch waits until the code is mended.
+            # Code of the user's own, in a validator or a serializer of the model. It says nothing of the answer, which
+            # is paid for: no failure is counted, the batch waits until the code is mended.
             problem = f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS]
             raise SchemaError(f"a validator of {self._model.__name__} failed itself ({problem}); mend it") from error
-        return (value.model_dump_json(by_alias=True, indent=2) + "\n").encode()
+        if not is_finite:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
+        return (content + "\n").encode()
 
 
 class SentSchemaValidator:
@@ -189,6 +193,16 @@ def _loads(text: str) -> Any:
     except ValueError as error:
         raise AnswerError(OutcomeKind.NOT_JSON, f"the answer is not JSON: {error}") from None
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no number is infinite or NaN. pydantic reads "inf" and 400 digits as such floats and writes null: the
+    result would have lost them, and not be what the schema says."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_constant(name: str) -> Any:

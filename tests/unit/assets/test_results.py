@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
@@ -249,6 +249,31 @@ def test_the_table_has_a_row_for_each_line_with_its_place() -> None:
         {"record_key": None, "kind": None, "line_offset": len(good) + 1, "line_bytes": 7},
     ]
     assert len(batch_results(None, lines=[], validator=MODEL)) == 0
+
+
+@pytest.mark.parametrize("number", ['"inf"', '"NaN"', "9" * 400])
+def test_a_number_that_would_be_written_as_null_is_no_success(number: str) -> None:
+    class Measure(BaseModel):
+        height: float | None = None
+        widths: list[float] = Field(default_factory=list)
+
+    validator = ModelValidator(Measure)
+    for answer in (f'{{"height": {number}}}', f'{{"widths": [1, {number}]}}'):
+        verdict = judge_line(line(answer), validator)
+        assert (verdict.kind, verdict.message) == ("schema_mismatch", "a number of the answer is infinite or none")
+    assert judge_line(line('{"height": null}'), validator).kind is OutcomeKind.SUCCESS
+
+
+def test_a_serializer_that_fails_itself_is_no_failure_of_the_record() -> None:
+    class Deed(BaseModel):
+        year: int
+
+        @field_serializer("year")
+        def look_up(self, year: int) -> int:
+            return {1849: year}[year]
+
+    with pytest.raises(SchemaError, match="Deed failed itself"):
+        ModelValidator(Deed).to_result('{"year": 1850}')
 
 
 def test_a_validator_that_fails_itself_is_no_failure_of_the_record() -> None:
