@@ -79,6 +79,12 @@ class SentSchemaValidator:
                 return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         except RecursionError:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
+        except OverflowError:
+            # jsonschema divides by multipleOf as a float (seen in 4.26).
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is too large") from None
+        except re.error as error:
+            # pydantic's patterns are Rust's, jsonschema's are Python's: \p{L} is one of the first alone.
+            raise SchemaError(f"a pattern of the schema that was sent cannot be tried ({error}); mend it") from error
         place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
         raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
 

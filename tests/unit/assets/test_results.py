@@ -276,6 +276,22 @@ def test_a_serializer_that_fails_itself_is_no_failure_of_the_record() -> None:
         ModelValidator(Deed).to_result('{"year": 1850}')
 
 
+def test_a_number_too_large_for_the_sent_schema_is_a_mismatch() -> None:
+    class Measure(BaseModel):
+        height: float = Field(multiple_of=0.5)
+
+    verdict = judge_line(line('{"height": ' + "9" * 400 + "}"), SentSchemaValidator(Measure.model_json_schema()))
+    assert (verdict.kind, verdict.message) == ("schema_mismatch", "a number of the answer is too large")
+
+
+def test_a_pattern_that_python_cannot_try_is_no_failure_of_the_record() -> None:
+    class Name(BaseModel):
+        name: str = Field(pattern=r"^\p{L}+$")
+
+    with pytest.raises(SchemaError, match=r"a pattern of the schema that was sent cannot be tried \(bad escape"):
+        SentSchemaValidator(Name.model_json_schema()).to_result('{"name": "Peñón"}')
+
+
 def test_a_validator_that_fails_itself_is_no_failure_of_the_record() -> None:
     class Deed(BaseModel):
         year: int
