@@ -21,6 +21,8 @@ from assets.graph import asset
 MAX_RAW_CHARS = 10_000
 """How much of a failed answer's text is kept in the outcomes."""
 MAX_MESSAGE_CHARS = 500
+MAX_TOKENS = 10**9
+"""No answer has more; a count above is no count. Sums over a batch would not fit into 64 bits, and turn negative."""
 
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 
@@ -267,7 +269,7 @@ def _usage(metadata: Any) -> dict[str, int]:
     if not isinstance(metadata, dict):
         return {}
     found = {column: metadata.get(name, metadata.get(_snake_case(name))) for column, name in USAGE_COLUMNS.items()}
-    return {column: value for column, value in found.items() if type(value) is int and 0 <= value < 2**63}
+    return {column: value for column, value in found.items() if type(value) is int and 0 <= value <= MAX_TOKENS}
 
 
 def _snake_case(name: str) -> str:

@@ -13,6 +13,7 @@ from assets.domain.outcome import OutcomeKind
 from assets.results import (
     MAX_MESSAGE_CHARS,
     MAX_RAW_CHARS,
+    MAX_TOKENS,
     VERDICT_SCHEMA,
     ModelValidator,
     ResultValidator,
@@ -195,14 +196,14 @@ def test_usage_that_is_no_number_is_left_out_and_both_spellings_are_read() -> No
     response = {
         "candidates": [None],
         "usage_metadata": {
-            "prompt_token_count": 5,
+            "prompt_token_count": MAX_TOKENS,
             "candidates_token_count": -1,
             "thoughtsTokenCount": True,
             "cached_content_token_count": "7",
-            "total_token_count": 2**63,
+            "total_token_count": MAX_TOKENS + 1,
         },
     }
-    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": 5}
+    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": MAX_TOKENS}
 
 
 def test_what_is_kept_of_a_failure_is_bounded_and_can_be_written() -> None:
