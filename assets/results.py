@@ -177,9 +177,9 @@ def judge_line(line: bytes, validator: ResultValidator) -> Verdict:
     except AnswerError as error:
         message = str(error)[:MAX_MESSAGE_CHARS]
         return Verdict(
-            _safe(key), error.kind, _safe(message), finish_reason, usage, _safe(text[:MAX_RAW_CHARS]) or None
+            _safe_key(key), error.kind, _safe(message), finish_reason, usage, _safe(text[:MAX_RAW_CHARS]) or None
         )
-    return Verdict(_safe(key), OutcomeKind.SUCCESS, "", finish_reason, usage)
+    return Verdict(_safe_key(key), OutcomeKind.SUCCESS, "", finish_reason, usage)
 
 
 def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
@@ -284,6 +284,12 @@ def _text_of(mapping: Mapping[str, Any], *names: str) -> str | None:
 def _safe(text: str) -> str:
     """Text that Parquet can hold: half a Unicode character becomes a question mark."""
     return text.encode(errors="replace").decode()
+
+
+def _safe_key(key: str) -> str:
+    """Half a Unicode character as an escape: with a question mark the key could be that of another record, while no
+    record key holds a backslash."""
+    return key.encode(errors="backslashreplace").decode()
 
 
 def _first_problem(error: ValidationError) -> str:

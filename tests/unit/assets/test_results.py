@@ -209,7 +209,7 @@ def test_usage_that_is_no_number_is_left_out_and_both_spellings_are_read() -> No
 def test_what_is_kept_of_a_failure_is_bounded_and_can_be_written() -> None:
     hostile = line("\ud800" + "x" * 50_000, key="\udc00", error=None, finish="\ud9ff" * 500)
     verdict = judge_line(hostile, MODEL)
-    assert verdict.record_key == "?"
+    assert verdict.record_key == "\\udc00", "never the key of a record, which may hold a question mark"
     assert verdict.raw_text == "?" + "x" * (MAX_RAW_CHARS - 1)
     assert verdict.finish_reason == "?" * 100
     assert len(judge_line(response_line(None, error={"code": 1, "message": "m" * 9999}), MODEL).message) == (
