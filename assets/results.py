@@ -225,7 +225,7 @@ def _raise_api_error(document: Mapping[str, Any]) -> None:
             code, said = error.get("code"), error.get("message")
             raise AnswerError(OutcomeKind.API_ERROR, f"{code}: {said}")
         if error is not None and not isinstance(error, dict):
-            raise AnswerError(OutcomeKind.API_ERROR, str(error))
+            raise AnswerError(OutcomeKind.API_ERROR, str(error).strip() or f"the line has an empty {name}")
 
 
 def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:

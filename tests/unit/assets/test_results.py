@@ -96,6 +96,7 @@ BAD_LINES = [
     ("api_error", response_line(None, status={"code": 13, "message": "internal"}), "13: internal"),
     ("api_error", response_line(None, error={"message": "no code"}), "None: no code"),
     ("api_error", response_line(None, error="gone wrong"), "gone wrong"),
+    ("api_error", response_line(None, error=" "), "the line has an empty error"),
     ("api_error", line(GOOD, error={"code": 503, "message": "late"}), "503: late"),
     ("blocked", response_line({"promptFeedback": {"blockReason": "SAFETY"}}), "the prompt was blocked: SAFETY"),
     (
