@@ -21,6 +21,8 @@ from assets.graph import asset
 MAX_RAW_CHARS = 10_000
 """How much of a failed answer's text is kept in the outcomes."""
 MAX_MESSAGE_CHARS = 500
+MAX_TOKENS = 10**9
+"""No answer has more; a count above is no count. Sums over a batch would not fit into 64 bits, and turn negative."""
 
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 
@@ -51,14 +53,18 @@ class ModelValidator:
         _loads(text)
         try:
             value = self._model.model_validate_json(text)
+            content = value.model_dump_json(by_alias=True, indent=2)
+            is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
         except ValidationError as error:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
         except Exception as error:
-            # Code of the user's own, in a validator of the model. It says nothing of the answer, which is paid for:
-            # no failure is counted, the batch waits until the code is mended.
+            # Code of the user's own, in a validator or a serializer of the model. It says nothing of the answer, which
+            # is paid for: no failure is counted, the batch waits until the code is mended.
             problem = f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS]
             raise SchemaError(f"a validator of {self._model.__name__} failed itself ({problem}); mend it") from error
-        return (value.model_dump_json(by_alias=True, indent=2) + "\n").encode()
+        if not is_finite:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
+        return (content + "\n").encode()
 
 
 class SentSchemaValidator:
@@ -75,6 +81,12 @@ class SentSchemaValidator:
                 return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         except RecursionError:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
+        except OverflowError:
+            # jsonschema divides by multipleOf as a float (seen in 4.26).
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is too large") from None
+        except re.error as error:
+            # pydantic's patterns are Rust's, jsonschema's are Python's: \p{L} is one of the first alone.
+            raise SchemaError(f"a pattern of the schema that was sent cannot be tried ({error}); mend it") from error
         place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
         raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
 
@@ -165,9 +177,9 @@ def judge_line(line: bytes, validator: ResultValidator) -> Verdict:
     except AnswerError as error:
         message = str(error)[:MAX_MESSAGE_CHARS]
         return Verdict(
-            _safe(key), error.kind, _safe(message), finish_reason, usage, _safe(text[:MAX_RAW_CHARS]) or None
+            _safe_key(key), error.kind, _safe(message), finish_reason, usage, _safe(text[:MAX_RAW_CHARS]) or None
         )
-    return Verdict(_safe(key), OutcomeKind.SUCCESS, "", finish_reason, usage)
+    return Verdict(_safe_key(key), OutcomeKind.SUCCESS, "", finish_reason, usage)
 
 
 def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
@@ -191,6 +203,16 @@ def _loads(text: str) -> Any:
     return value
 
 
+def _is_finite(value: Any) -> bool:
+    """Whether no number is infinite or NaN. pydantic reads "inf" and 400 digits as such floats and writes null: the
+    result would have lost them, and not be what the schema says."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
@@ -203,7 +225,7 @@ def _raise_api_error(document: Mapping[str, Any]) -> None:
             code, said = error.get("code"), error.get("message")
             raise AnswerError(OutcomeKind.API_ERROR, f"{code}: {said}")
         if error is not None and not isinstance(error, dict):
-            raise AnswerError(OutcomeKind.API_ERROR, str(error))
+            raise AnswerError(OutcomeKind.API_ERROR, str(error).strip() or f"the line has an empty {name}")
 
 
 def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -247,7 +269,7 @@ def _usage(metadata: Any) -> dict[str, int]:
     if not isinstance(metadata, dict):
         return {}
     found = {column: metadata.get(name, metadata.get(_snake_case(name))) for column, name in USAGE_COLUMNS.items()}
-    return {column: value for column, value in found.items() if type(value) is int and 0 <= value < 2**63}
+    return {column: value for column, value in found.items() if type(value) is int and 0 <= value <= MAX_TOKENS}
 
 
 def _snake_case(name: str) -> str:
@@ -262,6 +284,12 @@ def _text_of(mapping: Mapping[str, Any], *names: str) -> str | None:
 def _safe(text: str) -> str:
     """Text that Parquet can hold: half a Unicode character becomes a question mark."""
     return text.encode(errors="replace").decode()
+
+
+def _safe_key(key: str) -> str:
+    """Half a Unicode character as an escape: with a question mark the key could be that of another record, while no
+    record key holds a backslash."""
+    return key.encode(errors="backslashreplace").decode()
 
 
 def _first_problem(error: ValidationError) -> str:

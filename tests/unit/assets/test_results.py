@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.results import (
     MAX_MESSAGE_CHARS,
     MAX_RAW_CHARS,
+    MAX_TOKENS,
     VERDICT_SCHEMA,
     ModelValidator,
     ResultValidator,
@@ -95,6 +96,7 @@ BAD_LINES = [
     ("api_error", response_line(None, status={"code": 13, "message": "internal"}), "13: internal"),
     ("api_error", response_line(None, error={"message": "no code"}), "None: no code"),
     ("api_error", response_line(None, error="gone wrong"), "gone wrong"),
+    ("api_error", response_line(None, error=" "), "the line has an empty error"),
     ("api_error", line(GOOD, error={"code": 503, "message": "late"}), "503: late"),
     ("blocked", response_line({"promptFeedback": {"blockReason": "SAFETY"}}), "the prompt was blocked: SAFETY"),
     (
@@ -195,20 +197,20 @@ def test_usage_that_is_no_number_is_left_out_and_both_spellings_are_read() -> No
     response = {
         "candidates": [None],
         "usage_metadata": {
-            "prompt_token_count": 5,
+            "prompt_token_count": MAX_TOKENS,
             "candidates_token_count": -1,
             "thoughtsTokenCount": True,
             "cached_content_token_count": "7",
-            "total_token_count": 2**63,
+            "total_token_count": MAX_TOKENS + 1,
         },
     }
-    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": 5}
+    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": MAX_TOKENS}
 
 
 def test_what_is_kept_of_a_failure_is_bounded_and_can_be_written() -> None:
     hostile = line("\ud800" + "x" * 50_000, key="\udc00", error=None, finish="\ud9ff" * 500)
     verdict = judge_line(hostile, MODEL)
-    assert verdict.record_key == "?"
+    assert verdict.record_key == "\\udc00", "never the key of a record, which may hold a question mark"
     assert verdict.raw_text == "?" + "x" * (MAX_RAW_CHARS - 1)
     assert verdict.finish_reason == "?" * 100
     assert len(judge_line(response_line(None, error={"code": 1, "message": "m" * 9999}), MODEL).message) == (
@@ -249,6 +251,47 @@ def test_the_table_has_a_row_for_each_line_with_its_place() -> None:
         {"record_key": None, "kind": None, "line_offset": len(good) + 1, "line_bytes": 7},
     ]
     assert len(batch_results(None, lines=[], validator=MODEL)) == 0
+
+
+@pytest.mark.parametrize("number", ['"inf"', '"NaN"', "9" * 400])
+def test_a_number_that_would_be_written_as_null_is_no_success(number: str) -> None:
+    class Measure(BaseModel):
+        height: float | None = None
+        widths: list[float] = Field(default_factory=list)
+
+    validator = ModelValidator(Measure)
+    for answer in (f'{{"height": {number}}}', f'{{"widths": [1, {number}]}}'):
+        verdict = judge_line(line(answer), validator)
+        assert (verdict.kind, verdict.message) == ("schema_mismatch", "a number of the answer is infinite or none")
+    assert judge_line(line('{"height": null}'), validator).kind is OutcomeKind.SUCCESS
+
+
+def test_a_serializer_that_fails_itself_is_no_failure_of_the_record() -> None:
+    class Deed(BaseModel):
+        year: int
+
+        @field_serializer("year")
+        def look_up(self, year: int) -> int:
+            return {1849: year}[year]
+
+    with pytest.raises(SchemaError, match="Deed failed itself"):
+        ModelValidator(Deed).to_result('{"year": 1850}')
+
+
+def test_a_number_too_large_for_the_sent_schema_is_a_mismatch() -> None:
+    class Measure(BaseModel):
+        height: float = Field(multiple_of=0.5)
+
+    verdict = judge_line(line('{"height": ' + "9" * 400 + "}"), SentSchemaValidator(Measure.model_json_schema()))
+    assert (verdict.kind, verdict.message) == ("schema_mismatch", "a number of the answer is too large")
+
+
+def test_a_pattern_that_python_cannot_try_is_no_failure_of_the_record() -> None:
+    class Name(BaseModel):
+        name: str = Field(pattern=r"^\p{L}+$")
+
+    with pytest.raises(SchemaError, match=r"a pattern of the schema that was sent cannot be tried \(bad escape"):
+        SentSchemaValidator(Name.model_json_schema()).to_result('{"name": "Peñón"}')
 
 
 def test_a_validator_that_fails_itself_is_no_failure_of_the_record() -> None:
