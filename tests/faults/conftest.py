@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.prefect_server import PrefectServer
 from tests.standby import Standby, standing_by
 
 

@@ -1,10 +1,10 @@
-"""One pass at a time, and no harm when that fails: a pass that was stopped for longer than its lease wakes while another
-one has done its work. It must write, post and settle nothing more. Leases carry no fencing token, so this holds only if
-whoever holds one looks at the clock before each write.
+"""One pass at a time, and no harm when that fails: a pass that was stopped for longer than its lease wakes while
+another one has done its work. It must write, post and settle nothing more. Leases carry no fencing token, so this holds
+only if whoever holds one looks at the clock before each write.
 
 The stopped pass is a process of its own, held where it is by SIGSTOP while it waits for an answer. Meanwhile its lease
-runs out and its clocks go on, as they do on a machine that was suspended. Witnesses are the emulator's books, the files,
-and the Variables as Prefect's API gives them.
+runs out and its clocks go on, as they do on a machine that was suspended. Witnesses are the emulator's books, the
+files, and the Variables as Prefect's API gives them.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ STOPPED_SECONDS = 70.0
 """More than a lease lives."""
 ANSWER_SECONDS = 3.0
 """How long the call lasts at which a pass is stopped: enough to notice that it is there."""
-LOST = r"our hold on \w+_quire_pass (is gone|was last renewed 7\d seconds ago), so another process may have it: stopped "
+LOST = (
+    r"our hold on \w+_quire_pass (is gone|was last renewed 7\d seconds ago), so another process may have it: stopped "
+)
 
 Stopped = Callable[..., Any]
 
@@ -65,7 +67,9 @@ async def everything(project: Project) -> dict[str, Any]:
     calls: dict[str, int] = books["requests"]["calls"]
     return {
         "variables": {row["name"]: (row["value"], row["updated"]) for row in rows},
-        "files": {str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files},
+        "files": {
+            str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files
+        },
         "jobs": [(job["name"], job["state"]) for job in books["jobs"]],
         "creates": books["creates"],
         "asked to change": {name: calls.get(name, 0) for name in ("create_batch", "cancel_batch", "delete_batch")},
@@ -111,7 +115,11 @@ async def see_through(project: Project, keys: list[str], *, sends: int = 1) -> N
         assert project.result(key) is not None
     assert set(Counter(each["displayName"] for each in project.gemini.books()["creates"]).values()) == {1}
     variables = await project.variables()
-    assert [variables[name] for name in ("active_batch_ids", "inflight_record_ids", "batch_record_keys")] == [[], [], {}]
+    assert [variables[name] for name in ("active_batch_ids", "inflight_record_ids", "batch_record_keys")] == [
+        [],
+        [],
+        {},
+    ]
     assert project.gemini.existing_files() == []
     assert await held_locks(project) == []
 
@@ -205,9 +213,10 @@ async def test_of_passes_started_together_one_works_one_says_so_and_a_watched_on
     project.gemini.set_rules(jobs=[{"job_seconds": [0, 0]}])
     project.gemini.add_fault("upload_start", delay_seconds=5)
     run = ("run", "--config", str(project.config))
-    place = {"api_url": prefect_server.api_url, "home": prefect_server.home}
-
-    first, second, watched = (standby.quire(*run, *more, **place) for more in ([], [], ["--watch"]))
+    first, second, watched = (
+        standby.quire(*run, *more, api_url=prefect_server.api_url, home=prefect_server.home)
+        for more in ([], [], ["--watch"])
+    )
 
     assert [await each.ended() for each in (first, second, watched)] == [0, 0, 0]
     last_lines = [each.said[-1] for each in (first, second)]

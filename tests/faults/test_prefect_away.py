@@ -1,5 +1,5 @@
-"""Prefect's server away in the middle of a pass: for a moment, for longer, and restarted. The pass goes on, or stops with
-one line; then the next one finishes what it had begun, and nothing is sent or counted twice.
+"""Prefect's server away in the middle of a pass: for a moment, for longer, and restarted. The pass goes on, or stops
+with one line; then the next one finishes what it had begun, and nothing is sent or counted twice.
 """
 
 import asyncio
