@@ -3,10 +3,9 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-
 PART ?= 1/1
 
-.PHONY: setup demo test check crash-matrix ui-test lock
+.PHONY: setup demo test check crash-matrix ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -41,6 +40,11 @@ crash-matrix: setup
 
 ui-test: setup
 	$(BIN)/python -m pytest -m ui
+
+# The laws of the parser of result files once more, with chance and many examples for each: FUZZ_EXAMPLES=5000 for fewer.
+fuzz: setup
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100000) $(BIN)/python -m pytest tests/properties/test_results.py -q \
+		--hypothesis-profile=fuzz --hypothesis-show-statistics
 
 # Adds to the lock what pyproject.toml asks for and it lacks; UPGRADE=--upgrade takes the newest of everything.
 # opencv-python is left out: rapidocr asks for it, but it needs libGL; the headless wheel gives the same module.

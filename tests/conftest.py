@@ -1,5 +1,6 @@
 """Fixtures that tests of several folders share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from tests.project import Project, make_project
 # No deadline: how long an example takes depends on what else the machine does. No chance: a red run can be run again.
 hypothesis.settings.register_profile("quire", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("quire")
+# For `make fuzz`: chance, and as many examples as one has the time for.
+hypothesis.settings.register_profile(
+    "fuzz",
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100000")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 
 __all__ = ["gemini", "shared_emulator"]
 

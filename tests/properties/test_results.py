@@ -1,20 +1,33 @@
-"""A result file is untrusted: whatever bytes it holds, each line gets a verdict that Parquet can hold."""
+"""A result file is untrusted: whatever bytes it holds, each line gets a verdict that Parquet can hold, and each record
+of the batch one outcome. What becomes of each known kind of damage stands in docs/result-files.md. `make fuzz` tries
+these laws with many more examples.
+"""
 
 import io
 import json
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.domain.outcome import OutcomeKind
+from assets.domain.batch import TERMINAL_STATES, JobState
+from assets.domain.outcome import OutcomeKind, kind_without_line
+from assets.outcomes import count_changes, line_problems, output_results, record_outcomes, with_counts
 from assets.results import ModelValidator, SentSchemaValidator, batch_results, judge_line, result_of_line
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock
+from flows.gateways.files import read_lines
 from tests.unit.assets.answers import line
+from tests.unit.assets.tables import NOW, batch_of, facts
 
 MODEL = ModelValidator(PageTranscript)
 SENT = SentSchemaValidator(PageTranscript.model_json_schema())
+KEYS = ("A:b:c:1", "A:b:c:2", "A:b:c:3")
+BATCH = batch_of(KEYS)
+FACTS = facts()
+MAX_LINE_BYTES = 600
+"""Short enough for some of the lines to be cut off."""
 
 texts = st.text(st.characters(), max_size=20)
 """Half characters, too: JSON can hold them."""
@@ -50,7 +63,7 @@ responses = st.fixed_dictionaries(
 objects = st.fixed_dictionaries(
     {},
     optional={
-        "key": maybe(texts),
+        "key": maybe(st.sampled_from(KEYS) | texts),
         "response": maybe(responses),
         "error": maybe(st.fixed_dictionaries({}, optional={"code": wrong, "message": wrong})),
         "status": maybe(st.none()),
@@ -79,6 +92,62 @@ def test_a_success_can_be_written_and_nothing_else_is_called_one(some: bytes) ->
     for validator in (MODEL, SENT):
         if judge_line(some, validator).kind is OutcomeKind.SUCCESS:
             json.loads(result_of_line(some, validator), parse_constant=lambda name: 1 / 0)
+
+
+GOOD = PageTranscript(
+    printed_page_number=None,
+    language="en",
+    continues_previous_page=False,
+    continues_on_next_page=False,
+    headings=[Heading(text="Peñón\u2028", level=1)],
+    blocks=[TextBlock(kind=next(iter(BlockKind)), text="a")],
+).model_dump_json(by_alias=True)
+good_lines = st.sampled_from(KEYS).map(lambda key: line(GOOD, key=key))
+
+
+def _damage(content: bytes, at: int, gone: int, put: bytes) -> bytes:
+    return content[:at] + put + content[at + gone :]
+
+
+damaged_lines = st.builds(_damage, good_lines, st.integers(0, 400), st.integers(0, 20), st.binary(max_size=8))
+repeated_members = st.builds(
+    lambda one, other: b"{" + one[1:-1] + b"," + other[1:],
+    good_lines,
+    objects.map(lambda value: json.dumps(value or {"key": None}).encode()),
+)
+"""The names stand there twice: the last one counts."""
+files = st.one_of(
+    st.binary(max_size=400),
+    st.lists(st.one_of(good_lines, damaged_lines, repeated_members, lines_of_any_kind), max_size=6).map(b"\n".join),
+)
+
+
+@given(content=st.none() | files, state=st.sampled_from(sorted(TERMINAL_STATES)))
+def test_whatever_the_file_each_record_has_one_outcome(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes | None, state: JobState
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-result-file"
+    path.write_bytes(content or b"")
+    for validator in (MODEL, SENT):
+        lines = read_lines(path, max_line_bytes=MAX_LINE_BYTES)
+        judged = batch_results(None, lines=lines, validator=validator) if content is not None else None
+        outcomes = record_outcomes(BATCH, judged, job_state=state, batch_id="batches/b1", facts=FACTS, settled_at=NOW)
+        assert tuple(outcomes["record_key"].to_pylist()) == KEYS
+        named = set(judged["record_key"].to_pylist()) if judged is not None else set()
+        for row in outcomes.to_pylist():
+            assert (row["kind"] != "success") == bool(row["message"]), "a failure says why, a success nothing"
+            assert (row["record_key"] in named) == (row["line_offset"] is not None)
+            assert row["line_offset"] is not None or row["kind"] == kind_without_line(state)
+        for row in output_results(outcomes).to_pylist():
+            at = row["line_offset"]
+            whole = path.read_bytes()[at : at + row["line_bytes"]]
+            assert json.loads(whole)["key"] == row["record_key"]
+            json.loads(result_of_line(whole, validator))
+        committed = with_counts(outcomes, {})
+        pq.write_table(committed, io.BytesIO())
+        assert all(change.after == 1 for change in count_changes(committed))
+        if judged is not None:
+            assert len(line_problems(BATCH, judged)) == len(judged) - len(named & set(KEYS))
 
 
 clean = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
