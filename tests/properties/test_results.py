@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.domain.outcome import OutcomeKind
-from assets.results import ModelValidator, SentSchemaValidator, batch_results, judge_line, result_of_line
+from assets.results import batch_results, judge_line, result_of_line
+from assets.validation import ModelValidator, SentSchemaValidator
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock
 from tests.unit.assets.answers import line
 
@@ -67,7 +68,7 @@ lines_of_any_kind = st.one_of(
 @given(st.lists(lines_of_any_kind, max_size=5))
 def test_no_bytes_raise_and_every_verdict_can_be_written(lines: list[bytes]) -> None:
     for validator in (MODEL, SENT):
-        table = batch_results(None, lines=enumerate(lines), validator=validator)
+        table = batch_results(None, lines=enumerate(lines), keys=["A:b:c:1"], validator=validator)
         file = io.BytesIO()
         pq.write_table(table, file)
         assert pq.read_table(io.BytesIO(file.getvalue())).equals(table)

@@ -10,17 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
-from assets.results import (
-    MAX_MESSAGE_CHARS,
-    MAX_RAW_CHARS,
-    VERDICT_SCHEMA,
-    ModelValidator,
-    ResultValidator,
-    SentSchemaValidator,
-    batch_results,
-    judge_line,
-    result_of_line,
-)
+from assets.results import MAX_RAW_CHARS, MAX_TOKENS, VERDICT_SCHEMA, batch_results, judge_line, result_of_line
+from assets.validation import MAX_MESSAGE_CHARS, ModelValidator, ResultValidator, SentSchemaValidator
 from tests.unit.assets.answers import line, response_line
 
 
@@ -191,24 +182,21 @@ def test_odd_but_good_lines_are_taken(good: bytes) -> None:
     assert Page.model_validate_json(result_of_line(good, MODEL)).number == 4
 
 
-def test_usage_that_is_no_number_is_left_out_and_both_spellings_are_read() -> None:
-    response = {
-        "candidates": [None],
-        "usage_metadata": {
-            "prompt_token_count": 5,
-            "candidates_token_count": -1,
-            "thoughtsTokenCount": True,
-            "cached_content_token_count": "7",
-            "total_token_count": 2**63,
-        },
-    }
-    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": 5}
+def test_both_spellings_of_usage_are_read_and_what_is_not_there_is_left_out() -> None:
+    counts = {"prompt_token_count": 5, "thoughtsTokenCount": 7, "total_token_count": None, "of_another_kind": "x"}
+    response = {"candidates": [None], "usage_metadata": counts}
+    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": 5, "thoughts_tokens": 7}
+
+
+@pytest.mark.parametrize("garbage", [-1, True, "7", 1.5, [], MAX_TOKENS + 1, 2**63, 10**4000])
+def test_usage_with_garbage_in_it_is_not_believed_at_all(garbage: Any) -> None:
+    response = {"candidates": [None], "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": garbage}}
+    assert judge_line(response_line(response), MODEL).usage == {}
 
 
 def test_what_is_kept_of_a_failure_is_bounded_and_can_be_written() -> None:
-    hostile = line("\ud800" + "x" * 50_000, key="\udc00", error=None, finish="\ud9ff" * 500)
+    hostile = line("\ud800" + "x" * 50_000, error=None, finish="\ud9ff" * 500)
     verdict = judge_line(hostile, MODEL)
-    assert verdict.record_key == "?"
     assert verdict.raw_text == "?" + "x" * (MAX_RAW_CHARS - 1)
     assert verdict.finish_reason == "?" * 100
     assert len(judge_line(response_line(None, error={"code": 1, "message": "m" * 9999}), MODEL).message) == (
@@ -242,13 +230,13 @@ def test_however_deep_an_answer_is_it_gets_a_verdict(depth: int) -> None:
 
 def test_the_table_has_a_row_for_each_line_with_its_place() -> None:
     good, bad = line(GOOD), b"no line"
-    table = batch_results(None, lines=[(0, good), (len(good) + 1, bad)], validator=MODEL)
+    table = batch_results(None, lines=[(0, good), (len(good) + 1, bad)], keys=["A:b:c:1"], validator=MODEL)
     assert table.schema == VERDICT_SCHEMA
     assert table.select(["record_key", "kind", "line_offset", "line_bytes"]).to_pylist() == [
         {"record_key": "A:b:c:1", "kind": "success", "line_offset": 0, "line_bytes": len(good)},
         {"record_key": None, "kind": None, "line_offset": len(good) + 1, "line_bytes": 7},
     ]
-    assert len(batch_results(None, lines=[], validator=MODEL)) == 0
+    assert len(batch_results(None, lines=[], keys=[], validator=MODEL)) == 0
 
 
 def test_a_validator_that_fails_itself_is_no_failure_of_the_record() -> None:
