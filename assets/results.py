@@ -1,94 +1,33 @@
-"""How one line of a result file is judged, and what is written for a good one. What becomes of the whole batch stands
-in `outcomes`.
+"""How one line of a result file is judged, and what is written for a good one. Whether the text of an answer fits the
+schema is the matter of `validation`; what becomes of the whole batch stands in `outcomes`.
 
 Everything in a result file is untrusted: a line of any bytes gets a verdict, never an exception.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import jsonschema
 import pyarrow as pa
-from pydantic import BaseModel, ValidationError
 
-from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.graph import asset
+from assets.validation import MAX_MESSAGE_CHARS, AnswerError, ResultValidator, refuse_constant
 
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""A longer line of a result file is not read: no answer to one page comes near it (65,536 tokens are the most that a
+model answers with), and a hostile one takes twenty times its length when it is parsed."""
 MAX_RAW_CHARS = 10_000
 """How much of a failed answer's text is kept in the outcomes."""
-MAX_MESSAGE_CHARS = 500
-MAX_TOKENS = 10**9
-"""No answer has more; a count above is no count. Sums over a batch would not fit into 64 bits, and turn negative."""
+MAX_STRAY_LINES = 1000
+"""How many lines that belong to no record are kept, to be told: a file of nothing else must not fill the memory."""
+MAX_STRAY_KEY_CHARS = 200
+MAX_TOKENS = 10_000_000
+"""No model takes or gives so many in one request: a larger count is garbage."""
 
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
-
-
-class AnswerError(Exception):
-    """An answer that cannot become a result. Attribute: ``kind``; the text says why. Never leaves this module."""
-
-    def __init__(self, kind: OutcomeKind, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class ResultValidator(Protocol):
-    """Judges the text of an answer against the schema that was sent."""
-
-    def to_result(self, text: str) -> bytes:
-        """The bytes of the output result. Raises AnswerError; SchemaError if the schema's own code fails."""
-        ...
-
-
-class ModelValidator:
-    """Judges with the pydantic model itself: the output is exactly the validated model."""
-
-    def __init__(self, model: type[BaseModel]) -> None:
-        self._model = model
-
-    def to_result(self, text: str) -> bytes:
-        _loads(text)
-        try:
-            value = self._model.model_validate_json(text)
-            content = value.model_dump_json(by_alias=True, indent=2)
-            is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
-        except ValidationError as error:
-            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
-        except Exception as error:
-            # Code of the user's own, in a validator or a serializer of the model. It says nothing of the answer, which
-            # is paid for: no failure is counted, the batch waits until the code is mended.
-            problem = f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS]
-            raise SchemaError(f"a validator of {self._model.__name__} failed itself ({problem}); mend it") from error
-        if not is_finite:
-            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
-        return (content + "\n").encode()
-
-
-class SentSchemaValidator:
-    """Judges with the JSON Schema kept in the batch manifest, when the model in the code is another by now."""
-
-    def __init__(self, result_schema: Mapping[str, Any]) -> None:
-        self._validator = jsonschema.Draft202012Validator(dict(result_schema))
-
-    def to_result(self, text: str) -> bytes:
-        value = _loads(text)
-        try:
-            problem = next(self._validator.iter_errors(value), None)
-            if problem is None:
-                return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
-        except RecursionError:
-            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
-        except OverflowError:
-            # jsonschema divides by multipleOf as a float (seen in 4.26).
-            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is too large") from None
-        except re.error as error:
-            # pydantic's patterns are Rust's, jsonschema's are Python's: \p{L} is one of the first alone.
-            raise SchemaError(f"a pattern of the schema that was sent cannot be tried ({error}); mend it") from error
-        place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
-        raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +64,42 @@ VERDICT_SCHEMA = pa.schema(
 )
 
 
+Redact = Callable[[str], str]
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
 @asset()
-def batch_results(batch_requests: None, *, lines: Iterable[tuple[int, bytes]], validator: ResultValidator) -> pa.Table:
+def batch_results(
+    batch_requests: None,
+    *,
+    lines: Iterable[tuple[int, bytes]],
+    keys: Collection[str],
+    validator: ResultValidator,
+    redact: Redact = _as_it_is,
+) -> pa.Table:
     """What Gemini answered: one row for each line of the result file.
 
-    ``lines``: offset in bytes and content. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is
-    no object with a key.
+    ``lines``: offset in bytes and content. ``keys``: the batch's records. ``redact``: takes out of what is kept of a
+    failure what nobody may see. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is no object with
+    a key. Of lines that no record needs (no key, a key of another batch, a second line that is no better) the first
+    MAX_STRAY_LINES are there, so that memory is bounded by the number of records and not by that of lines.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    has_good_line: dict[str, bool] = {}
+    expected, strays = set(keys), 0
     for offset, line in lines:
-        verdict = judge_line(line, validator)
+        verdict = judge_line(line, validator, redact)
+        key, is_good = verdict.record_key, verdict.kind is OutcomeKind.SUCCESS
+        if key in expected and (key not in has_good_line or (is_good and not has_good_line[key])):
+            has_good_line[key] = is_good
+        elif strays == MAX_STRAY_LINES:
+            continue
+        else:
+            strays += 1
+            verdict = _as_stray(verdict, redact, is_known=key in expected)
         rows.append(
             {
                 "record_key": verdict.record_key,
@@ -150,10 +115,22 @@ def batch_results(batch_requests: None, *, lines: Iterable[tuple[int, bytes]], v
     return pa.Table.from_pylist(rows, schema=VERDICT_SCHEMA)
 
 
-def judge_line(line: bytes, validator: ResultValidator) -> Verdict:
-    """The verdict on one line. Never raises for anything that the line holds."""
+def _as_stray(verdict: Verdict, redact: Redact, *, is_known: bool) -> Verdict:
+    """As little as tells whose line it was. A key that is cut ends so that it can be nobody's."""
+    key = verdict.record_key
+    if key is not None and not is_known:
+        key = redact(key)
+        key = key if len(key) <= MAX_STRAY_KEY_CHARS else f"{key[:MAX_STRAY_KEY_CHARS]}…"
+    return replace(verdict, record_key=key, raw_text=None)
+
+
+def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_is) -> Verdict:
+    """The verdict on one line. Never raises for anything that the line holds, but for SchemaError. ``redact``: as for
+    `batch_results`."""
+    if len(line) >= MAX_LINE_BYTES:
+        return Verdict(None, None, f"a line is longer than {MAX_LINE_BYTES:,} bytes")
     try:
-        document = json.loads(line, parse_constant=_refuse_constant)
+        document = json.loads(line, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         return Verdict(None, None, "a line is not JSON")
     if not isinstance(document, dict):
@@ -161,6 +138,9 @@ def judge_line(line: bytes, validator: ResultValidator) -> Verdict:
     key = document.get("key")
     if not isinstance(key, str):
         return Verdict(None, None, "a line has no key")
+    if _safe(key) != key:
+        # No record key holds one, and made safe it could become that of another record.
+        return Verdict(None, None, "a line's key holds half a Unicode character")
     response = document.get("response")
     response = response if isinstance(response, dict) else {}
     usage = _usage(response.get("usageMetadata", response.get("usage_metadata")))
@@ -170,51 +150,22 @@ def judge_line(line: bytes, validator: ResultValidator) -> Verdict:
         _raise_api_error(document)
         candidate = _first_candidate(response)
         finish_reason = _text_of(candidate, "finishReason", "finish_reason")
+        finish_reason = finish_reason and redact(finish_reason)
         text = _answer_text(candidate)
         _raise_unfinished(finish_reason)
         _raise_empty(text)
         validator.to_result(text)
     except AnswerError as error:
-        message = str(error)[:MAX_MESSAGE_CHARS]
-        return Verdict(
-            _safe_key(key), error.kind, _safe(message), finish_reason, usage, _safe(text[:MAX_RAW_CHARS]) or None
-        )
-    return Verdict(_safe_key(key), OutcomeKind.SUCCESS, "", finish_reason, usage)
+        # Redacted first: a secret that is cut in two would not be found any more.
+        message, raw_text = redact(str(error))[:MAX_MESSAGE_CHARS], redact(text)[:MAX_RAW_CHARS]
+        return Verdict(key, error.kind, _safe(message), finish_reason, usage, _safe(raw_text) or None)
+    return Verdict(key, OutcomeKind.SUCCESS, "", finish_reason, usage)
 
 
 def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
     """The output result of a line whose verdict was success. Raises AnswerError if it was not."""
-    document = json.loads(line, parse_constant=_refuse_constant)
+    document = json.loads(line, parse_constant=refuse_constant)
     return validator.to_result(_answer_text(_first_candidate(document["response"])))
-
-
-def _loads(text: str) -> Any:
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        # A lone surrogate can be written as an escape but is no Unicode text: no file could hold it. Nor could it hold
-        # 1e400, which Python reads as infinite.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        raise AnswerError(OutcomeKind.NOT_JSON, "the answer holds half a Unicode character") from None
-    except RecursionError:
-        raise AnswerError(OutcomeKind.NOT_JSON, "the answer is nested too deeply") from None
-    except ValueError as error:
-        raise AnswerError(OutcomeKind.NOT_JSON, f"the answer is not JSON: {error}") from None
-    return value
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether no number is infinite or NaN. pydantic reads "inf" and 400 digits as such floats and writes null: the
-    result would have lost them, and not be what the schema says."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _raise_api_error(document: Mapping[str, Any]) -> None:
@@ -222,10 +173,17 @@ def _raise_api_error(document: Mapping[str, Any]) -> None:
         error = document.get(name)
         # A google.rpc.Status with the code 0 is OK, and JSON leaves out what is 0.
         if isinstance(error, dict) and error and error.get("code", -1) != 0:
-            code, said = error.get("code"), error.get("message")
-            raise AnswerError(OutcomeKind.API_ERROR, f"{code}: {said}")
+            raise AnswerError(OutcomeKind.API_ERROR, f"{_said(error.get('code'))}: {_said(error.get('message'))}")
         if error is not None and not isinstance(error, dict):
-            raise AnswerError(OutcomeKind.API_ERROR, str(error).strip() or f"the line has an empty {name}")
+            raise AnswerError(OutcomeKind.API_ERROR, _said(error).strip() or f"the line has an empty {name}")
+
+
+def _said(value: Any) -> str:
+    """What should be a text or a number, and may be anything."""
+    try:
+        return str(value)
+    except (RecursionError, ValueError):
+        return "an error that cannot be shown"
 
 
 def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -266,10 +224,14 @@ def _answer_text(candidate: Mapping[str, Any]) -> str:
 
 
 def _usage(metadata: Any) -> dict[str, int]:
+    """The counts that are there. If one is garbage none is believed: what the answer has cost is not known then, and
+    caps take it for the most that it can have cost."""
     if not isinstance(metadata, dict):
         return {}
     found = {column: metadata.get(name, metadata.get(_snake_case(name))) for column, name in USAGE_COLUMNS.items()}
-    return {column: value for column, value in found.items() if type(value) is int and 0 <= value <= MAX_TOKENS}
+    there = {column: value for column, value in found.items() if value is not None}
+    is_good = all(type(value) is int and 0 <= value <= MAX_TOKENS for value in there.values())
+    return there if is_good else {}
 
 
 def _snake_case(name: str) -> str:
@@ -278,23 +240,9 @@ def _snake_case(name: str) -> str:
 
 
 def _text_of(mapping: Mapping[str, Any], *names: str) -> str | None:
-    return next((_safe(value)[:100] for name in names if isinstance(value := mapping.get(name), str)), None)
+    return next((_safe(value[:100]) for name in names if isinstance(value := mapping.get(name), str)), None)
 
 
 def _safe(text: str) -> str:
     """Text that Parquet can hold: half a Unicode character becomes a question mark."""
     return text.encode(errors="replace").decode()
-
-
-def _safe_key(key: str) -> str:
-    """Half a Unicode character as an escape: with a question mark the key could be that of another record, while no
-    record key holds a backslash."""
-    return key.encode(errors="backslashreplace").decode()
-
-
-def _first_problem(error: ValidationError) -> str:
-    """Where and what, without the value: that is untrusted and stands in raw_text."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(step) for step in first["loc"]) or "the answer"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}{more}"

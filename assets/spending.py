@@ -46,9 +46,13 @@ SUBMISSIONS_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md."""
 
-_PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED})
-"""Nothing says what these cost: a job that succeeded may have answered what it did not write down, one that was
-cancelled may have answered before. Caps count them with the most that they can cost."""
+_PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED}) | (
+    ANSWERED_WELL | {OutcomeKind.BLOCKED, OutcomeKind.CUT_SHORT, OutcomeKind.EMPTY}
+    | {OutcomeKind.NOT_JSON, OutcomeKind.SCHEMA_MISMATCH}
+)  # fmt: skip
+"""Where no usage says what these cost, nothing does: a job that succeeded may have answered what it did not write down,
+one that was cancelled may have answered before, and an answer without a usage that can be believed was paid for all the
+same. Caps count them with the most that they can cost."""
 
 
 def submission_row(

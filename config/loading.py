@@ -23,6 +23,10 @@ from pydantic_core import ErrorDetails
 
 from assets.domain.errors import ConfigError
 
+MAX_FILE_BYTES = 1_000_000
+"""A configuration is a page or two."""
+MAX_VALUES = 10_000
+"""The most values of a configuration, aliases (``*name``) unfolded: a few lines of them can mean billions."""
 PREFIX = "QUIRE__"
 NESTING = "__"
 KEY_VARIABLE = "GEMINI_API_KEY"
@@ -66,6 +70,26 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own way
 
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            self._count_values(node, {})
+        return node
+
+    def _count_values(self, node: yaml.Node, known: dict[int, int | None]) -> int:
+        """How many values ``node`` means; each node is looked into once, however often an alias names it. ``known``: id
+        of a node -> its values, None while it is counted."""
+        if id(node) not in known:
+            known[id(node)] = None
+            below = node.value if isinstance(node, yaml.CollectionNode) else []
+            pairs = (each if isinstance(each, tuple) else (each,) for each in below)
+            known[id(node)] = 1 + sum(self._count_values(each, known) for pair in pairs for each in pair)
+        values = known[id(node)]
+        if values is None or values > MAX_VALUES:
+            problem = "an alias stands within what it names" if values is None else f"more than {MAX_VALUES:,} values"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return values
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[object, int] = {}
         for key_node, _ in node.value:
@@ -97,6 +121,8 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: Path) -> Tree:
     """The mapping in the file; an empty file is an empty mapping. Raises ConfigError, with the line if there is one."""
     try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"it has more than {MAX_FILE_BYTES:,} bytes; is it a configuration?", source=str(path))
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError("there is no such file; give one with --config or QUIRE_CONFIG", source=str(path)) from None
@@ -112,6 +138,11 @@ def read_yaml(path: Path) -> Tree:
         raise ConfigError(f"{place}not good YAML: {error.problem or error.context}", source=str(path)) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"not good YAML: {' '.join(str(error).split())}", source=str(path)) from None
+    except RecursionError:
+        raise ConfigError("not good YAML: it is nested too deeply", source=str(path)) from None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        # PyYAML's own, of a tag that does not fit its value (!!int abc), or a number of thousands of digits.
+        raise ConfigError(f"not good YAML: a value makes no sense ({type(error).__name__})", source=str(path)) from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -144,7 +175,7 @@ def read_environment(model: type[BaseModel], environ: Mapping[str, str]) -> Over
             continue
         try:
             value = _value(environ[name], annotation)
-        except ValueError:
+        except (ValueError, RecursionError):
             found.problems.append(Problem('must be JSON, like ["AL", "CA"] or {"start": 1}', key, name))
             continue
         merge_at(found.tree, parts, value)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from assets.domain.errors import QuireError
+from flows.terminal import printable, printable_lines
 
 BUSY = "another pass is running; nothing to do here"
 
@@ -49,12 +50,12 @@ def main() -> None:
     try:
         app()
     except QuireError as error:
-        print(f"quire: {error}", file=sys.stderr)  # noqa: T201 - the terminal is where this is said
+        print(f"quire: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the terminal is where this is said
         sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"quire: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"quire: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 
@@ -255,8 +256,8 @@ def demo(
 
 
 def say(text: str) -> None:
-    """To the terminal."""
-    typer.echo(text)
+    """To the terminal. Names and words of others are in it."""
+    typer.echo(printable_lines(text))
 
 
 def _wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:

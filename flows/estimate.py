@@ -5,7 +5,6 @@ What a batch weighs when it is cut stands in `weighing`; the rules of counting i
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from flows.derived import submissions_table
 from flows.gateways.storage import Storage
 from flows.protocol.claiming import facts_of
 from flows.status import read_ledger_or_files, state_table
+from flows.terminal import printable_json
 from flows.weighing import rates_of, read_caps, read_spent, tariff_of
 from flows.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 
@@ -157,7 +157,7 @@ def _prompt_tokens(template: RequestTemplate, left: pa.Table) -> float:
 
 
 async def estimate_json(config: str | None) -> str:
-    return json.dumps((await read_estimate(config)).as_json(), ensure_ascii=False, indent=2)
+    return printable_json((await read_estimate(config)).as_json())
 
 
 async def estimate_text(config: str | None) -> str:

@@ -8,16 +8,24 @@ from typing import Any
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-Logger = logging.Logger | LoggerAdapter[Any]
+from flows.terminal import printable
 
 
-def logger() -> Logger:
+class PrintableLogger(LoggerAdapter[Any]):
+    """Whatever stands in a line, a terminal prints it and obeys none of it."""
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        safe = (each if isinstance(each, int | float) else printable(str(each)) for each in args)
+        super().log(level, msg, *safe, **kwargs)
+
+
+def logger() -> PrintableLogger:
     """The logger of the current run. What a line a page would be is for DEBUG only: Prefect's log API takes each line
     as a row of its database."""
     try:
-        return get_run_logger()
+        return PrintableLogger(get_run_logger())
     except MissingContextError:
-        return logging.getLogger("quire")
+        return PrintableLogger(logging.getLogger("quire"))
 
 
 MAX_LINES = 20

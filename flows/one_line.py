@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect.states import Completed, Failed
 
 from assets.domain.errors import PassBusyError, QuireError
+from flows.terminal import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +28,6 @@ def one_line(flow_function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, 
         except PassBusyError as busy:
             return cast(R, Completed(name="Skipped", message=str(busy), data=None))
         except QuireError as error:
-            return cast(R, Failed(message=str(error), data=cast(Any, error)))
+            return cast(R, Failed(message=printable(str(error)), data=cast(Any, error)))
 
     return run

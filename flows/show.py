@@ -1,6 +1,5 @@
 """What the commands that read, and the operator's commands, say in the terminal."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from assets.candidates import RecordState
@@ -13,6 +12,7 @@ from flows.passes import OperatorsLease, Pass, ensure_home
 from flows.protocol.breaking import breaker_reason, reset_breaker
 from flows.scan import scan
 from flows.status import Status, collect_status
+from flows.terminal import printable_json
 from flows.wiring import config_path, make_storage, open_ledger, open_services, utc_now
 
 MAX_LISTED = 50
@@ -32,7 +32,7 @@ async def _read_status(config: str | None) -> tuple[Status, Storage]:
 
 
 async def status_json(config: str | None) -> str:
-    return json.dumps((await read_status(config)).as_json(), ensure_ascii=False, indent=2)
+    return printable_json((await read_status(config)).as_json())
 
 
 async def scan_text(config: str | None) -> str:

@@ -22,6 +22,9 @@ from assets.domain.ledger import (
 from assets.domain.ledger_codec import REFERENCE_PREFIX, is_reference
 from assets.domain.record import decode_range
 
+MAX_COUNTED_RECORDS = 1_000_000
+"""Counts of more records than this are not believed: a few ranges typed into a Variable could fill the memory."""
+
 
 def empty_ledger(prefix: str = "") -> Ledger:
     return parse_ledger({f"{prefix}{name}": value for name, value in EMPTY_VALUES.items()}, prefix=prefix)
@@ -42,9 +45,10 @@ def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count:
                 "it is missing, though this collection is in use",
                 way_out=f"create it as {empty} if you know that nothing belongs there, otherwise {WAY_BACK}",
             )
-    count_pages = {
-        number: _parse_counts(name, values[name], field_count) for number, name in sorted(pages[COUNTS].items())
-    }
+    count_pages: dict[int, dict[str, int]] = {}
+    for number, name in sorted(pages[COUNTS].items()):
+        room = MAX_COUNTED_RECORDS - sum(map(len, count_pages.values()))
+        count_pages[number] = _parse_counts(name, values[name], field_count, room)
     _check_pages_agree(count_pages, pages[COUNTS])
     records: dict[str, tuple[str, ...]] = {}
     for name in pages[RECORDS].values():
@@ -71,7 +75,8 @@ def _page_numbers(values: Mapping[str, object], prefix: str, base: str) -> dict[
     return dict(sorted(found.items()))
 
 
-def _parse_counts(variable: str, value: object, field_count: int | None) -> dict[str, int]:
+def _parse_counts(variable: str, value: object, field_count: int | None, room: int) -> dict[str, int]:
+    """``room``: how many records it may name."""
     way_out = "correct it or delete the entry"
     if not isinstance(value, dict):
         raise LedgerError(
@@ -88,6 +93,9 @@ def _parse_counts(variable: str, value: object, field_count: int | None) -> dict
             if page.setdefault(key, count) != count:
                 problem = f"{key} stands there twice, with the counts {page[key]} and {count}"
                 raise LedgerError(variable, problem, entry=entry, way_out="delete one of the two")
+        if len(page) > room:
+            problem = f"with it there are counts of more than {MAX_COUNTED_RECORDS:,} records"
+            raise LedgerError(variable, problem, entry=entry, way_out="delete what no record of this collection bears")
     return page
 
 

@@ -188,6 +188,9 @@ class GoogleGemini:
         except GeminiAccessError as error:
             await self._tell_missing_from_forbidden(error)
 
+    def redacted(self, text: str) -> str:
+        return self._translate.redacted(text)
+
     async def close(self) -> None:
         await self._client.aio.aclose()
         self._client.close()

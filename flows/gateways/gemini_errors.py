@@ -103,6 +103,10 @@ class Translator:
             )
         return plain
 
+    def redacted(self, text: str) -> str:
+        """Without the key."""
+        return text.replace(self._api_key, "[API key]")
+
     def _said(self, error: Exception) -> str:
         """What the error says, in one line of bounded length, without the key."""
         if isinstance(error, errors.APIError):
@@ -113,7 +117,9 @@ class Translator:
             text = f"an answer that makes no sense ({type(error).__name__}: {error})"
         else:
             text = str(error) or type(error).__name__
-        text = " ".join(text.replace(self._api_key, "[API key]").split()).rstrip(".")
+        # Of a service, or of whatever stands between: it is shown in terminals.
+        one_line = " ".join(self.redacted(text).split()).rstrip(".")
+        text = "".join(each if each.isprintable() else "?" for each in one_line)
         return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
 
 

@@ -40,7 +40,8 @@ def to_remote_file(file: types.File) -> RemoteFile:
 def to_remote_job(job: types.BatchJob) -> RemoteJob:
     if not job.name:
         raise ValueError("a job without a name")
-    raw_state = str(job.state.value) if job.state else ""
+    # Whatever it is, it is told to people.
+    raw_state = re.sub(r"[^A-Za-z0-9_]", "?", str(job.state.value)[:100]) if job.state else ""
     return RemoteJob(
         name=job.name,
         display_name=job.display_name or "",

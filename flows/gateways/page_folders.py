@@ -20,6 +20,8 @@ from typing import Any
 from flows.gateways.files import SOURCE_MARKER, TEMPORARY_PREFIX, replace_file, sync_folder
 from flows.gateways.pdf_worker import Note, RenderSettings
 
+MAX_PAGES = 1_000_000
+"""No PDF has more pages; a marker that says so was not written here."""
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"pdf-[0-9a-f]{16}")
 OWN_IMAGES = "the folder already holds images of its own"
 
@@ -84,12 +86,20 @@ def read_marker(folder: Path, names: set[str] | None) -> Marker | None:
     try:
         said: dict[str, Any] = json.loads((folder / SOURCE_MARKER).read_text(encoding="utf-8"))
         notes = tuple(Note(**note) for note in said.pop("notes"))
-        return Marker(render=RenderSettings(**said.pop("render")), notes=notes, **said)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _checked(Marker(render=RenderSettings(**said.pop("render")), notes=notes, **said))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FolderProblemError(
             f"the file {SOURCE_MARKER} in the folder of its images cannot be read; delete that folder, and they are "
             "made anew"
         ) from None
+
+
+def _checked(marker: Marker) -> Marker:
+    """Raises ValueError unless the values are of their types, and no more pages are told of than there can be."""
+    notes = all(isinstance(note.reason, str) and type(note.page) in (int, type(None)) for note in marker.notes)
+    if not (notes and isinstance(marker.source, str) and type(marker.pages) is int and marker.pages <= MAX_PAGES):
+        raise ValueError("not the marker of a PDF")
+    return marker
 
 
 def make_temporary(folder: Path) -> Path:

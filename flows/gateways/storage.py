@@ -20,16 +20,15 @@ from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
+from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.decisions import Decisions, read_json
 from flows.gateways.files import create_file, read_lines, replace_file, replace_text
-from flows.gateways.trees import walk_results
+from flows.gateways.trees import check_inside, walk_results
 from flows.gateways.upload_marks import UploadMarks
 
 SHORT_HASH_CHARS = 12
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
-MAX_LINE_BYTES = 64 * 1024 * 1024
-"""No answer to one page is longer; a longer line of a result file is judged by its beginning, which is no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +222,12 @@ class Storage(Decisions):
     # --- results
 
     def result_path(self, record_key: str) -> Path:
-        """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key."""
+        """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key, ManifestError
+        where a symbolic link leads out of the output results: nothing is read, written or deleted through it."""
         key = parse_key(record_key, field_count=len(self.document_fields))
-        return self.output_results.joinpath(*key.fields) / f"{key.page}.json"
+        path = self.output_results.joinpath(*key.fields) / f"{key.page}.json"
+        check_inside(path, self.output_results)
+        return path
 
     def read_result(self, record_key: str) -> bytes | None:
         """The bytes of an output result, or None if there is none (an empty file is none)."""
@@ -276,7 +278,7 @@ class StoredResults(Mapping[str, Mapping[str, Any]]):
             raise KeyError(record_key)
         try:
             document = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ManifestError(self._storage.result_path(record_key), f"is no JSON ({error}); delete it") from None
         if not isinstance(document, dict):
             raise ManifestError(self._storage.result_path(record_key), "is no JSON object; delete it")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assets.domain.errors import ImageError, RecordKeyError
+from assets.domain.errors import ImageError, ManifestError, RecordKeyError
 from assets.domain.record import MAX_PAGE, check_field, parse_page
 from assets.sources import ImageHeader, PageImage, SourceProblem, join_key
 from flows.gateways.files import SOURCE_MARKER
@@ -90,13 +90,16 @@ def walk_results(folder: Path, *, depth: int) -> list[str]:
     """Record keys that have a non-empty ``{page}.json`` under ``folder``: the records that are done.
 
     What no record key can name (a folder of somebody's, ``004.json``) is passed over. A result lies under its
-    fields' names in NFC and nowhere else: that is where it is looked for when it is needed.
+    fields' names in NFC and nowhere else: that is where it is looked for when it is needed. Raises ManifestError for a
+    symbolic link that leads out of ``folder``: before anything is sent of which the answer could not be written.
     """
     keys: list[str] = []
-    for fields, directory in _documents(folder, depth, [], folder, in_nfc=True):
+    for fields, directory in _documents(folder, depth, [], folder, in_nfc=True, links_stay_inside=True):
         document = ":".join(fields)
         for entry in _entries(directory, [], folder):
             page, dot, suffix = entry.name.partition(".")
+            if entry.is_symlink():
+                check_inside(Path(entry.path), folder)
             if dot and suffix == "json" and _is_canonical(page) and _has_bytes(entry):
                 keys.append(f"{document}:{page}")
     return keys
@@ -120,16 +123,37 @@ def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], lis
     return allowed, problems
 
 
+def check_inside(path: Path, folder: Path) -> None:
+    """Raise ManifestError if ``path`` leads out of ``folder`` by a symbolic link; ``folder`` itself may be one."""
+    real, top = os.path.realpath(path), os.path.realpath(folder)
+    if not real.startswith(os.path.join(top, "")):  # noqa: PTH118 - for each result of a batch
+        raise ManifestError(path, f"a symbolic link leads out of {folder} here; put a folder or a file in its place")
+
+
 def _documents(
-    folder: Path, depth: int, problems: list[SourceProblem], root: Path, *, in_nfc: bool = False
+    folder: Path,
+    depth: int,
+    problems: list[SourceProblem],
+    root: Path,
+    *,
+    in_nfc: bool = False,
+    links_stay_inside: bool = False,
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """(fields, path) of every folder ``depth`` levels down. ``in_nfc``: the path is made of the fields, whatever the
-    coding in which the file system tells its names; what is not there under that path is not found."""
-    yield from _descend(os.fspath(folder), depth, (), problems, root, in_nfc)
+    coding in which the file system tells its names; what is not there under that path is not found.
+    ``links_stay_inside``: raise ManifestError for a link to a folder elsewhere."""
+    inside = folder if links_stay_inside else None
+    yield from _descend(os.fspath(folder), depth, (), problems, root, in_nfc, inside)
 
 
 def _descend(
-    directory: str, depth: int, fields: tuple[str, ...], problems: list[SourceProblem], root: Path, in_nfc: bool
+    directory: str,
+    depth: int,
+    fields: tuple[str, ...],
+    problems: list[SourceProblem],
+    root: Path,
+    in_nfc: bool,
+    inside: Path | None,
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     if depth == 0:
         yield fields, directory
@@ -149,8 +173,10 @@ def _descend(
             problems.append(SourceProblem(place, "the same name as another folder, but for how its letters are coded"))
             continue
         seen.add(field)
+        if inside is not None and entry.is_symlink():
+            check_inside(Path(entry.path), inside)
         below = os.path.join(directory, field) if in_nfc else entry.path  # noqa: PTH118 - a walk of a million files
-        yield from _descend(below, depth - 1, (*fields, field), problems, root, in_nfc)
+        yield from _descend(below, depth - 1, (*fields, field), problems, root, in_nfc, inside)
 
 
 def _entries(directory: str, problems: list[SourceProblem], root: Path) -> list[os.DirEntry[str]]:

@@ -15,7 +15,8 @@ from assets.domain.schema import schema_hash
 from assets.outcomes import line_problems, with_superseded
 from assets.planning import SubmissionFacts
 from assets.reports import totals
-from assets.results import ModelValidator, ResultValidator, SentSchemaValidator, result_of_line
+from assets.results import result_of_line
+from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.logs import logger, warn_of_each
 from flows.passes import Pass
 from flows.protocol.closing import close, has_failed_before
@@ -72,9 +73,12 @@ async def judged_lines(p: Pass, submission_id: str, job: RemoteJob) -> AsyncIter
         judged = None
         if job.result_file is not None:
             await _download(p, job.result_file, path)
-            judged = await _judge(p, submission_id, path, validator)
-            for problem in line_problems(batch_manifest, judged)[:MAX_LINE_WARNINGS]:
+            judged = await _judge(p, batch_manifest, submission_id, path, validator)
+            problems = line_problems(batch_manifest, judged)
+            for problem in problems[:MAX_LINE_WARNINGS]:
                 logger().warning("%s: %s", job.name, problem)
+            if len(problems) > MAX_LINE_WARNINGS:
+                logger().warning("%s: %d or more lines belong to no record", job.name, len(problems))
         yield Answers(batch_manifest, facts, judged, path, validator)
     finally:
         path.unlink(missing_ok=True)
@@ -100,7 +104,9 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
     p.lease.check()
 
 
-async def _judge(p: Pass, submission_id: str, path: Path, validator: ResultValidator) -> pa.Table:
+async def _judge(
+    p: Pass, batch_manifest: pa.Table, submission_id: str, path: Path, validator: ResultValidator
+) -> pa.Table:
     async def tell(table: pa.Table) -> dict[str, int]:
         return {"lines": len(table)}
 
@@ -108,7 +114,9 @@ async def _judge(p: Pass, submission_id: str, path: Path, validator: ResultValid
         "batch_results",
         None,
         lines=p.services.storage.result_lines(path),
+        keys=batch_manifest["record_key"].to_pylist(),
         validator=validator,
+        redact=p.services.gemini.redacted,
         write=tell,
         about=submission_id,
     )

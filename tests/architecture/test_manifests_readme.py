@@ -12,9 +12,10 @@ from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from assets.provenance import RESULTS_SCHEMA
-from assets.results import MAX_MESSAGE_CHARS, MAX_RAW_CHARS
+from assets.results import MAX_RAW_CHARS
 from assets.sources import LEFT_OUT_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
+from assets.validation import MAX_MESSAGE_CHARS
 from config.settings import Settings
 
 TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")

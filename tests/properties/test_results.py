@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from assets.domain.batch import TERMINAL_STATES, JobState
 from assets.domain.outcome import OutcomeKind, kind_without_line
 from assets.outcomes import count_changes, line_problems, output_results, record_outcomes, with_counts
-from assets.results import ModelValidator, SentSchemaValidator, batch_results, judge_line, result_of_line
+from assets.results import batch_results, judge_line, result_of_line
+from assets.validation import ModelValidator, SentSchemaValidator
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock
 from flows.gateways.files import read_lines
 from tests.unit.assets.answers import line
@@ -80,7 +81,7 @@ lines_of_any_kind = st.one_of(
 @given(st.lists(lines_of_any_kind, max_size=5))
 def test_no_bytes_raise_and_every_verdict_can_be_written(lines: list[bytes]) -> None:
     for validator in (MODEL, SENT):
-        table = batch_results(None, lines=enumerate(lines), validator=validator)
+        table = batch_results(None, lines=enumerate(lines), keys=KEYS, validator=validator)
         file = io.BytesIO()
         pq.write_table(table, file)
         assert pq.read_table(io.BytesIO(file.getvalue())).equals(table)
@@ -130,7 +131,7 @@ def test_whatever_the_file_each_record_has_one_outcome(
     path.write_bytes(content or b"")
     for validator in (MODEL, SENT):
         lines = read_lines(path, max_line_bytes=MAX_LINE_BYTES)
-        judged = batch_results(None, lines=lines, validator=validator) if content is not None else None
+        judged = batch_results(None, lines=lines, keys=KEYS, validator=validator) if content is not None else None
         outcomes = record_outcomes(BATCH, judged, job_state=state, batch_id="batches/b1", facts=FACTS, settled_at=NOW)
         assert tuple(outcomes["record_key"].to_pylist()) == KEYS
         named = set(judged["record_key"].to_pylist()) if judged is not None else set()

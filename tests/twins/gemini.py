@@ -125,6 +125,9 @@ class InMemoryGemini:
         id_in(name, BATCH_ID_PREFIX)
         self._run("delete_job", lambda: self._jobs.pop(name, None))
 
+    def redacted(self, text: str) -> str:
+        return text
+
     async def close(self) -> None:
         pass
 

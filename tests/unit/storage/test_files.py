@@ -96,12 +96,13 @@ def test_lines_end_at_a_newline_byte_and_at_nothing_else(tmp_path: Path) -> None
 
 def test_a_line_that_is_too_long_comes_cut_off_and_the_next_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "lines"
-    path.write_bytes(b"x" * 35 + b"\nnext\n" + b"y" * 10 + b"\n" + b"z" * 31)
+    path.write_bytes(b"x" * 35 + b"\nnext\n" + b"y" * 10 + b"\n" + b" " * 25 + b"{}\n" + b"z" * 31)
     assert list(read_lines(path, max_line_bytes=10)) == [
         (0, b"x" * 10),
         (36, b"next"),
         (41, b"y" * 10),
-        (52, b"z" * 10),
+        (52, b" " * 10),
+        (80, b"z" * 10),
     ]
 
 
@@ -118,13 +119,10 @@ def test_lines_of_any_bytes_are_found_where_they_stand(
     path = tmp_path_factory.mktemp("lines", numbered=True) / "f"
     path.write_bytes(content)
     found = list(read_lines(path, max_line_bytes=limit))
-    whole = [line for line in content.split(b"\n") if line[:limit].strip()]
-    assert [line for _, line in found] == [_cut(line, limit) for line in whole]
+    lines = content.split(b"\n")
+    expected = [line.rstrip(b"\r") if len(line) < limit else line[:limit] for line in lines]
+    assert [line for _, line in found] == [line for line in expected if line.strip() or len(line) == limit]
     assert all(content[offset : offset + len(line)] == line for offset, line in found)
-
-
-def _cut(line: bytes, limit: int) -> bytes:
-    return line[:limit].rstrip(b"\r\n")
 
 
 def _write(path: Path, content: bytes) -> None:

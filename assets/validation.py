@@ -1,0 +1,137 @@
+"""Whether the text of an answer fits the schema that was sent: by the pydantic model, or by the JSON Schema that a
+batch manifest keeps. The line around it is the matter of `results`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import jsonschema
+from pydantic import BaseModel, ValidationError
+
+from assets.domain.errors import SchemaError
+from assets.domain.outcome import OutcomeKind
+
+MAX_MESSAGE_CHARS = 500
+
+
+class AnswerError(Exception):
+    """An answer that cannot become a result. Attribute: ``kind``; the text says why. It ends in `results`."""
+
+    def __init__(self, kind: OutcomeKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ResultValidator(Protocol):
+    """Judges the text of an answer against the schema that was sent."""
+
+    def to_result(self, text: str) -> bytes:
+        """The bytes of the output result. Raises AnswerError; SchemaError if the schema's own code fails."""
+        ...
+
+
+class ModelValidator:
+    """Judges with the pydantic model itself: the output is exactly the validated model."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+
+    def to_result(self, text: str) -> bytes:
+        _loads(text)
+        try:
+            value = self._model.model_validate_json(text)
+        except ValidationError as error:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
+        except RecursionError:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
+        except Exception as error:
+            # Code of the user's own, in a validator of the model. It says nothing of the answer, which is paid for:
+            # no failure is counted, the batch waits until the code is mended.
+            raise SchemaError(self._own_failure("validator", error)) from error
+        try:
+            content = value.model_dump_json(by_alias=True, indent=2)
+            is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
+        except Exception as error:
+            raise SchemaError(self._own_failure("serializer", error)) from error
+        if not is_finite:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
+        return (content + "\n").encode()
+
+    def _own_failure(self, what: str, error: Exception) -> str:
+        problem = f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS]
+        return f"a {what} of {self._model.__name__} failed itself ({problem}); mend it"
+
+
+class SentSchemaValidator:
+    """Judges with the JSON Schema kept in the batch manifest, when the model in the code is another by now."""
+
+    def __init__(self, result_schema: Mapping[str, Any]) -> None:
+        self._validator = _SchemaValidator(dict(result_schema))
+
+    def to_result(self, text: str) -> bytes:
+        value = _loads(text)
+        try:
+            problem = next(self._validator.iter_errors(value), None)
+            if problem is None:
+                return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+        except RecursionError:
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
+        except OverflowError:
+            # An integer of thousands of digits, where the schema compares with a fraction.
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer holds a number that is too large") from None
+        place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
+        raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
+
+
+def _python_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterable[Any]:
+    """The keyword ``pattern``. Pydantic's regular expressions are Rust's, and not each of them is one of Python's: with
+    such a one nothing can be said against a text any more, and the answer is paid for."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return
+    yield from jsonschema.Draft202012Validator.VALIDATORS["pattern"](validator, pattern, instance, schema) or ()
+
+
+_SchemaValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]  # its stubs lack the types
+    jsonschema.Draft202012Validator, {"pattern": _python_pattern}
+)
+
+
+def refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _loads(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+        # A lone surrogate can be written as an escape but is no Unicode text: no file could hold it. Nor could it hold
+        # 1e400, which Python reads as infinite.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise AnswerError(OutcomeKind.NOT_JSON, "the answer holds half a Unicode character") from None
+    except RecursionError:
+        raise AnswerError(OutcomeKind.NOT_JSON, "the answer is nested too deeply") from None
+    except ValueError as error:
+        raise AnswerError(OutcomeKind.NOT_JSON, f"the answer is not JSON: {error}") from None
+    return value
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no number is infinite or NaN. pydantic reads "inf" and 400 digits as such floats and writes null: the
+    result would have lost them, and not be what the schema says."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Where and what, without the value: that is untrusted and stands in raw_text."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(step) for step in first["loc"]) or "the answer"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{place}: {first['msg']}{more}"
