@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 
 import pyarrow as pa
-from prefect.artifacts import acreate_markdown_artifact
 
 from assets.domain.batch import SubmissionEvent, SubmissionState, transition
 from assets.domain.errors import GeminiError
@@ -132,9 +131,9 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         max_retries=settings.execution.max_retries,
         cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),
     )
-    await acreate_markdown_artifact(
-        markdown=markdown,
-        key=f"{settings.collection.replace('_', '-')}-batch-report".lstrip("-"),
+    await p.services.mirror.publish(
+        "batch-report",
+        markdown,
         description=f"Submission {submission_id}: "
         + ", ".join(f"{count} {kind}" for kind, count in totals(committed).items()),
     )

@@ -16,7 +16,6 @@ from assets.results import ModelValidator, ResultValidator, SentSchemaValidator,
 from flows.logs import logger, warn_of_each
 from flows.passes import Pass
 from flows.protocol.closing import close, has_failed_before
-from flows.retries import retried
 
 MAX_LINE_WARNINGS = 20
 
@@ -71,7 +70,7 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
     async def download() -> int:
         return await p.services.gemini.download(file_name, path)
 
-    await retried(p.services.settings, "download_results", download)
+    await p.services.mirror.retried("download_results", download)
 
 
 async def _judge(p: Pass, submission_id: str, path: Path, validator: ResultValidator) -> pa.Table:
