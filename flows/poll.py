@@ -16,7 +16,7 @@ from flows.derived import refresh_derived
 from flows.logs import logger
 from flows.one_line import one_line
 from flows.passes import Pass, open_pass
-from flows.protocol.active import ActiveSubmission, Standing, check_known, resolve, views
+from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import close, close_uniformly, refresh_views
 from flows.protocol.settlement import settle
@@ -57,6 +57,8 @@ async def poll_batches(p: Pass) -> PollReport:
     if standing.strays:
         await _welcome_strays(p, standing)
         standing = resolve(p.services.storage, await p.services.ledger.read())
+    elif not are_current(p.services.storage, ledger, standing):
+        await refresh_views(p)
     if standing.active:
         await _advance_all(p, standing, report)
     if any(p.services.storage.is_closed(each) for each in were_open):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from assets.domain.batch import SubmissionState, claimed_submission, state_of
 from assets.domain.errors import LedgerError
-from assets.domain.ledger import ACTIVE, Ledger
+from assets.domain.ledger import ACTIVE, Ledger, set_views
 from flows.gateways.storage import JobFile, Storage
 
 
@@ -35,8 +35,10 @@ class Standing:
     strays: tuple[str, ...]
 
     def open_ids(self) -> list[str]:
-        """The submissions whose records are in flight."""
-        return [each.submission_id for each in self.active if each.state is not SubmissionState.SETTLED]
+        """The submissions whose records are in flight. Those that were taken out are among them until they are put back
+        or released, which is for the next poll to say: a list that was saved a moment ago frees nothing by itself."""
+        active = [each.submission_id for each in self.active if each.state is not SubmissionState.SETTLED]
+        return [*active, *self.strays]
 
 
 def resolve(storage: Storage, ledger: Ledger) -> Standing:
@@ -94,3 +96,8 @@ def views(storage: Storage, standing: Standing, *, without: str | None = None) -
         for each in standing.active
         if each.state is not SubmissionState.SETTLED and each.submission_id != without
     }
+
+
+def are_current(storage: Storage, ledger: Ledger, standing: Standing) -> bool:
+    """Whether the views say what they must: a person may have edited the active list, or them."""
+    return set_views(ledger, views(storage, standing)).stored == ledger.stored
