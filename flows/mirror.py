@@ -1,4 +1,5 @@
-"""The asset graph, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage.
+"""What a pass does, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage,
+each call that may be tried again a task, each report an artifact.
 
 Nothing is declared here a second time: names and upstreams come from the graph, so the lineage that Prefect records is
 the lineage that ran.
@@ -6,8 +7,9 @@ the lineage that ran.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.assets import Asset as PrefectAsset
 from prefect.assets import add_asset_metadata
 from prefect.assets.core import AssetProperties
@@ -15,15 +17,21 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import MaterializingTask
 
 from assets.graph import AssetGraph
+from config.sections import RetriesSection
+from flows.retries import retried
 
+R = TypeVar("R")
 Write = Callable[[Any], Awaitable[Mapping[str, Any] | None]]
 
 
 class Mirror:
-    """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart."""
+    """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart, and their
+    artifacts; ``retries``: how often a call is tried."""
 
-    def __init__(self, graph: AssetGraph, *, collection: str) -> None:
+    def __init__(self, graph: AssetGraph, *, collection: str, retries: RetriesSection) -> None:
         self._graph = graph
+        self._collection = collection
+        self._retries = retries
         self._scheme = f"quire://{collection or 'main'}"
 
     def key(self, name: str) -> str:
@@ -68,6 +76,15 @@ class Mirror:
         )
         await task()
         return made[0]
+
+    async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
+        """``call`` as the task ``name``, see `flows.retries`. Raises what the last try raised."""
+        return await retried(self._retries, name, call)
+
+    async def publish(self, name: str, markdown: str, *, description: str) -> None:
+        """Make a report that people read in Prefect's UI. ``name``: with dashes, without the collection."""
+        key = f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
+        await acreate_markdown_artifact(markdown=markdown, key=key, description=description)
 
     def _asset(self, name: str) -> PrefectAsset:
         properties = AssetProperties(name=name, description=self._graph[name].description or None)

@@ -22,7 +22,6 @@ from flows.protocol.closing import cancel, close, close_uniformly, refresh_views
 from flows.protocol.late import expects_late_jobs, welcome_late
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
-from flows.retries import retried
 
 UNKNOWN_STATE_PATIENCE = timedelta(hours=72)
 """A job lives 48 hours; a state that we do not know after 72 needs a person."""
@@ -71,7 +70,7 @@ async def poll_batches(p: Pass) -> PollReport:
 
 
 async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
-    jobs = await retried(p.services.settings, "list_batches", p.services.gemini.list_jobs)
+    jobs = await p.services.mirror.retried("list_batches", p.services.gemini.list_jobs)
     for each in standing.active:
         try:
             await _advance(p, each, jobs, report)
@@ -129,7 +128,7 @@ async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> R
     async def get() -> RemoteJob:
         return await p.services.gemini.get_job(each.name)
 
-    return await retried(p.services.settings, "get_batch", get)
+    return await p.services.mirror.retried("get_batch", get)
 
 
 def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:

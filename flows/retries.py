@@ -12,20 +12,19 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
 from assets.domain.errors import QuireError
-from config.settings import Settings
+from config.sections import RetriesSection
 
 R = TypeVar("R")
 
 
-async def retried(settings: Settings, name: str, call: Callable[[], Awaitable[R]]) -> R:
-    """Run ``call`` as the task ``name``, with the retries of the settings. Raises what the last try raised."""
+async def retried(retries: RetriesSection, name: str, call: Callable[[], Awaitable[R]]) -> R:
+    """Run ``call`` as the task ``name``. Raises what the last try raised."""
     # The value goes round Prefect, so that it is not stored.
     made: list[R] = []
 
     async def run() -> None:
         made.append(await call())
 
-    retries = settings.retries
     task: Task[[], Any] = Task(
         fn=run,
         name=name,

@@ -71,7 +71,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ledger=_ledger(settings, api),
             gemini=gemini,
             pass_lock=PrefectLock(lock_name(settings, "pass"), what="pass", api=api),
-            mirror=Mirror(CATALOG, collection=settings.collection),
+            mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries),
             model=model,
             template=template,
             now=utc_now,

@@ -5,8 +5,6 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from prefect.artifacts import acreate_markdown_artifact
-
 from assets.breaker import BreakerRules, open_breaker
 from assets.reports import escape
 from config.settings import Settings
@@ -27,11 +25,8 @@ async def trip(p: Pass) -> str | None:
     breaker = storage.read_breaker()
     if breaker.told_of != reason:
         p.lease.check()
-        await acreate_markdown_artifact(
-            markdown=f"### Nothing is sent\n\n{escape(reason)}\n",
-            key=f"{settings.collection.replace('_', '-')}-breaker".lstrip("-"),
-            description="The breaker is open",
-        )
+        markdown = f"### Nothing is sent\n\n{escape(reason)}\n"
+        await p.services.mirror.publish("breaker", markdown, description="The breaker is open")
         storage.write_breaker(replace(breaker, told_of=reason))
     return reason
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-from prefect.artifacts import acreate_markdown_artifact
 
 from assets.domain.batch import SubmissionEvent, SubmissionState, transition
 from assets.domain.errors import GeminiError
@@ -158,9 +157,9 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         max_retries=settings.execution.max_retries,
         cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),
     )
-    await acreate_markdown_artifact(
-        markdown=markdown,
-        key=f"{settings.collection.replace('_', '-')}-batch-report".lstrip("-"),
+    await p.services.mirror.publish(
+        "batch-report",
+        markdown,
         description=f"Submission {submission_id}: "
         + ", ".join(f"{count} {kind}" for kind, count in totals(committed).items()),
     )

@@ -20,7 +20,6 @@ from assets.validation import ModelValidator, ResultValidator, SentSchemaValidat
 from flows.logs import logger, warn_of_each
 from flows.passes import Pass
 from flows.protocol.closing import close, has_failed_before
-from flows.retries import retried
 
 MAX_LINE_WARNINGS = 20
 
@@ -100,7 +99,7 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
         p.lease.check()
         return await p.services.gemini.download(file_name, path)
 
-    await retried(p.services.settings, "download_results", download)
+    await p.services.mirror.retried("download_results", download)
     p.lease.check()
 
 

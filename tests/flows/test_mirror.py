@@ -12,6 +12,7 @@ from assets.domain.errors import AssetCheckError
 from assets.graph import AssetGraph
 from assets.manifest import record_manifest
 from assets.sources import PageImage, page_images, source_documents
+from config.sections import RetriesSection
 from flows.mirror import Mirror
 from tests.flows.recorded import Materialization, Recorded
 from tests.project import JOB_SECONDS, Project
@@ -49,7 +50,8 @@ async def test_every_asset_is_materialized_with_the_lineage_of_the_registry(proj
 
 
 async def test_an_asset_that_breaks_its_promise_is_a_failed_materialization(project: Project) -> None:
-    mirror = Mirror(AssetGraph([source_documents, page_images, record_manifest]), collection=f"{project.collection}")
+    graph = AssetGraph([source_documents, page_images, record_manifest])
+    mirror = Mirror(graph, collection=project.collection, retries=RetriesSection())
     image = PageImage(("CA",), 1, "1.jpg", 0, "image/jpeg", 1, 1, 1, 1)
     wrote: list[pa.Table] = []
 
@@ -77,6 +79,6 @@ async def test_an_asset_that_breaks_its_promise_is_a_failed_materialization(proj
 
 def test_the_keys_of_all_assets_are_legal_in_prefect() -> None:
     for collection in ("", "ca_2"):
-        mirror = Mirror(CATALOG, collection=collection)
+        mirror = Mirror(CATALOG, collection=collection, retries=RetriesSection())
         for name in CATALOG:
             assert PrefectAsset(key=mirror.key(name)).key == f"quire://{collection or 'main'}/{name}"

@@ -4,7 +4,7 @@ refuses what Prefect refuses."""
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -82,8 +82,13 @@ class InMemoryVariables:
         self.writes.append(name)
 
 
+async def _no_matter(call: str) -> None:
+    """What is done before a call, if nobody wants to do anything."""
+
+
 class InMemoryLedger:
-    """LedgerGateway and LedgerTransaction in memory. Twins of one collection share ``variables`` and ``lock``."""
+    """LedgerGateway and LedgerTransaction in memory. Twins of one collection share ``variables`` and ``lock``.
+    ``before_call``: awaited before each read, and before each write of one Variable."""
 
     def __init__(
         self,
@@ -92,12 +97,14 @@ class InMemoryLedger:
         field_count: int = 3,
         lock: InMemoryLock | None = None,
         variables: InMemoryVariables | None = None,
+        before_call: Callable[[str], Awaitable[None]] = _no_matter,
     ) -> None:
         self.prefix = collection_prefix(collection)
         self.tags = ["quire", collection] if collection else ["quire"]
         self.field_count = field_count
         self.lock = lock or InMemoryLock()
         self.variables = variables or InMemoryVariables()
+        self.before_call = before_call
         self._seen_home: str | None = None
 
     async def read(self) -> Ledger:
@@ -112,6 +119,7 @@ class InMemoryLedger:
             yield InMemoryTransaction(await self.read(), lease, self)
 
     async def read_home(self) -> str | None:
+        await self.before_call("read_variables")
         home_id = self.variables.values.get(f"{self.prefix}{HOME}")
         if home_id is None:
             return None
@@ -133,6 +141,7 @@ class InMemoryLedger:
             lease.check()
             for base, empty in {**EMPTY_VALUES, HOME: home_id}.items():
                 if f"{self.prefix}{base}" not in values:
+                    await self.before_call("write_variable")
                     self.variables.write(f"{self.prefix}{base}", empty, self.tags)
             self._seen_home = home_id
             return home_id
@@ -162,21 +171,22 @@ class InMemoryTransaction:
         self._owner = owner
 
     async def set_active(self, names: Sequence[str]) -> Ledger:
-        return self._advance([set_active(self.ledger, names)])
+        return await self._advance([set_active(self.ledger, names)])
 
     async def apply_counts(self, changes: Iterable[CountChange]) -> Ledger:
-        return self._advance(apply_counts(self.ledger, changes))
+        return await self._advance(apply_counts(self.ledger, changes))
 
     async def set_views(self, records: Mapping[str, tuple[str, Sequence[str]]]) -> Ledger:
-        return self._advance([set_views(self.ledger, records)])
+        return await self._advance([set_views(self.ledger, records)])
 
     async def remove_counts(self, keys: Iterable[str]) -> Ledger:
-        return self._advance(remove_counts(self.ledger, keys))
+        return await self._advance(remove_counts(self.ledger, keys))
 
-    def _advance(self, stages: Iterable[Ledger]) -> Ledger:
+    async def _advance(self, stages: Iterable[Ledger]) -> Ledger:
         for stage in stages:
             for name, value in variable_writes(self.ledger, stage).items():
                 self._lease.check()
+                await self._owner.before_call("write_variable")
                 if value is None:
                     self._owner.variables.delete(name)
                 else:

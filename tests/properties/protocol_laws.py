@@ -1,0 +1,353 @@
+"""What must hold while the protocol runs, whatever happens. The witnesses are Gemini's books, the Variables and the
+files; what an operator did is noted here, since some of it excuses what is forbidden otherwise.
+
+The laws, by the names under which they are told when they are broken:
+
+I1  rest         each record ends as done, as a dead letter or held, with its history, or waits behind one
+I2  twice        no record is in two jobs that can both still be billed, unless an operator asked for it, or a create
+                 answered nothing certain and the list lagged for longer than the grace
+I3  sends        each send of a record ends as what its job answered, or as released if I2's excuses allow it
+I4  result       an output result is complete, valid, and its key's
+I5  outcomes     one outcome a row of the batch manifest, written once
+I6  counts       a failure count is the number of failures since the last reset
+I7  views        once a pass has ended, the active list and the views name nothing that is settled
+I8  uploads      nothing that was uploaded stays at Gemini once its submission is closed
+    post         what is posted stands in a batch manifest and a jobs file, its claim is there, and so is the lease
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from assets.domain.batch import JobState, claimed_submission
+from assets.domain.ledger import ACTIVE, COUNTS, IN_FLIGHT, RECORDS
+from assets.domain.outcome import COUNTED, OutcomeKind
+from assets.domain.record import decode_ranges
+from assets.outcomes import OUTCOME_SCHEMA
+from assets.planning import BATCH_SCHEMA
+from tests.properties.protocol_counts import ExpectedCounts, Row
+from tests.properties.protocol_world import GRACE, KEYS, PUT_BACK, End, Ended, World
+from tests.twins.gemini import MadeJob
+
+# What the product does not do yet. Switch a rule on by its constant once it does.
+SWEEPS_ORPHANS = False
+"""I8 also after a crash, a lost answer of an upload, a delete that failed: what is left behind is found and deleted."""
+FINISHES_CLOSINGS = False
+"""I6 also for a submission that a person takes out of the active list after a crash has left its outcomes without their
+counts: nobody finishes its closing any more, so that its failures are not counted."""
+USES_LATE_JOBS = False
+"""A job that turns up after its release is cancelled while it runs; what it has answered is used once."""
+
+SUCCESS, SUPERSEDED, RELEASED = OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED, OutcomeKind.RELEASED
+_WITHOUT_LINE = {
+    JobState.SUCCEEDED: OutcomeKind.MISSING,
+    JobState.FAILED: OutcomeKind.BATCH_FAILED,
+    JobState.CANCELLED: OutcomeKind.BATCH_CANCELLED,
+    JobState.EXPIRED: OutcomeKind.BATCH_EXPIRED,
+}
+_NEVER_SENT = frozenset({RELEASED, OutcomeKind.UPLOAD_REFUSED, OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE})
+_UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, RELEASED})
+
+
+class Laws:
+    """Watches a `World`. ``answers``: batch id -> record key -> what its line in the result is; ``closed``: submission
+    id -> its outcomes, as they were found."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.answers: dict[str, dict[str, OutcomeKind]] = {}
+        self.closed: dict[str, list[Row]] = {}
+        self._broken: list[str] = []
+        # What the operator did.
+        self._asked: set[str] = set()
+        self._left_out: set[str] = set()
+        self._left_out_claims: dict[str, int] = {}
+        self._excused: set[str] = set()
+        self._deletions: Counter[str] = Counter()
+        self._edited_in_run = self._edited_counts_in_run = False
+        self._lost_lease_at: int | None = None
+        # What the counts may be, and whose outcomes may still be applied to them.
+        self._counts = ExpectedCounts(KEYS)
+        self._closing: set[str] = set()
+        self._stamps: dict[Path, tuple[int, int]] = {}
+        self._is_tidy = True
+        world.gemini.on_made = self._made
+
+    # --- what the operator does, told before or as it is done
+
+    def asked(self, name: str) -> None:
+        """To let go of what stands in the active list under this name."""
+        self._asked |= set(self._submissions([name]).values())
+
+    def active_edited(self, names: list[str]) -> None:
+        """The active list is about to become ``names`` by hand."""
+        self._edited_in_run |= self.world.effects.is_running
+        self.notice()
+        before, after = self._submissions(self.active()), set(self._submissions(names).values())
+        for name, submission_id in before.items():
+            if submission_id in after:
+                continue
+            self._left_out.add(submission_id)
+            if self.world.effects.is_running and claimed_submission(name):
+                self._left_out_claims[submission_id] = self.world.effects.count
+            if submission_id in self._closing and not FINISHES_CLOSINGS:
+                self._counts.may_not_apply(self.closed[submission_id], COUNTED)
+                self._is_tidy = False
+        for submission_id in after & self.closed.keys():
+            self._closing.add(submission_id)
+            self._counts.may_apply(self.closed[submission_id])
+
+    def counts_edited(self, counts: Mapping[str, int], *, is_sure: bool = True) -> None:
+        """These failure counts are about to be set by an operator. ``is_sure``: False: or not."""
+        self.notice()
+        self._edited_counts_in_run |= self.world.effects.is_running
+        self._counts.set(counts, is_sure=is_sure)
+        for submission_id in self._closing:
+            self._counts.may_apply(self.closed[submission_id])
+
+    def deleted(self, key: str) -> None:
+        """An output result is about to be deleted."""
+        self._deletions[key] += 1
+
+    def lease_lost(self) -> None:
+        """The pass that runs has lost its lease."""
+        self._lost_lease_at = self.world.effects.count
+
+    def untidy(self) -> None:
+        """From now on something may stay behind at Gemini that nobody knows of."""
+        self._is_tidy = False
+
+    # --- what was seen
+
+    def active(self) -> list[str]:
+        names: list[str] = self.world.variables.values[ACTIVE]  # type: ignore[assignment]  # a person's edits are sane
+        return list(names)
+
+    def active_submissions(self) -> list[str]:
+        """The submissions of the active list, in its order."""
+        return list(self._submissions(self.active()).values())
+
+    def counts(self) -> dict[str, int]:
+        stored: dict[str, int] = self.world.variables.values[COUNTS]  # type: ignore[assignment]
+        return {key: count for entry, count in stored.items() for key in decode_ranges([entry])}
+
+    def after_run(self, ended: Ended, *, is_pass: bool = True) -> None:
+        """Judge what a pass, or a command, has left. Raises AssertionError."""
+        self.notice()
+        if ended.how is not End.FINISHED:
+            self._is_tidy = False
+            for submission_id in self._closing - set(self._submissions(self.active()).values()):
+                # Known: a refused image has its outcome before its count, and a crash in between loses the count.
+                self._counts.may_not_apply(self.closed[submission_id], {OutcomeKind.UPLOAD_REFUSED})
+                self._closing.discard(submission_id)
+        else:
+            self._closing &= set(self._submissions(self.active()).values())
+            if not self._closing:
+                self._broken += [f"counts: {wrong}" for wrong in self._counts.compare(self.counts())]
+            if is_pass and not self._edited_in_run:
+                self._check_views()
+            if is_pass and (self._is_tidy or SWEEPS_ORPHANS):
+                self._check_uploads()
+        self._check_results()
+        self._check_unchanged()
+        self._edited_in_run = self._edited_counts_in_run = False
+        self._lost_lease_at = None
+        self._left_out_claims.clear()
+        self.raise_broken()
+
+    def raise_broken(self) -> None:
+        assert not self._broken, "\n".join(self._broken)
+
+    def notice(self) -> None:
+        """Take down what was closed since the last look."""
+        found = {path.stem: path for path in self._paths("outcomes")}
+        for submission_id in sorted(found.keys() - self.closed.keys()):
+            rows = self.world.tables.read(found[submission_id], OUTCOME_SCHEMA).to_pylist()
+            self._check_outcomes(submission_id, rows)
+            self.closed[submission_id] = rows
+            self._closing.add(submission_id)
+            self._counts.failed(rows)
+        if len(found) < len(self.closed):
+            self._break("outcomes", "an outcomes file is gone")
+
+    # --- the laws
+
+    def _made(self, made: MadeJob) -> None:
+        """A job was created at this moment."""
+        world, submission_id = self.world, made.display_name
+        self.notice()
+        manifests = world.storage.manifests
+        if not (manifests / "jobs" / f"{submission_id}.json").exists():
+            self._break("post", f"{submission_id} has no jobs file")
+        if made.keys != tuple(self._rows(submission_id)):
+            self._break("post", f"{submission_id} has other lines than its batch manifest")
+        last_upload = max(at for at, what in enumerate(world.effects.log, 1) if what == "upload")
+        if self._left_out_claims.get(submission_id, world.effects.count) <= last_upload + 1:
+            self._break("post", f"{submission_id} was posted though its claim was gone")
+        if self._lost_lease_at is not None and self._lost_lease_at < world.effects.count:
+            self._break("post", f"{submission_id} was posted without the lease")
+        most = world.settings.execution.max_retries
+        for key in made.keys:
+            if self.counts().get(key, 0) > most and not self._edited_counts_in_run:
+                self._break("post", f"{key} was sent though it is a dead letter")
+            if world.storage.result_path(key).exists():
+                self._break("twice", f"{key} was sent though it is done")
+        for earlier in world.gemini.made[:-1]:
+            shared = set(earlier.keys).intersection(made.keys)
+            if earlier.display_name == submission_id:
+                self._break("twice", f"{submission_id} was posted twice")
+            elif shared and earlier.display_name not in self.closed:
+                self._break("twice", f"{shared} were sent again while {earlier.display_name} was open")
+            elif shared and earlier.name not in world.gemini.ended and earlier.display_name not in self._excused:
+                self._break("twice", f"{shared} were sent again while {earlier.name} could still be billed")
+
+    def _check_outcomes(self, submission_id: str, rows: list[Row]) -> None:
+        if [row["record_key"] for row in rows] != self._rows(submission_id):
+            self._break("outcomes", f"{submission_id} has other rows than its batch manifest")
+        jobs = {made.name: made for made in self.world.gemini.made if made.display_name == submission_id}
+        kinds = {row["kind"] for row in rows}
+        if not jobs:
+            if not kinds <= _NEVER_SENT:
+                self._break("sends", f"{submission_id} was never sent and has the outcomes {kinds}")
+        elif kinds == {RELEASED}:
+            if all(self._may_let_go(submission_id, made) for made in jobs.values()):
+                self._excused.add(submission_id)
+            else:
+                self._break("sends", f"{submission_id} was released though its job is there and nobody asked for it")
+        else:
+            for row in rows:
+                self._check_outcome(submission_id, row, len(rows), jobs)
+
+    def _check_outcome(self, submission_id: str, row: Row, in_all: int, jobs: Mapping[str, MadeJob]) -> None:
+        key, kind, batch_id = row["record_key"], row["kind"], row["batch_id"]
+        if batch_id not in jobs or batch_id not in self.world.gemini.ended:
+            self._break("sends", f"{key} in {submission_id} has an outcome of {batch_id}: none of its, or not ended")
+            return
+        answer = self.answers.get(batch_id, {}).get(key)
+        expected = {answer or _WITHOUT_LINE[self.world.gemini.ended[batch_id]]}
+        if expected == {OutcomeKind.BATCH_FAILED} and in_all == 1 and self._has_failed(key):
+            expected = {OutcomeKind.FAILED_ALONE}
+        if answer is SUCCESS and self._excused:
+            # What was let go of may have been answered, and used, by another job.
+            expected.add(SUPERSEDED)
+        if kind not in expected:
+            self._break("sends", f"{key} in {submission_id} is {kind}, not {expected}")
+
+    def _may_let_go(self, submission_id: str, made: MadeJob) -> bool:
+        """Whether a submission may be released that has a job."""
+        now, world = self.world.now, self.world
+        if submission_id in self._asked or submission_id in self._left_out_claims:
+            return True
+        if submission_id in self._left_out and now - world.submissions_begun[submission_id] >= PUT_BACK:
+            return True
+        return not world.gemini.is_listed(made.name) and now - made.created_at >= GRACE
+
+    def _check_views(self) -> None:
+        submissions = self._submissions(self.active())
+        if settled := set(submissions.values()) & self.closed.keys():
+            self._break("views", f"the active list names what is settled: {settled}")
+        expected = {name: sorted(self._rows(submission_id)) for name, submission_id in submissions.items()}
+        values = self.world.variables.values
+        records: dict[str, list[str]] = values[RECORDS]  # type: ignore[assignment]  # the product's own
+        in_flight: list[str] = values[IN_FLIGHT]  # type: ignore[assignment]
+        if {name: sorted(decode_ranges(entries)) for name, entries in records.items()} != expected:
+            self._break("views", f"{RECORDS} is {records}, not {expected}")
+        if sorted(decode_ranges(in_flight)) != sorted(key for keys in expected.values() for key in keys):
+            self._break("views", f"{IN_FLIGHT} is {in_flight}, not {expected}")
+
+    def _check_uploads(self) -> None:
+        open_ids = {path.stem for path in self._paths("batches")} - self.closed.keys()
+        left = [file.display_name for file in self.world.gemini.files() if file.display_name[:26] not in open_ids]
+        if left:
+            self._break("uploads", f"left behind: {left}")
+
+    def _check_results(self) -> None:
+        for key in KEYS:
+            path = self.world.storage.result_path(key)
+            try:
+                found = json.loads(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            except ValueError:
+                self._break("result", f"{path} is no JSON")
+                continue
+            if found["page"] != key or self.answers.get(found["job"], {}).get(key) is not SUCCESS:
+                self._break("result", f"{path} holds {found}, which nobody answered")
+
+    def _check_unchanged(self) -> None:
+        for path in (*self._paths("batches"), *self._paths("outcomes")):
+            stat = path.stat()
+            stamp = (stat.st_ino, stat.st_mtime_ns)
+            if self._stamps.setdefault(path, stamp) != stamp:
+                self._break("outcomes", f"{path} was written again")
+
+    def at_rest(self) -> None:
+        """All jobs have ended, and a pass does nothing any more. Raises AssertionError."""
+        if names := self.active():
+            self._break("rest", f"still active: {names}")
+        if left := {path.stem for path in self._paths("batches")} - self.closed.keys():
+            self._break("rest", f"never closed: {left}")
+        done = {key for key in KEYS if self.world.storage.result_path(key).exists()}
+        made = {each.display_name for each in self.world.gemini.made}
+        rows = [row for submission_id, rows in self.closed.items() if submission_id in made for row in rows]
+        for key in KEYS:
+            mine = [row for row in rows if row["record_key"] == key]
+            sends = sum(key in each.keys for each in self.world.gemini.made)
+            if sends != len(mine):
+                self._break("sends", f"{key} was sent {sends} times and has {len(mine)} outcomes")
+            successes = sum(row["kind"] == SUCCESS for row in mine)
+            if successes > 1 + self._deletions[key]:
+                self._break("sends", f"{key} succeeded {successes} times, deleted were {self._deletions[key]}")
+            if key in done and not successes and not self._excused:
+                self._break("rest", f"{key} is done, and no outcome says so")
+            if key not in done and not self._is_stuck(key, done):
+                self._break("rest", f"{key} is neither done nor dead, nor does it wait for anybody")
+        self.raise_broken()
+
+    def _is_stuck(self, key: str, done: set[str]) -> bool:
+        document, _, page = key.rpartition(":")
+        before = f"{document}:{int(page) - 1}"
+        if self.world.settings.context.mode == "previous_result" and before in KEYS and before not in done:
+            return True
+        most = self.world.settings.execution.max_retries
+        return self.counts().get(key, 0) > most or self._unanswered(key) > most
+
+    def _unanswered(self, key: str) -> int:
+        """In how many batches in a row the record came back without an answer, the last ones."""
+        mine = [row for rows in self.closed.values() for row in rows if row["record_key"] == key]
+        count = 0
+        for row in sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True):
+            if row["kind"] in _UNANSWERED:
+                count += 1
+            elif row["kind"] not in (OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE, OutcomeKind.UPLOAD_REFUSED):
+                break
+        return count
+
+    # --- helpers
+
+    def _has_failed(self, key: str) -> bool:
+        """Whether its job FAILED since it was last answered."""
+        mine = [row for rows in self.closed.values() for row in rows if row["record_key"] == key]
+        for row in sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True):
+            if row["kind"] in (OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE):
+                return True
+            if row["kind"] not in (*_UNANSWERED, OutcomeKind.UPLOAD_REFUSED):
+                return False
+        return False
+
+    def _rows(self, submission_id: str) -> list[str]:
+        path = self.world.storage.manifests / "batches" / f"{submission_id}.parquet"
+        keys: list[str] = self.world.tables.read(path, BATCH_SCHEMA)["record_key"].to_pylist()
+        return keys
+
+    def _paths(self, folder: str) -> list[Path]:
+        return list((self.world.storage.manifests / folder).glob("*.parquet"))
+
+    def _submissions(self, names: Iterable[str]) -> dict[str, str]:
+        """Name in the active list -> submission id, by the books."""
+        by_job = {made.name: made.display_name for made in self.world.gemini.made}
+        return {name: claimed_submission(name) or by_job[name] for name in names}
+
+    def _break(self, law: str, what: str) -> None:
+        self._broken.append(f"{law}: {what}")

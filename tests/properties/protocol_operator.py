@@ -1,0 +1,191 @@
+"""What people and Gemini do in the state machine of the protocol, between passes or within one. Each act is told to the
+laws, since some of what follows from it would be forbidden otherwise.
+
+Whom an act is about is given as a number, ``pick``: it counts through whatever there is then.
+"""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import TypeVar
+
+from assets.domain.batch import JobState, RemoteJob
+from assets.domain.errors import QuireError
+from assets.domain.ledger import ACTIVE, COUNTS
+from assets.domain.outcome import OutcomeKind
+from flows.operate import let_go, release, rerun, unblock
+from flows.passes import Pass
+from flows.prune import prune_counts
+from tests.properties.protocol_answers import NOBODYS_LINES, result_line
+from tests.properties.protocol_laws import Laws
+from tests.properties.protocol_world import KEYS, End, Ended, Work, World
+from tests.twins.effects import Interruption, Point, When
+
+T = TypeVar("T")
+
+
+class Operator:
+    """A person with Prefect's UI, the folders and the command line."""
+
+    def __init__(self, world: World, laws: Laws) -> None:
+        self.world, self.laws = world, laws
+
+    # --- by hand
+
+    def save_list(self, names: Sequence[str]) -> None:
+        """Save the active list, whatever stands there by now."""
+        self.laws.active_edited(list(names))
+        self.world.variables.values[ACTIVE] = list(names)
+
+    def take_out(self, pick: int) -> None:
+        """Free a batch that looks stuck."""
+        names = self.laws.active()
+        if names:
+            names.remove(_chosen(names, pick))
+            self.save_list(names)
+
+    def save_counts(self, counts: dict[str, int]) -> None:
+        """Save all failure counts, whatever stands there by now."""
+        self.laws.counts_edited({key: counts.get(key, 0) for key in KEYS})
+        self.world.variables.values[COUNTS] = {key: count for key, count in counts.items() if count}
+
+    def set_count(self, pick: int, count: int) -> None:
+        self.save_counts({**self.laws.counts(), _chosen(KEYS, pick): count})
+
+    def results(self) -> list[str]:
+        """The records that are done."""
+        return [key for key in KEYS if self.world.storage.result_path(key).exists()]
+
+    def delete_output(self, pick: int) -> None:
+        done = self.results()
+        if done:
+            key = _chosen(done, pick)
+            self.laws.deleted(key)
+            self.world.storage.result_path(key).unlink()
+
+    # --- by command
+
+    def release(self, pick: int, *, cancel: bool) -> Work | None:
+        """Let go of an active batch, if there is one."""
+        names = self.laws.active()
+        if not names:
+            return None
+        name = _chosen(names, pick)
+
+        async def work(p: Pass) -> None:
+            self.laws.asked(name)
+            await release(p, name, cancel=cancel)
+
+        return work
+
+    def reset(self, pick: int, *, again: bool, at: Point) -> Ended:
+        """Take a record's count away, and with ``again`` its result, so that it is read again. ``at``: where the
+        command dies."""
+        key = _chosen(KEYS, pick)
+        self.laws.counts_edited({key: 0}, is_sure=False)
+        if again:
+            self.laws.deleted(key)
+
+        async def work(p: Pass) -> None:
+            services = p.services
+            if again:
+                await rerun(services.storage, services.ledger, [key], field_count=3)
+            else:
+                await unblock(services.ledger, [key], field_count=3)
+            await let_go(services.storage, [key], field_count=3)
+
+        ended = self.world.run_command(work, [self.crash(at)])
+        if ended.how is End.FINISHED:
+            self.laws.counts_edited({key: 0})
+        return ended
+
+    def prune(self) -> Ended:
+        done = dict.fromkeys(self.results(), 0)
+        ended = self.world.run_command(prune_counts)
+        self.laws.counts_edited(done)
+        return ended
+
+    # --- within a pass
+
+    def crash(self, at: Point) -> Interruption:
+        return Interruption(at, self.world.effects.crash)
+
+    def lose_lease(self) -> None:
+        self.laws.lease_lost()
+        self.world.lose_lease()
+
+    async def release_within(self, pick: int, *, cancel: bool) -> None:
+        work = self.release(pick, cancel=cancel)
+        if work is not None:
+            try:
+                await self.world.command(work)
+            except QuireError:
+                return
+
+    def act_within(self, at: Point, what: str, pick: int) -> Interruption:
+        """Before effect ``at`` of a pass. ``what``: a name of ACTS."""
+        names = self.laws.active()
+        match what:
+            case "takes a batch out":
+                return Interruption(at, lambda: self.take_out(pick), When.BETWEEN_CHANGES)
+            case "saves the list as it was":
+                return Interruption(at, lambda: self.save_list(names), When.BETWEEN_CHANGES)
+            case "resets a count":
+                return Interruption(at, lambda: self.set_count(pick, 0), When.BETWEEN_CHANGES)
+            case "deletes an output":
+                return Interruption(at, lambda: self.delete_output(pick))
+            case "releases a batch":
+                return Interruption(at, lambda: self.release_within(pick, cancel=False), When.AT_A_CALL)
+            case "cancels a batch":
+                return Interruption(at, lambda: self.release_within(pick, cancel=True), When.AT_A_CALL)
+            case "lets it sleep":
+                return Interruption(at, self.lose_lease)
+        raise ValueError(what)
+
+
+ACTS = (
+    "takes a batch out",
+    "saves the list as it was",
+    "resets a count",
+    "deletes an output",
+    "releases a batch",
+    "cancels a batch",
+    "lets it sleep",
+)
+"""What happens within a pass; the last one: the machine sleeps until the lease has run out."""
+
+
+class Service:
+    """Gemini's own doing."""
+
+    def __init__(self, world: World, laws: Laws) -> None:
+        self.world, self.laws = world, laws
+
+    def running(self) -> list[RemoteJob]:
+        return [job for job in self.world.gemini.jobs() if not job.is_terminal]
+
+    def end(
+        self, job: RemoteJob, state: JobState, answers: Sequence[OutcomeKind] | None, *, has_more: bool = False
+    ) -> None:
+        """End a job. ``answers``: of its records, from the first on and over again; None: it has no result file.
+        ``has_more``: the result has lines that belong to nobody, and bad ones before the good ones."""
+        made = next(each for each in self.world.gemini.made if each.name == job.name)
+        given = dict(zip(made.keys, cycle(answers), strict=False)) if answers else {}
+        lines: list[bytes | None] = [*NOBODYS_LINES] if has_more else []
+        for key, answer in given.items():
+            if has_more and answer is OutcomeKind.SUCCESS:
+                lines.append(result_line(key, job.name, OutcomeKind.API_ERROR))
+            lines.append(result_line(key, job.name, answer))
+        # A record without a line is what its job is.
+        self.laws.answers[job.name] = {
+            key: answer for key, answer in given.items() if answer is not OutcomeKind.MISSING
+        }
+        self.world.gemini.end_job(job.name, state, [each for each in lines if each] if answers is not None else None)
+
+    def answer_all(self) -> None:
+        """Every job succeeds, with a good answer to each record."""
+        for job in self.running():
+            self.end(job, JobState.SUCCEEDED, [OutcomeKind.SUCCESS])
+
+
+def _chosen(things: Sequence[T], pick: int) -> T:
+    return things[pick % len(things)]

@@ -1,0 +1,276 @@
+"""The world in which the protocol runs: Gemini, the Variables, a folder of files and a clock, all of which outlive a
+process, and the processes that work on them, one after the other. Nothing is judged here (`protocol_laws`), nothing is
+chosen (`test_protocol_machine`).
+
+The product's code is the real one; it is only given twins for its gateways, and a mirror without Prefect.
+"""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from ulid import ULID
+
+from assets.catalog import CATALOG
+from assets.domain.errors import QuireError
+from assets.domain.schema import response_schema
+from assets.manifest import record_manifest
+from assets.requests import RequestTemplate
+from assets.sources import PageImage, page_images
+from config.settings import Settings
+from flows.passes import OperatorsLease, Pass, ensure_home
+from flows.poll import poll_batches
+from flows.submit import submit_batches
+from flows.wiring import Services
+from tests.twins.effects import Crash, Effects, Interruption, file_effects
+from tests.twins.gemini import START, InMemoryGemini
+from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
+from tests.twins.mirror import DirectMirror
+from tests.twins.storage import StorageTwin, Tables
+
+FIELDS = ("state", "school", "year")
+KEYS = ("A:x:1:1", "A:x:1:2", "A:x:1:3", "B:x:1:1")
+"""Two documents: in the mode previous_result each page waits for the one before."""
+PUT_BACK = timedelta(minutes=60)
+GRACE = timedelta(seconds=900)
+Work = Callable[[Pass], Awaitable[object]]
+
+
+class PageText(BaseModel):
+    """What a page becomes: of which page it is, and which job read it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page: str
+    job: str
+
+    @classmethod
+    @cache
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:  # type: ignore[override]  # asked as it is
+        """Made once: each submission asks for it."""
+        return TypeAdapter(cls).json_schema()
+
+
+class End(StrEnum):
+    """How the run of a process ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"  # with an error that the product knows
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """``error``: with which it stopped."""
+
+    how: End
+    error: QuireError | None = None
+
+
+class _DirectLoop(asyncio.SelectorEventLoop):
+    """Does at once what is meant for a thread, so that the order of things is the same in each run."""
+
+    def run_in_executor(  # type: ignore[override]  # the executor plays no part
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class World:
+    """Everything outside of a process. Tests edit ``variables.values`` as a person would, and turn ``now``.
+
+    ``root``: a folder in memory, gone after `close`. ``submissions_begun``: submission id -> when it got its id.
+    """
+
+    def __init__(self, *, context_mode: str, max_retries: int) -> None:
+        self.now = START
+        self.root = Path(tempfile.mkdtemp(prefix="quire-machine-", dir=_memory()))
+        self.settings = _settings(context_mode, max_retries).anchored(self.root)
+        self.tables = Tables()
+        self.variables = InMemoryVariables()
+        self.ledger_lock, self.pass_lock = _locks()
+        self.effects = Effects(is_changing=lambda: self.ledger_lock.lease is not None)
+        self.gemini = InMemoryGemini(now=lambda: self.now, before_call=self.effects.before_call)
+        self.submissions_begun: dict[str, datetime] = {}
+        self._numbers = itertools.count(1)
+        self._loop = _DirectLoop()
+        self.storage.write_records(_manifest())
+
+    def close(self) -> None:
+        self._loop.close()
+        shutil.rmtree(self.root)
+
+    @property
+    def storage(self) -> StorageTwin:
+        """As a process that has just started has it."""
+        paths = self.settings.paths
+        return StorageTwin(
+            self.tables,
+            root=self.root,
+            manifests=paths.manifests,
+            output_results=paths.output_results,
+            document_fields=FIELDS,
+        )
+
+    # --- processes
+
+    def run_pass(self, interruptions: Sequence[Interruption] = ()) -> Ended:
+        """A pass in a process of its own: poll, submit. (A scan would find the same images.)"""
+
+        async def work(p: Pass) -> None:
+            await ensure_home(p.services.storage, p.services.ledger)
+            await poll_batches(p)
+            await submit_batches(p)
+
+        async def run() -> None:
+            services = self.services()
+            async with services.pass_lock.hold(wait=False) as lease:
+                await work(Pass(services, lease, run_started_at=self.now))
+
+        return self._run(run, interruptions)
+
+    def run_command(self, work: Work, interruptions: Sequence[Interruption] = ()) -> Ended:
+        """A command of the operator's in a process of its own."""
+        return self._run(lambda: self.command(work), interruptions)
+
+    async def command(self, work: Work) -> None:
+        """The same within a run of another process, which goes on when it has ended."""
+        await work(Pass(self.services(), OperatorsLease(), run_started_at=self.now))
+
+    def services(self) -> Services:
+        """What a process that starts now works with."""
+        settings = self.settings
+        return Services(
+            settings=settings,
+            storage=self.storage,
+            ledger=InMemoryLedger(
+                lock=self.ledger_lock, variables=self.variables, before_call=self.effects.before_call
+            ),
+            gemini=self.gemini,
+            pass_lock=self.pass_lock,
+            mirror=DirectMirror(CATALOG, collection="", retries=settings.retries),
+            model=PageText,
+            template=_template(settings.context.mode),
+            now=lambda: self.now,
+            sleep=self._sleep,
+            new_submission_id=self._new_submission_id,
+        )
+
+    def lose_lease(self) -> None:
+        """The pass that runs can no longer be sure that no other one does."""
+        if self.pass_lock.lease is not None:
+            self.pass_lock.lease.is_lost = True
+
+    def _run(self, work: Callable[[], Awaitable[None]], interruptions: Sequence[Interruption]) -> Ended:
+        self.effects.begin(interruptions)
+        error: QuireError | None = None
+        try:
+            with file_effects(self.effects):
+                self._loop.run_until_complete(work())
+        except QuireError as known:
+            error = known
+        except (Crash, BaseExceptionGroup):
+            if not self.effects.is_dead:
+                raise
+        self._end_tasks()
+        is_dead = self.effects.is_dead
+        self.effects.end()
+        if is_dead:
+            # What only its memory held is gone; its locks get free when its leases run out.
+            self.ledger_lock, self.pass_lock = _locks()
+            return Ended(End.CRASHED)
+        return Ended(End.STOPPED, error) if error is not None else Ended(End.FINISHED)
+
+    def _end_tasks(self) -> None:
+        left = asyncio.all_tasks(self._loop)
+        if left:
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def _new_submission_id(self) -> str:
+        milliseconds = int(self.now.timestamp() * 1000)
+        number = next(self._numbers)
+        made = str(ULID(milliseconds.to_bytes(6, "big") + number.to_bytes(10, "big"))).lower()
+        self.submissions_begun[made] = self.now
+        return made
+
+
+def _locks() -> tuple[InMemoryLock, InMemoryLock]:
+    """Of the ledger and of the pass, free."""
+    return InMemoryLock("quire_ledger"), InMemoryLock("quire_pass")
+
+
+def _memory() -> str | None:
+    """A folder in memory, where the machine has one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+
+@cache
+def _image() -> Path:
+    """An image that all pages share: what is in it is not looked at."""
+    path = Path(tempfile.mkdtemp(prefix="quire-machine-image-")) / "page.jpg"
+    Image.new("L", (8, 8)).save(path)
+    return path
+
+
+@cache
+def _manifest() -> Any:
+    path = _image()
+    found = path.stat()
+    file: dict[str, Any] = {"path": str(path), "bytes": found.st_size, "modified_ns": found.st_mtime_ns}
+    image = {**file, "frame": 0, "mime_type": "image/jpeg", "width": 8, "height": 8}
+    images = []
+    for key in KEYS:
+        *fields, page = key.split(":")
+        images.append(PageImage(tuple(fields), int(page), **image))
+    return record_manifest(page_images(None, images=images, document_fields=FIELDS), document_fields=FIELDS)
+
+
+@cache
+def _settings(context_mode: str, max_retries: int) -> Settings:
+    return Settings.model_validate(
+        {
+            "context": {"mode": context_mode},
+            "execution": {"max_retries": max_retries, "batch_size_limit": 2, "max_concurrent_batches": 3},
+            "batch": {"adoption_grace_seconds": GRACE.total_seconds()},
+            "retries": {"attempts": 2},
+            # One upload at a time, so that effects come in the same order in each run.
+            "uploads": {"upload_retry_attempts": 2, "upload_retry_backoff_seconds": 1, "upload_concurrency": 1},
+            # The breaker has tests of its own; here it would end most examples.
+            "safety": {
+                "put_back_minutes": PUT_BACK.total_seconds() / 60,
+                "max_failed_batches_in_a_row": 10_000,
+                "max_failure_rate": 1,
+            },
+        }
+    )
+
+
+@cache
+def _template(context_mode: str) -> RequestTemplate:
+    return RequestTemplate(
+        prompt="Read the page.",
+        prompt_source="here",
+        context_mode=context_mode,
+        document_fields=FIELDS,
+        response_schema=response_schema(PageText),
+        generation_config={},
+    )

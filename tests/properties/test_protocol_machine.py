@@ -1,0 +1,264 @@
+"""Passes, operators, crashes, lost answers, lists that lag, jobs that end in any way, and time, in any order: the laws
+of `protocol_laws` hold after each of them, and in the end every record has come to rest.
+
+500 examples of 50 steps in `make test`; `make state-machine` tries many more, and others each time.
+"""
+
+import gc
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from assets.domain.batch import JobState
+from assets.domain.errors import (
+    GeminiAccessError,
+    GeminiAmbiguousError,
+    GeminiError,
+    GeminiQuotaError,
+    GeminiRefusedError,
+    GeminiTransientError,
+    LeaseLostError,
+)
+from assets.domain.outcome import OutcomeKind
+from tests.properties.protocol_answers import ANSWERS
+from tests.properties.protocol_laws import Laws
+from tests.properties.protocol_operator import ACTS, Operator, Service
+from tests.properties.protocol_world import Ended, World
+from tests.twins.effects import Interruption, Point
+
+EXAMPLES = "QUIRE_MACHINE_EXAMPLES"
+"""The environment variable that says how many examples are tried."""
+MOST_PASSES_TO_REST = 20
+LONG = timedelta(minutes=61)
+"""Longer than the grace, and than what was taken out is put back."""
+
+FAULTS: dict[str, tuple[str, GeminiError, str]] = {
+    "create took effect, its answer is lost": ("create_job", GeminiAmbiguousError("cut"), "after"),
+    "create answers nothing, and took no effect": ("create_job", GeminiAmbiguousError("503", status=503), "before"),
+    "create is not sent": ("create_job", GeminiTransientError("no connection"), "before"),
+    "too much is enqueued": ("create_job", GeminiQuotaError("429", status=429), "before"),
+    "create is refused": ("create_job", GeminiRefusedError("400", status=400), "before"),
+    "create is forbidden": ("create_job", GeminiAccessError("403", status=403), "before"),
+    "an upload fails": ("upload", GeminiTransientError("503", status=503), "before"),
+    "the answer of an upload is lost": ("upload", GeminiTransientError("cut"), "after"),
+    "an upload is refused": ("upload", GeminiRefusedError("400", status=400), "before"),
+    "an upload is forbidden": ("upload", GeminiAccessError("403", status=403), "before"),
+    "the list fails": ("list_jobs", GeminiTransientError("503", status=503), "before"),
+    "a look fails": ("get_job", GeminiTransientError("503", status=503), "before"),
+    "a look is forbidden": ("get_job", GeminiAccessError("403", status=403), "before"),
+    "a download fails": ("download", GeminiTransientError("cut"), "before"),
+    "a download is forbidden": ("download", GeminiAccessError("403", status=403), "before"),
+    "a delete fails": ("delete_file", GeminiTransientError("503", status=503), "before"),
+    "a cancel fails": ("cancel_job", GeminiTransientError("503", status=503), "before"),
+}
+LEAVE_FILES = frozenset({"the answer of an upload is lost", "a delete fails"})
+
+EFFECTS = (
+    *("upload", "create_job", "get_job", "download", "delete_file", "cancel_job"),
+    *("read_variables", "write_variable", "replace", "link", "unlink"),
+)
+points = (
+    st.builds(Point, st.integers(1, 20))
+    | st.builds(Point, st.integers(1, 80))
+    | st.builds(Point, st.integers(1, 4), st.sampled_from(EFFECTS))
+)
+RESETS = ("count", "delete", "unblock", "rerun", "prune")
+picks = st.integers(0, 3)
+
+
+class Protocol(RuleBasedStateMachine):
+    """A collection of two documents, its operator, and Gemini."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World | None = None
+        self.has_failed = False
+        self.has_news = False
+        self.editor: list[str] | dict[str, int] | None = None
+
+    @initialize(mode=st.sampled_from(["none", "previous_result", "previous_image"]), max_retries=st.integers(0, 2))
+    def begin(self, mode: str, max_retries: int) -> None:
+        self.world = World(context_mode=mode, max_retries=max_retries)
+        self.gemini = self.world.gemini
+        self.laws = Laws(self.world)
+        self.operator, self.service = Operator(self.world, self.laws), Service(self.world, self.laws)
+        self.run_pass()
+
+    def teardown(self) -> None:
+        if self.world is None:
+            return
+        try:
+            if not self.has_failed:
+                self.come_to_rest()
+        finally:
+            self.world.close()
+
+    # --- processes
+
+    @precondition(lambda self: self.has_news)
+    @rule()
+    def run_pass(self) -> None:
+        self.pass_with()
+        self.has_news = False
+
+    @precondition(lambda self: self.has_news)
+    @rule(at=points, what=st.just("dies") | st.sampled_from(ACTS), pick=picks)
+    def run_pass_in_which_somebody(self, what: str, at: Point, pick: int) -> None:
+        """What happens in it: the pass itself dies, or a person acts."""
+        self.has_news = True
+        self.pass_with(self.operator.crash(at) if what == "dies" else self.operator.act_within(at, what, pick))
+
+    def pass_with(self, *interruptions: Interruption) -> None:
+        world = self.the_world
+        excuses = (LeaseLostError, GeminiError) if interruptions or self.gemini.has_faults else ()
+        self.judged(lambda: world.run_pass(interruptions), excuses, is_pass=True)
+
+    def judged(
+        self, run: Callable[[], Ended], excuses: Sequence[type[Exception]] = (), *, is_pass: bool = False
+    ) -> None:
+        """Run a process and judge what it leaves. ``excuses``: with what it may stop."""
+        self.has_failed = True
+        ended = run()
+        if ended.error is not None and not isinstance(ended.error, tuple(excuses)):
+            raise AssertionError("it stopped for no reason") from ended.error
+        self.laws.after_run(ended, is_pass=is_pass)
+        self.has_failed = False
+
+    @property
+    def the_world(self) -> World:
+        assert self.world is not None
+        return self.world
+
+    # --- Gemini
+
+    @precondition(lambda self: self.service.running())
+    @rule(
+        how_many=st.integers(1, 3),
+        state=st.sampled_from([*[JobState.SUCCEEDED] * 4, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED]),
+        answers=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3),
+        has_result=st.sampled_from([True, True, True, False]),
+        has_more=st.booleans(),
+    )
+    def jobs_end(
+        self, how_many: int, state: JobState, answers: list[OutcomeKind], has_result: bool, has_more: bool
+    ) -> None:
+        """Some that run. ``answers``: of their records, one after the other; ``has_more``: with lines of nobody's."""
+        self.has_news = True
+        running = self.service.running()
+        for job in running[:how_many] if state is JobState.SUCCEEDED else running[-how_many:]:
+            self.service.end(job, state, answers if has_result else None, has_more=has_more)
+
+    @precondition(lambda self: not self.gemini.has_faults)
+    @rule(name=st.sampled_from(sorted(FAULTS)))
+    def call_will_fail(self, name: str) -> None:
+        call, error, when = FAULTS[name]
+        self.gemini.add_fault(call, error, when=when)
+        if name in LEAVE_FILES:
+            self.laws.untidy()
+
+    @rule(list_lag_minutes=st.sampled_from([0, 5, 30]), cancels=st.booleans(), forgets=st.sampled_from([None, 0, 1]))
+    def gemini_becomes(self, list_lag_minutes: int, cancels: bool, forgets: int | None) -> None:
+        """``cancels``: a cancel comes in time; ``forgets``: a job that answers 404 from now on."""
+        self.gemini.list_lag, self.gemini.cancels = timedelta(minutes=list_lag_minutes), cancels
+        jobs = self.gemini.jobs()
+        if forgets is not None and jobs:
+            self.gemini.forget_job(jobs[forgets % len(jobs)].name)
+
+    @rule(minutes=st.sampled_from([1, 16, 61, 3000]))
+    def time_passes(self, minutes: int) -> None:
+        self.has_news = True
+        self.the_world.now += timedelta(minutes=minutes)
+
+    # --- the operator
+
+    @precondition(lambda self: self.laws.active())
+    @rule(how=st.sampled_from(["by hand", "release", "release --cancel"]), pick=picks, at=points)
+    def lets_go_of_a_batch(self, how: str, pick: int, at: Point) -> None:
+        """``at``: where the command dies."""
+        self.has_news = True
+        if how == "by hand":
+            self.operator.take_out(pick)
+        elif (work := self.operator.release(pick, cancel=how == "release --cancel")) is not None:
+            crash = self.operator.crash(at)
+            self.judged(lambda: self.the_world.run_command(work, [crash]), [GeminiError])
+
+    @rule(
+        how=st.sampled_from(RESETS),
+        pick=picks,
+        count=st.integers(0, 3),
+        at=points,
+    )
+    def has_a_record_read_again(self, how: str, pick: int, count: int, at: Point) -> None:
+        """By hand, its count or its output, or by a command; ``at``: where that dies. Or counts are pruned."""
+        self.has_news = True
+        if how == "count":
+            self.operator.set_count(pick, count)
+        elif how == "delete":
+            self.operator.delete_output(pick)
+        elif how == "prune":
+            self.judged(self.operator.prune)
+        else:
+            self.judged(lambda: self.operator.reset(pick, again=how == "rerun", at=at))
+
+    @rule(of_counts=st.booleans())
+    def opens_an_editor_or_saves(self, of_counts: bool) -> None:
+        """What it shows is as old as its opening."""
+        self.has_news = True
+        shown, self.editor = self.editor, None
+        if shown is None:
+            self.editor = self.laws.counts() if of_counts else self.laws.active()
+        elif isinstance(shown, dict):
+            self.operator.save_counts(shown)
+        else:
+            self.operator.save_list(shown)
+
+    # --- the end
+
+    def come_to_rest(self) -> None:
+        """All answers come, all jobs end well, and passes follow until nothing is left to do."""
+        self.gemini.clear_faults()
+        self.gemini.list_everything()
+        self.gemini.cancels = True
+        for _ in range(MOST_PASSES_TO_REST):
+            self.service.answer_all()
+            self.the_world.now += LONG
+            self.release_what_is_forgotten()
+            sent = len(self.gemini.made)
+            self.run_pass()
+            if len(self.gemini.made) == sent and not self.laws.active():
+                break
+        self.laws.at_rest()
+
+    def release_what_is_forgotten(self) -> None:
+        """What Gemini does not know any more waits for a person."""
+        there = {job.display_name for job in self.gemini.jobs()}
+        for pick, submission_id in reversed(list(enumerate(self.laws.active_submissions()))):
+            if submission_id not in there:
+                work = self.operator.release(pick, cancel=False)
+                assert work is not None
+                self.judged(lambda work=work: self.the_world.run_command(work))  # type: ignore[misc]
+
+
+TestProtocol = Protocol.TestCase
+TestProtocol.settings = settings(
+    max_examples=int(os.environ.get(EXAMPLES, "500")), stateful_step_count=50, derandomize=EXAMPLES not in os.environ
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Thousands of passes log a lot, and a test framework keeps all of it; nor need the garbage collector look through
+    what Prefect has imported again and again."""
+    log = logging.getLogger("quire")
+    log.disabled = True
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    log.disabled = False

@@ -1,0 +1,42 @@
+"""The mirror without Prefect: assets are made and checked, calls are tried again, reports are kept. For passes by the
+thousand, as a task of Prefect's costs more than what is in it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from assets.domain.errors import QuireError
+from assets.graph import AssetGraph
+from config.sections import RetriesSection
+from flows.mirror import Mirror, Write
+
+R = TypeVar("R")
+
+
+class DirectMirror(Mirror):
+    """``reports``: what was published, in order."""
+
+    def __init__(self, graph: AssetGraph, *, collection: str, retries: RetriesSection) -> None:
+        super().__init__(graph, collection=collection, retries=retries)
+        self._graph, self._attempts = graph, retries.attempts
+        self.reports: list[str] = []
+
+    async def materialize(
+        self, name: str, *upstream: Any, write: Write | None = None, about: str = "", **settings: Any
+    ) -> Any:
+        value = await asyncio.to_thread(self._graph[name], *upstream, **settings)
+        if write is not None:
+            await write(value)
+        return value
+
+    async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
+        for left in reversed(range(self._attempts)):
+            try:
+                return await call()
+            except QuireError as error:
+                if not (error.retry_helps and left):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def publish(self, name: str, markdown: str, *, description: str) -> None:
+        self.reports.append(markdown)
