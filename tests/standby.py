@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.emulator_server import API_KEY
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.prefect_server import PrefectServer, prefect_settings
 
 ROOT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 120
@@ -50,6 +51,13 @@ class Child:
     @property
     def is_running(self) -> bool:
         return _state_of(self.pid) not in ("Z", "")
+
+    async def until_struck(self, gemini: EmulatorHandle, fault_id: str) -> None:
+        """Wait until it has come to the call that this row of the fault table is for."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not any(row["id"] == fault_id and row["struck"] for row in gemini.faults()):
+                assert self.is_running, f"it ended before it came there:\n{self.printed}"
+                await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         """Hold it where it is; returns when it stands still."""
@@ -91,11 +99,16 @@ class Standby:
         self._folder = folder
         self._children: list[Child] = []
 
-    def quire(self, *arguments: str, api_url: str, home: Path) -> Child:
-        """Run the command in a process of its own. ``api_url``, ``home``: of its Prefect server."""
+    def quire(self, *arguments: str, server: PrefectServer, api_url: str | None = None) -> Child:
+        """Run the command in a process of its own. ``api_url``: of a proxy, if it goes to ``server`` through one."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         (folder / "offset").write_bytes(_OFFSET.pack(0.0))
-        order = {"arguments": arguments, "folder": str(folder), "api_url": api_url, "home": str(home)}
+        order = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "api_url": api_url or server.api_url,
+            "home": str(server.home),
+        }
         child = Child(self._ask(order), folder, self)
         self._children.append(child)
         return child
@@ -165,10 +178,9 @@ def _serve() -> None:
 
 def _become_quire(order: Mapping[str, Any]) -> NoReturn:
     from flows.cli import main
-    from tests.prefect_server import prefect_settings
 
     folder = Path(order["folder"])
-    with open(os.devnull) as nothing, (folder / "printed").open("ab") as printed:
+    with Path(os.devnull).open() as nothing, (folder / "printed").open("ab") as printed:
         os.dup2(nothing.fileno(), 0)
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)

@@ -1,6 +1,6 @@
-"""What a person edits while a pass runs. An edit wins; what cannot be understood stops the pass before anything is posted
-or settled. Each pass is held by a slow answer of Gemini while the edit is made; what is edited between two passes stands
-in tests/flows/test_playbook.py, a claim that is taken out in test_submission.py.
+"""What a person edits while a pass runs. An edit wins; what cannot be understood stops the pass before anything is
+posted or settled. Each pass is held by a slow answer of Gemini while the edit is made; what is edited between two
+passes stands in tests/flows/test_playbook.py, a claim that is taken out in test_submission.py.
 """
 
 import asyncio
