@@ -1,5 +1,5 @@
-"""What becomes of a lock whose holder is silent for longer than its lease: the server takes the lease away and frees
-the slot. Done through Prefect's API, as waiting for it takes a minute."""
+"""What becomes of a lock whose holder is silent for longer than its lease: the server takes the lease away, and the
+slot is free. Done through Prefect's API, as waiting for it takes a minute."""
 
 import json
 

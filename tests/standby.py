@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.crash_matrix.effects import install
-from tests.emulator_server import API_KEY
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.prefect_server import PrefectServer, prefect_settings
 
 ROOT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 120
@@ -52,6 +53,13 @@ class Child:
     @property
     def is_running(self) -> bool:
         return _state_of(self.pid) not in ("Z", "")
+
+    async def until_struck(self, gemini: EmulatorHandle, fault_id: str) -> None:
+        """Wait until it has come to the call that this row of the fault table is for."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not any(row["id"] == fault_id and row["struck"] for row in gemini.faults()):
+                assert self.is_running, f"it ended before it came there:\n{self.printed}"
+                await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         """Hold it where it is; returns when it stands still."""
@@ -93,16 +101,23 @@ class Standby:
         self._folder = folder
         self._children: list[Child] = []
 
-    def quire(self, *arguments: str, api_url: str, home: Path, effects: Mapping[str, Any] | None = None) -> Child:
-        """Run the command in a process of its own. ``api_url``, ``home``: of its Prefect server; ``effects``: count its
-        effects on the world, and perhaps end it at one: see `tests.crash_matrix.effects.install`."""
+    def quire(
+        self,
+        *arguments: str,
+        server: PrefectServer,
+        api_url: str | None = None,
+        effects: Mapping[str, Any] | None = None,
+    ) -> Child:
+        """Run the command in a process of its own. ``api_url``: of a proxy, if it goes to ``server`` through one;
+        ``effects``: count its effects on the world, and perhaps end it at one: see
+        `tests.crash_matrix.effects.install`."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         (folder / "offset").write_bytes(_OFFSET.pack(0.0))
         order = {
             "arguments": arguments,
             "folder": str(folder),
-            "api_url": api_url,
-            "home": str(home),
+            "api_url": api_url or server.api_url,
+            "home": str(server.home),
             "effects": effects,
         }
         child = Child(self._ask(order), folder, self)
@@ -178,7 +193,6 @@ def _serve() -> None:
 
 def _become_quire(order: Mapping[str, Any]) -> NoReturn:
     from flows.cli import main
-    from tests.prefect_server import prefect_settings
 
     folder = Path(order["folder"])
     with Path(os.devnull).open() as nothing, (folder / "printed").open("ab") as printed:

@@ -74,8 +74,7 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
                 raise
             logger().warning("Cannot look for the job of %s now (%s); the next pass looks", submission_id, error)
             return
-    # Another pass may have found it while we waited for that answer: its note must not be overwritten with an older
-    # one.
+    # Another pass may have found it while we waited for that answer, and its note must not give way to an older one.
     p.lease.check()
     ours = sorted(
         (job for job in jobs if job.display_name == submission_id),

@@ -28,7 +28,7 @@ from flows.gateways.storage import JobFile
 from flows.logs import logger
 from flows.passes import Pass
 from flows.protocol.adoption import confirm, look_up
-from flows.protocol.closing import close_uniformly, has_failed_before
+from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
 
 R = TypeVar("R")
 
@@ -56,7 +56,12 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         if isinstance(error, (GeminiAccessError, PromptError, ManifestError)):
             raise
         return Posted(in_flight=False, stop=str(error))
-    await _check_claim(p, submission_id)
+    try:
+        await _check_claim(p, submission_id)
+    except LeaseLostError:
+        # Whoever let go of it has looked for its uploads already, and does not look again.
+        await delete_files(p, [input_file.name])
+        raise
     job_file = JobFile(submission_id=submission_id, input_file=input_file.name)
     p.services.storage.write_job(job_file)
     state = transition(state, SubmissionEvent.POST)

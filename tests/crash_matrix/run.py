@@ -56,8 +56,7 @@ class World:
         netloc = self.project.gemini.base_url.removeprefix("http://")
         child = self.standby.quire(
             *("run", "--config", str(self.project.config)),
-            api_url=self.server.api_url,
-            home=self.server.home,
+            server=self.server,
             effects={
                 "log": str(log),
                 "root": str(self.project.root),

@@ -1,9 +1,14 @@
-"""A process on standby, for tests that stop a pass or end it."""
+"""What tests of faults share: a process on standby, to be stopped or ended; and a project for a whole module, where
+many tests look at one scenario.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.prefect_server import PrefectServer, new_collection, prefect_settings
+from tests.project import Project, make_project
 from tests.standby import Standby, standing_by
 
 
@@ -18,3 +23,15 @@ def standby(shared_standby: Standby) -> Iterator[Standby]:
     """Whatever it became is ended with the test."""
     yield shared_standby
     shared_standby.kill_all()
+
+
+@pytest.fixture(scope="module")
+def shared_project(
+    prefect_server: PrefectServer, shared_emulator: EmulatorHandle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """An empty project. The emulator is the one of all tests: what is to be seen of it, a scenario has to take down
+    before the first of them that has one of its own."""
+    shared_emulator.reset()
+    with pytest.MonkeyPatch.context() as patch, prefect_settings(prefect_server.api_url, prefect_server.home):
+        patch.setenv("GEMINI_API_KEY", API_KEY)
+        yield make_project(tmp_path_factory.mktemp("shared"), collection=new_collection(), gemini=shared_emulator)

@@ -1,13 +1,12 @@
-"""One pass at a time, and no harm when that fails: a pass that was stopped for longer than its lease wakes while
-another one has done its work. It must write, post and settle nothing more. Leases carry no fencing token, so this holds
-only if whoever holds one looks at the clock before each write.
+"""One pass at a time, and no harm when that fails: a pass that was stopped for longer than its lease wakes when another
+one has done its work. It must write, post and settle nothing more. Leases carry no fencing token, so this holds only
+if whoever holds one looks at the clock before each write.
 
 The stopped pass is a process of its own, held where it is by SIGSTOP while it waits for an answer. Meanwhile its lease
 runs out and its clocks go on, as they do on a machine that was suspended. Witnesses are the emulator's books, the
 files, and the Variables as Prefect's API gives them.
 """
 
-import asyncio
 import hashlib
 import re
 from collections import Counter
@@ -78,14 +77,6 @@ async def everything(project: Project) -> dict[str, Any]:
     }
 
 
-async def until_at(project: Project, fault_id: str, child: Child) -> None:
-    """Wait until a pass has come to a call."""
-    async with asyncio.timeout(120):
-        while not any(row["id"] == fault_id and row["struck"] for row in project.gemini.faults()):
-            assert child.is_running, f"the pass ended before it came there:\n{child.printed}"
-            await asyncio.sleep(0.02)
-
-
 @pytest.fixture
 def stopped_at(project: Project, prefect_server: PrefectServer, standby: Standby) -> Stopped:
     """Starts a pass, stops it at a call to Gemini, and lets its lease run out."""
@@ -94,9 +85,8 @@ def stopped_at(project: Project, prefect_server: PrefectServer, standby: Standby
         # The worst case: the answer for which it waited is still taken when it wakes.
         project.configure(batch={"request_timeout_seconds": 600, "download_timeout_seconds": 600})
         fault_id = project.gemini.add_fault(call, delay_seconds=ANSWER_SECONDS, **fault)
-        arguments = ("run", "--config", str(project.config))
-        child = standby.quire(*arguments, api_url=prefect_server.api_url, home=prefect_server.home)
-        await until_at(project, fault_id, child)
+        child = standby.quire("run", "--config", str(project.config), server=prefect_server)
+        await child.until_struck(project.gemini, fault_id)
         child.stop()
         child.turn_clocks(STOPPED_SECONDS)
         assert await expire_leases(project, prefect_server) == ["pass"]
@@ -105,13 +95,13 @@ def stopped_at(project: Project, prefect_server: PrefectServer, standby: Standby
     return stop_at
 
 
-async def see_through(project: Project, keys: list[str], *, sends: int = 1) -> None:
-    """Run to the end, and see that each page was in ``sends`` jobs, paid for each time, and is done."""
+async def see_through(project: Project, keys: list[str]) -> None:
+    """Run to the end, and see that each page was sent and paid for once, and is done."""
     project.gemini.advance(JOB_SECONDS)
     await project.run_until_idle()
     for key in keys:
         record = project.gemini.record(key)
-        assert (record["submitted"], record["billed"]) == (sends, sends)
+        assert (record["submitted"], record["billed"]) == (1, 1)
         assert project.result(key) is not None
     assert set(Counter(each["displayName"] for each in project.gemini.books()["creates"]).values()) == {1}
     variables = await project.variables()
@@ -213,10 +203,8 @@ async def test_of_passes_started_together_one_works_one_says_so_and_a_watched_on
     project.gemini.set_rules(jobs=[{"job_seconds": [0, 0]}])
     project.gemini.add_fault("upload_start", delay_seconds=5)
     run = ("run", "--config", str(project.config))
-    first, second, watched = (
-        standby.quire(*run, *more, api_url=prefect_server.api_url, home=prefect_server.home)
-        for more in ([], [], ["--watch"])
-    )
+
+    first, second, watched = (standby.quire(*run, *more, server=prefect_server) for more in ([], [], ["--watch"]))
 
     assert [await each.ended() for each in (first, second, watched)] == [0, 0, 0]
     last_lines = [each.said[-1] for each in (first, second)]

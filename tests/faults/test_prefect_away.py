@@ -15,7 +15,7 @@ from tests.leases import expire_leases, held_locks
 from tests.prefect_proxy import Fault, PrefectProxy, running_proxy
 from tests.prefect_server import PrefectServer, free_port, new_collection, prefect_settings, running_prefect_server
 from tests.project import JOB_SECONDS, Project, make_project
-from tests.standby import Child, Standby
+from tests.standby import Standby
 
 HELD_SECONDS = 2
 ALWAYS = 10**6
@@ -27,21 +27,13 @@ def proxy(prefect_server: PrefectServer) -> Iterator[PrefectProxy]:
         yield running
 
 
-async def until_struck(project: Project, fault_id: str, child: Child) -> None:
-    """Wait until a pass has come to a call of Gemini."""
-    async with asyncio.timeout(120):
-        while not any(row["id"] == fault_id and row["struck"] for row in project.gemini.faults()):
-            assert child.is_running, f"the pass ended before it came there:\n{child.printed}"
-            await asyncio.sleep(0.02)
-
-
 async def test_a_server_that_answers_503_between_claim_and_confirmation_holds_up_the_pass_and_no_more(
     project: Project, prefect_server: PrefectServer, proxy: PrefectProxy, standby: Standby
 ) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     at_input = project.gemini.add_fault("upload_start", display_name="*-input-*", delay_seconds=HELD_SECONDS)
-    child = standby.quire("run", "--config", str(project.config), api_url=proxy.api_url, home=prefect_server.home)
-    await until_struck(project, at_input, child)
+    child = standby.quire("run", "--config", str(project.config), server=prefect_server, api_url=proxy.api_url)
+    await child.until_struck(project.gemini, at_input)
     refused = Fault("status", times=ALWAYS)
     proxy.faults = [refused]
     async with asyncio.timeout(60):
@@ -71,7 +63,7 @@ async def test_a_settlement_whose_counts_cannot_be_written_is_finished_by_the_ne
     project.gemini.advance(JOB_SECONDS)
     proxy.faults = [Fault("status", "PATCH /variables/", times=ALWAYS)]
 
-    child = standby.quire("run", "--config", str(project.config), api_url=proxy.api_url, home=prefect_server.home)
+    child = standby.quire("run", "--config", str(project.config), server=prefect_server, api_url=proxy.api_url)
     assert await child.ended() == 1
 
     [line] = [said for said in child.said if said.startswith("quire: ")]
@@ -99,13 +91,11 @@ async def test_a_server_that_is_restarted_while_a_job_is_created_costs_nothing_b
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     home, port = tmp_path / "prefect", free_port()
 
-    def quire() -> Child:
-        return standby.quire("run", "--config", str(project.config), api_url=f"http://127.0.0.1:{port}/api", home=home)
-
+    run = ("run", "--config", str(project.config))
     at_create = gemini.add_fault("create_batch", when="after", delay_seconds=HELD_SECONDS)
-    async with started_prefect_server(home, port):
-        child = quire()
-        await until_struck(project, at_create, child)
+    async with started_prefect_server(home, port) as server:
+        child = standby.quire(*run, server=server)
+        await child.until_struck(project.gemini, at_create)
     async with started_prefect_server(home, port) as server:
         code = await child.ended()
         assert (code, "Traceback" in child.printed) in [(0, False), (1, False)], child.printed
@@ -116,8 +106,9 @@ async def test_a_server_that_is_restarted_while_a_job_is_created_costs_nothing_b
                 await expire_leases(project, server)
             assert await held_locks(project) == []
             gemini.advance(JOB_SECONDS)
-            later = [quire() for _ in range(2 if code else 1)]
-            assert [await child.ended() for child in later] == [0] * len(later), later[-1].printed
+            for _ in range(2 if code else 1):
+                child = standby.quire(*run, server=server)
+                assert await child.ended() == 0, child.printed
             assert await project.variable("active_batch_ids") == []
             assert await project.variable("record_failure_counts") == {}
     assert (gemini.record(key)["submitted"], gemini.record(key)["billed"]) == (1, 1)
@@ -128,5 +119,8 @@ async def test_a_server_that_is_restarted_while_a_job_is_created_costs_nothing_b
 async def started_prefect_server(home: Path, port: int) -> AsyncIterator[PrefectServer]:
     """One with its database in a file, so that it comes back with it."""
     running = running_prefect_server(home, port=port)
-    yield await asyncio.to_thread(running.__enter__)
-    await asyncio.to_thread(running.__exit__, None, None, None)
+    server = await asyncio.to_thread(running.__enter__)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
