@@ -29,7 +29,7 @@ def our_files(folder: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in NOT_OURS and not path.name.endswith(("_cache", "__pycache__", ".egg-info")):
                 yield from our_files(path)
-        else:
+        elif path.name not in NOT_OURS:  # in a worktree of git, .git is a file
             yield path
 
 
