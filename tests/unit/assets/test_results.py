@@ -1,5 +1,5 @@
-"""How one line is judged: every kind, by examples. That no bytes can raise stands in
-tests/properties/test_results.py."""
+"""How one line is judged: every kind, by examples. What is told in docs/result-files.md is tried by
+test_result_files.py and not here again; that no bytes can raise stands in tests/properties/test_results.py."""
 
 import json
 from enum import StrEnum
@@ -83,11 +83,11 @@ def test_with_the_sent_schema_the_output_is_the_answer_as_it_is() -> None:
 
 BAD_LINES = [
     ("api_error", response_line(None, error={"code": 400, "message": "no such file"}), "400: no such file"),
-    ("api_error", response_line(None, status={"code": 13, "message": "internal"}), "13: internal"),
     ("api_error", response_line(None, error={"message": "no code"}), "None: no code"),
     ("api_error", response_line(None, error="gone wrong"), "gone wrong"),
     ("api_error", line(GOOD, error={"code": 503, "message": "late"}), "503: late"),
     ("blocked", response_line({"promptFeedback": {"blockReason": "SAFETY"}}), "the prompt was blocked: SAFETY"),
+    ("api_error", response_line(None, error=" "), "the line has an empty error"),
     (
         "blocked",
         response_line({"prompt_feedback": {"block_reason": "OTHER"}, "candidates": []}),
@@ -96,8 +96,6 @@ BAD_LINES = [
     ("blocked", line(None, finish="RECITATION"), "the answer was blocked: RECITATION"),
     ("blocked", line(GOOD, finish="A_NEW_REASON"), "the answer was blocked: A_NEW_REASON"),
     ("cut_short", line('{"blocks": [', finish="MAX_TOKENS"), "MAX_TOKENS; raise max_output_tokens"),
-    ("empty", response_line({"candidates": []}), "the response has no candidate"),
-    ("empty", response_line({"candidates": [None]}), "the response has no candidate"),
     ("empty", response_line({}), "the response has no candidate"),
     ("empty", response_line(None), "the response has no candidate"),
     ("empty", response_line([1]), "the response has no candidate"),
@@ -106,13 +104,8 @@ BAD_LINES = [
     ("empty", response_line({"candidates": [{}]}), "the answer has no text"),
     ("empty", response_line({"candidates": [{"content": {"parts": {"text": GOOD}}}]}), "the answer has no text"),
     ("not_json", line("Here is the page:"), "the answer is not JSON"),
-    ("not_json", line(f"```json\n{GOOD}\n```"), "the answer is not JSON"),
     ("not_json", line(GOOD + "}"), "the answer is not JSON"),
-    ("not_json", line('{"number": NaN}'), "NaN is not JSON"),
     ("not_json", line('{"number": 1e999}'), "not JSON"),
-    ("not_json", line('{"blocks": [{"kind": "text", "text": "\\ud800"}]}'), "half a Unicode character"),
-    ("not_json", line("[" * 5000 + "]" * 5000), "nested too deeply"),
-    ("not_json", line('{"number": ' + "9" * 5000 + "}"), "not JSON"),
     ("schema_mismatch", line('["a"]'), "the answer"),
     ("schema_mismatch", line('{"blocks": [{"kind": "poem", "text": "a"}]}'), "blocks.0.kind"),
     ("schema_mismatch", line('{"blocks": [{"kind": "text"}]}'), "blocks.0"),
@@ -136,9 +129,6 @@ def test_every_failure_has_its_kind_and_says_why(validator: ResultValidator, kin
         (b"", "a line is not JSON"),
         (b"{", "a line is not JSON"),
         (b"\xff\xfe", "a line is not JSON"),
-        (b'{"key": "a", "response": NaN}', "a line is not JSON"),
-        (b"[" * 100_000, "a line is not JSON"),
-        (b'["A:b:c:1"]', "a line is no JSON object"),
         (b"null", "a line is no JSON object"),
         (b"{}", "a line has no key"),
         (b'{"key": 4}', "a line has no key"),
@@ -153,26 +143,18 @@ def test_a_line_that_names_nobody_has_no_kind(bad: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     "good",
     [
-        line(GOOD, error=None),
-        line(GOOD, status={"code": 0}),
         line(GOOD, status={}),
         line(GOOD, finish=None),
         line(GOOD, finish="FINISH_REASON_UNSPECIFIED"),
         response_line({"candidates": [None, json.loads(line(GOOD))["response"]["candidates"][0]]}),
-        response_line({"candidates": [{"content": {"parts": [{"text": GOOD[:9]}, {"text": GOOD[9:]}]}}]}),
-        response_line({"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}, {"text": GOOD}]}}]}),
         response_line({"candidates": [{"content": {"parts": [None, 4, {"inlineData": {}}, {"text": GOOD}]}}]}),
         response_line({"candidates": [{"content": {"parts": [{"text": GOOD}]}, "finish_reason": "STOP"}]}),
     ],
     ids=[
-        "error null",
-        "status 0",
         "status empty",
         "no finish reason",
         "unspecified",
         "null candidate first",
-        "in two parts",
-        "after a thought",
         "odd parts",
         "snake case",
     ],
@@ -264,8 +246,3 @@ def test_a_number_that_would_be_written_as_null_is_no_success(number: str) -> No
         verdict = judge_line(line(answer), validator)
         assert (verdict.kind, verdict.message) == ("schema_mismatch", "a number of the answer is infinite or none")
     assert judge_line(line('{"height": null}'), validator).kind is OutcomeKind.SUCCESS
-
-
-def test_an_empty_error_says_that_it_is_empty() -> None:
-    verdict = judge_line(response_line(None, error=" "), MODEL)
-    assert (verdict.kind, verdict.message) == ("api_error", "the line has an empty error")
