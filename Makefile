@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PART ?= 1/1
 
-.PHONY: setup demo test check crash-matrix ui-test fuzz lock
+.PHONY: setup demo test check crash-matrix state-machine ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -37,6 +37,10 @@ check: setup
 # Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4
 crash-matrix: setup
 	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.crash_matrix.run --part $(PART)
+
+# The state machine of the protocol with many more examples, and others each time.
+state-machine: setup
+	QUIRE_MACHINE_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest tests/properties/test_protocol_machine.py -q
 
 ui-test: setup
 	$(BIN)/python -m pytest -m ui

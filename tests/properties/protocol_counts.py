@@ -1,10 +1,10 @@
 """What the failure counts may be while the protocol runs: the failures since the last reset, and what is known to go
 otherwise. Part of `protocol_laws`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from assets.domain.outcome import COUNTED, OutcomeKind
+from assets.domain.outcome import COUNTED
 
 Row = Mapping[str, Any]
 
@@ -28,16 +28,15 @@ class ExpectedCounts:
                 self._right[key] = {count + 1 for count in self._right[key]}
 
     def may_apply(self, rows: Iterable[Row]) -> None:
-        """Known: outcomes are applied to the counts until their submission is let go of, wherever a count is what it
-        was before them: if an edit makes it that again, it is raised once more."""
+        """These outcomes may be applied to the counts once more, wherever a count is what it was before them."""
         for row in rows:
             if row["kind"] in COUNTED and row["count_before"] in self._right[row["record_key"]]:
                 self._right[row["record_key"]].add(row["count_after"])
 
-    def may_not_apply(self, rows: Iterable[Row], kinds: Collection[OutcomeKind]) -> None:
-        """Failures of these kinds may have been left without being counted."""
+    def may_not_apply(self, rows: Iterable[Row]) -> None:
+        """These outcomes may have been left without being counted."""
         for row in rows:
-            if row["kind"] in kinds and row["count_after"] in self._right[row["record_key"]]:
+            if row["kind"] in COUNTED and row["count_after"] in self._right[row["record_key"]]:
                 self._right[row["record_key"]].add(row["count_before"])
 
     def compare(self, actual: Mapping[str, int]) -> list[str]:

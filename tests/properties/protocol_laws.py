@@ -12,6 +12,7 @@ I5  outcomes     one outcome a row of the batch manifest, written once
 I6  counts       a failure count is the number of failures since the last reset
 I7  views        once a pass has ended, the active list and the views name nothing that is settled
 I8  uploads      nothing that was uploaded stays at Gemini once its submission is closed
+    late         a job that turns up after its release is cancelled while it runs; what it has answered is used once
     post         what is posted stands in a batch manifest and a jobs file, its claim is there, and so is the lease
 """
 
@@ -20,24 +21,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from assets.domain.batch import JobState, claimed_submission
+from assets.domain.batch import LATE, JobState, claimed_submission, is_late, submission_of
 from assets.domain.ledger import ACTIVE, COUNTS, IN_FLIGHT, RECORDS
-from assets.domain.outcome import COUNTED, OutcomeKind
+from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
+from flows.protocol.late import WATCHED
 from tests.properties.protocol_counts import ExpectedCounts, Row
 from tests.properties.protocol_world import GRACE, KEYS, PUT_BACK, End, Ended, World
 from tests.twins.gemini import MadeJob
 
-# What the product does not do yet. Switch a rule on by its constant once it does.
-SWEEPS_ORPHANS = False
-"""I8 also after a crash, a lost answer of an upload, a delete that failed: what is left behind is found and deleted."""
+# What is known not to hold. Switch a rule on by its constant once it does.
 FINISHES_CLOSINGS = False
 """I6 also for a submission that a person takes out of the active list after a crash has left its outcomes without their
 counts: nobody finishes its closing any more, so that its failures are not counted."""
-USES_LATE_JOBS = False
-"""A job that turns up after its release is cancelled while it runs; what it has answered is used once."""
+APPLIES_ONCE = False
+"""I6 also for a count that a person makes what it was before an outcome, while the closing of that outcome's submission
+is not finished: it is applied once more, wherever a count is what it was before."""
 
 SUCCESS, SUPERSEDED, RELEASED = OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED, OutcomeKind.RELEASED
 _WITHOUT_LINE = {
@@ -52,12 +53,14 @@ _UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED,
 
 class Laws:
     """Watches a `World`. ``answers``: batch id -> record key -> what its line in the result is; ``closed``: submission
-    id -> its outcomes, as they were found."""
+    id -> its outcomes, as they were found; ``late``: the same of its late job."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.answers: dict[str, dict[str, OutcomeKind]] = {}
         self.closed: dict[str, list[Row]] = {}
+        self.late: dict[str, list[Row]] = {}
+        self._closed_before: set[str] = set()
         self._broken: list[str] = []
         # What the operator did.
         self._asked: set[str] = set()
@@ -71,7 +74,6 @@ class Laws:
         self._counts = ExpectedCounts(KEYS)
         self._closing: set[str] = set()
         self._stamps: dict[Path, tuple[int, int]] = {}
-        self._is_tidy = True
         world.gemini.on_made = self._made
 
     # --- what the operator does, told before or as it is done
@@ -92,11 +94,10 @@ class Laws:
             if self.world.effects.is_running and claimed_submission(name):
                 self._left_out_claims[submission_id] = self.world.effects.count
             if submission_id in self._closing and not FINISHES_CLOSINGS:
-                self._counts.may_not_apply(self.closed[submission_id], COUNTED)
-                self._is_tidy = False
+                self._counts.may_not_apply(self.closed[submission_id])
         for submission_id in after & self.closed.keys():
             self._closing.add(submission_id)
-            self._counts.may_apply(self.closed[submission_id])
+            self._may_apply(submission_id)
 
     def counts_edited(self, counts: Mapping[str, int], *, is_sure: bool = True) -> None:
         """These failure counts are about to be set by an operator. ``is_sure``: False: or not."""
@@ -104,7 +105,7 @@ class Laws:
         self._edited_counts_in_run |= self.world.effects.is_running
         self._counts.set(counts, is_sure=is_sure)
         for submission_id in self._closing:
-            self._counts.may_apply(self.closed[submission_id])
+            self._may_apply(submission_id)
 
     def deleted(self, key: str) -> None:
         """An output result is about to be deleted."""
@@ -113,10 +114,6 @@ class Laws:
     def lease_lost(self) -> None:
         """The pass that runs has lost its lease."""
         self._lost_lease_at = self.world.effects.count
-
-    def untidy(self) -> None:
-        """From now on something may stay behind at Gemini that nobody knows of."""
-        self._is_tidy = False
 
     # --- what was seen
 
@@ -132,28 +129,25 @@ class Laws:
         stored: dict[str, int] = self.world.variables.values[COUNTS]  # type: ignore[assignment]
         return {key: count for entry, count in stored.items() for key in decode_ranges([entry])}
 
-    def after_run(self, ended: Ended, *, is_pass: bool = True) -> None:
-        """Judge what a pass, or a command, has left. Raises AssertionError."""
+    def after_run(self, ended: Ended, *, is_pass: bool, is_calm: bool) -> None:
+        """Judge what a pass, or a command, has left. ``is_calm``: nobody and nothing has disturbed it. Raises
+        AssertionError."""
         self.notice()
-        if ended.how is not End.FINISHED:
-            self._is_tidy = False
-            for submission_id in self._closing - set(self._submissions(self.active()).values()):
-                # Known: a refused image has its outcome before its count, and a crash in between loses the count.
-                self._counts.may_not_apply(self.closed[submission_id], {OutcomeKind.UPLOAD_REFUSED})
-                self._closing.discard(submission_id)
-        else:
-            self._closing &= set(self._submissions(self.active()).values())
+        if ended.how is End.FINISHED:
+            self._closing &= set(self.active_submissions())
             if not self._closing:
                 self._broken += [f"counts: {wrong}" for wrong in self._counts.compare(self.counts())]
             if is_pass and not self._edited_in_run:
                 self._check_views()
-            if is_pass and (self._is_tidy or SWEEPS_ORPHANS):
+            if is_pass and is_calm:
                 self._check_uploads()
+                self._check_late()
         self._check_results()
         self._check_unchanged()
         self._edited_in_run = self._edited_counts_in_run = False
         self._lost_lease_at = None
         self._left_out_claims.clear()
+        self._closed_before = set(self.closed)
         self.raise_broken()
 
     def raise_broken(self) -> None:
@@ -162,13 +156,18 @@ class Laws:
     def notice(self) -> None:
         """Take down what was closed since the last look."""
         found = {path.stem: path for path in self._paths("outcomes")}
-        for submission_id in sorted(found.keys() - self.closed.keys()):
-            rows = self.world.tables.read(found[submission_id], OUTCOME_SCHEMA).to_pylist()
+        for name in sorted(found.keys() - self.closed.keys() - {each + LATE for each in self.late}):
+            rows = self.world.tables.read(found[name], OUTCOME_SCHEMA).to_pylist()
+            submission_id = submission_of(name)
+            if is_late(name):
+                self._check_late_outcomes(submission_id, rows)
+                self.late[submission_id] = rows
+                continue
             self._check_outcomes(submission_id, rows)
             self.closed[submission_id] = rows
             self._closing.add(submission_id)
             self._counts.failed(rows)
-        if len(found) < len(self.closed):
+        if len(found) < len(self.closed) + len(self.late):
             self._break("outcomes", "an outcomes file is gone")
 
     # --- the laws
@@ -205,7 +204,7 @@ class Laws:
     def _check_outcomes(self, submission_id: str, rows: list[Row]) -> None:
         if [row["record_key"] for row in rows] != self._rows(submission_id):
             self._break("outcomes", f"{submission_id} has other rows than its batch manifest")
-        jobs = {made.name: made for made in self.world.gemini.made if made.display_name == submission_id}
+        jobs = {made.name: made for made in self._jobs_of(submission_id)}
         kinds = {row["kind"] for row in rows}
         if not jobs:
             if not kinds <= _NEVER_SENT:
@@ -233,6 +232,31 @@ class Laws:
             expected.add(SUPERSEDED)
         if kind not in expected:
             self._break("sends", f"{key} in {submission_id} is {kind}, not {expected}")
+
+    def _check_late_outcomes(self, submission_id: str, rows: list[Row]) -> None:
+        if submission_id not in self._excused:
+            self._break("late", f"{submission_id} has a late job though it was not released")
+        answers = {made.name: self.answers.get(made.name, {}) for made in self._jobs_of(submission_id)}
+        for row in rows:
+            answer = answers.get(row["batch_id"], {}).get(row["record_key"])
+            if row["kind"] != answer and (answer, row["kind"]) != (SUCCESS, SUPERSEDED):
+                self._break("late", f"{row['record_key']} is {row['kind']} in {submission_id}, answered was {answer}")
+            if row["count_after"] is not None:
+                self._break("counts", f"{row['record_key']} was counted by the late job of {submission_id}")
+
+    def _check_late(self) -> None:
+        """After a pass that nothing disturbed."""
+        gemini, now = self.world.gemini, self.world.now
+        for submission_id in self._excused & self._closed_before:
+            if now - self.closed[submission_id][0]["settled_at"] >= WATCHED:
+                continue
+            for job in gemini.jobs():
+                if job.display_name != submission_id or not gemini.is_listed(job.name):
+                    continue
+                if not job.is_terminal and gemini.cancels:
+                    self._break("late", f"{job.name} runs on, though {submission_id} was released")
+                if job.result_file is not None and submission_id not in self.late:
+                    self._break("late", f"the answers of {job.name} were not used")
 
     def _may_let_go(self, submission_id: str, made: MadeJob) -> bool:
         """Whether a submission may be released that has a job."""
@@ -296,7 +320,7 @@ class Laws:
             sends = sum(key in each.keys for each in self.world.gemini.made)
             if sends != len(mine):
                 self._break("sends", f"{key} was sent {sends} times and has {len(mine)} outcomes")
-            successes = sum(row["kind"] == SUCCESS for row in mine)
+            successes = sum(row["kind"] == SUCCESS for row in self._history(key))
             if successes > 1 + self._deletions[key]:
                 self._break("sends", f"{key} succeeded {successes} times, deleted were {self._deletions[key]}")
             if key in done and not successes and not self._excused:
@@ -315,9 +339,8 @@ class Laws:
 
     def _unanswered(self, key: str) -> int:
         """In how many batches in a row the record came back without an answer, the last ones."""
-        mine = [row for rows in self.closed.values() for row in rows if row["record_key"] == key]
         count = 0
-        for row in sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True):
+        for row in self._history(key):
             if row["kind"] in _UNANSWERED:
                 count += 1
             elif row["kind"] not in (OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE, OutcomeKind.UPLOAD_REFUSED):
@@ -328,13 +351,22 @@ class Laws:
 
     def _has_failed(self, key: str) -> bool:
         """Whether its job FAILED since it was last answered."""
-        mine = [row for rows in self.closed.values() for row in rows if row["record_key"] == key]
-        for row in sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True):
+        for row in self._history(key):
             if row["kind"] in (OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE):
                 return True
             if row["kind"] not in (*_UNANSWERED, OutcomeKind.UPLOAD_REFUSED):
                 return False
         return False
+
+    def _history(self, key: str) -> list[Row]:
+        """The outcomes of a record, the last one first; of a late job only what was answered well."""
+        rows = [row for rows in self.closed.values() for row in rows]
+        rows += [row for rows in self.late.values() for row in rows if row["kind"] in (SUCCESS, SUPERSEDED)]
+        mine = [row for row in rows if row["record_key"] == key]
+        return sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True)
+
+    def _jobs_of(self, submission_id: str) -> list[MadeJob]:
+        return [made for made in self.world.gemini.made if made.display_name == submission_id]
 
     def _rows(self, submission_id: str) -> list[str]:
         path = self.world.storage.manifests / "batches" / f"{submission_id}.parquet"
@@ -348,6 +380,10 @@ class Laws:
         """Name in the active list -> submission id, by the books."""
         by_job = {made.name: made.display_name for made in self.world.gemini.made}
         return {name: claimed_submission(name) or by_job[name] for name in names}
+
+    def _may_apply(self, submission_id: str) -> None:
+        if not APPLIES_ONCE:
+            self._counts.may_apply(self.closed[submission_id])
 
     def _break(self, law: str, what: str) -> None:
         self._broken.append(f"{law}: {what}")

@@ -178,6 +178,8 @@ class World:
             self.pass_lock.lease.is_lost = True
 
     def _run(self, work: Callable[[], Awaitable[None]], interruptions: Sequence[Interruption]) -> Ended:
+        # No two runs at the same time: their order can be told from their files.
+        self.now += timedelta(seconds=1)
         self.effects.begin(interruptions)
         error: QuireError | None = None
         try:

@@ -57,7 +57,6 @@ FAULTS: dict[str, tuple[str, GeminiError, str]] = {
     "a delete fails": ("delete_file", GeminiTransientError("503", status=503), "before"),
     "a cancel fails": ("cancel_job", GeminiTransientError("503", status=503), "before"),
 }
-LEAVE_FILES = frozenset({"the answer of an upload is lost", "a delete fails"})
 
 EFFECTS = (
     *("upload", "create_job", "get_job", "download", "delete_file", "cancel_job"),
@@ -116,18 +115,28 @@ class Protocol(RuleBasedStateMachine):
 
     def pass_with(self, *interruptions: Interruption) -> None:
         world = self.the_world
-        excuses = (LeaseLostError, GeminiError) if interruptions or self.gemini.has_faults else ()
-        self.judged(lambda: world.run_pass(interruptions), excuses, is_pass=True)
+        is_calm = not interruptions and not self.gemini.has_faults
+        self.judged(
+            lambda: world.run_pass(interruptions),
+            () if is_calm else (LeaseLostError, GeminiError),
+            is_pass=True,
+            is_calm=is_calm,
+        )
 
     def judged(
-        self, run: Callable[[], Ended], excuses: Sequence[type[Exception]] = (), *, is_pass: bool = False
+        self,
+        run: Callable[[], Ended],
+        excuses: Sequence[type[Exception]] = (),
+        *,
+        is_pass: bool = False,
+        is_calm: bool = False,
     ) -> None:
         """Run a process and judge what it leaves. ``excuses``: with what it may stop."""
         self.has_failed = True
         ended = run()
         if ended.error is not None and not isinstance(ended.error, tuple(excuses)):
             raise AssertionError("it stopped for no reason") from ended.error
-        self.laws.after_run(ended, is_pass=is_pass)
+        self.laws.after_run(ended, is_pass=is_pass, is_calm=is_calm)
         self.has_failed = False
 
     @property
@@ -159,8 +168,6 @@ class Protocol(RuleBasedStateMachine):
     def call_will_fail(self, name: str) -> None:
         call, error, when = FAULTS[name]
         self.gemini.add_fault(call, error, when=when)
-        if name in LEAVE_FILES:
-            self.laws.untidy()
 
     @rule(list_lag_minutes=st.sampled_from([0, 5, 30]), cancels=st.booleans(), forgets=st.sampled_from([None, 0, 1]))
     def gemini_becomes(self, list_lag_minutes: int, cancels: bool, forgets: int | None) -> None:
