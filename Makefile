@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PART ?= 1/1
 
-.PHONY: setup demo test check crash-matrix state-machine ui-test fuzz lock
+.PHONY: setup demo test check slow-test crash-matrix state-machine ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -24,7 +24,7 @@ demo: setup
 # Prefect server and an emulator of its own.
 test: check
 	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
-	$(BIN)/python -m pytest -m "not ui" -n 3 --dist loadfile \
+	$(BIN)/python -m pytest -m "not ui and not slow" -n 3 --dist loadfile \
 		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
 check: setup
@@ -33,6 +33,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/architecture
+
+# What takes too long for each change: a sample of the crash matrix, passes that are stopped, a server that goes away.
+slow-test: setup
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile tests/faults
+	QUIRE_MACHINE_EXAMPLES=500 $(BIN)/python -m pytest tests/properties/test_protocol_machine.py -q
 
 # Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4
 crash-matrix: setup

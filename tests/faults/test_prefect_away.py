@@ -17,6 +17,8 @@ from tests.prefect_server import PrefectServer, free_port, new_collection, prefe
 from tests.project import JOB_SECONDS, Project, make_project
 from tests.standby import Standby
 
+pytestmark = pytest.mark.slow
+
 HELD_SECONDS = 2
 ALWAYS = 10**6
 
