@@ -36,7 +36,7 @@ check: setup
 
 # What takes too long for each change: a sample of the crash matrix, passes that are stopped, a server that goes away.
 slow-test: setup
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile tests/faults
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 	QUIRE_MACHINE_EXAMPLES=500 $(BIN)/python -m pytest tests/properties/test_protocol_machine.py -q
 
 # Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4

@@ -24,6 +24,8 @@ from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 from tests.standby import Child, Standby
 
+pytestmark = pytest.mark.slow
+
 STOPPED_SECONDS = 70.0
 """More than a lease lives."""
 ANSWER_SECONDS = 3.0

@@ -120,6 +120,7 @@ async def test_a_cap_of_a_run_counts_that_run_alone_and_one_of_a_day_that_day(pr
     assert fourth.is_idle, "no day will ever be enough for a record"
 
 
+@pytest.mark.slow
 async def test_a_watched_run_is_one_run(project: Project) -> None:
     add_corpus(project, budget={"max_usd_per_run": 0.05})
     project.configure(execution={"batch_size_limit": 8})
