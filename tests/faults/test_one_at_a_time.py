@@ -31,7 +31,7 @@ STOPPED_SECONDS = 70.0
 ANSWER_SECONDS = 3.0
 """How long the call lasts at which a pass is stopped: enough to notice that it is there."""
 LOST = (
-    r"our hold on \w+_quire_pass (is gone|was last renewed 7\d seconds ago), so another process may have it: stopped "
+    r"our hold on \w+_quire_pass (is gone|was last renewed \d+ seconds ago), so another process may have it: stopped "
 )
 
 Stopped = Callable[..., Any]

@@ -36,8 +36,8 @@ async def test_a_server_that_answers_503_between_claim_and_confirmation_holds_up
     at_input = project.gemini.add_fault("upload_start", display_name="*-input-*", delay_seconds=HELD_SECONDS)
     child = standby.quire("run", "--config", str(project.config), server=prefect_server, api_url=proxy.api_url)
     await child.until_struck(project.gemini, at_input)
-    refused = Fault("status", times=ALWAYS)
-    proxy.faults = [refused]
+    refused = Fault("status", "/variables/filter", times=ALWAYS)
+    proxy.faults = [refused, Fault("status", times=ALWAYS)]
     async with asyncio.timeout(60):
         while refused.times > ALWAYS - 5:  # noqa: ASYNC110 - counted in another thread
             await asyncio.sleep(0.02)
