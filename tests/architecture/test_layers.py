@@ -122,6 +122,16 @@ def test_the_core_has_no_clock_no_chance_and_no_files() -> None:
             assert not calls, f"{module} calls {calls}"
 
 
+def test_hypothesis_runs_where_no_server_does() -> None:
+    """It takes the random numbers that a thread of Prefect's draws meanwhile for a strategy's, and calls that flaky."""
+    found = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if "from hypothesis import" in path.read_text("utf-8")
+    ]
+    apart = (ROOT / "tests" / "unit", ROOT / "tests" / "properties")
+    here = Path(__file__)
+    assert [path for path in found if path != here and not any(path.is_relative_to(folder) for folder in apart)] == []
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_prints(module: str) -> None:
     may_print = module == "flows/cli.py" or module.startswith("flows/demo/")
