@@ -49,6 +49,11 @@ async def recover_text(config: str | None, *, write: bool) -> str:
             # Its input file may be at Gemini under a name that nobody knows.
             storage.upload_marks.doubt(job.submission_id)
             storage.write_job(job)
+        for submission_id in storage.upload_marks.all():
+            # What is written below has the failures of all that is closed.
+            if storage.is_closed(submission_id):
+                lease.check()
+                storage.upload_marks.count(submission_id)
         # The file first: until the Variable is there, which is written last, every pass stops.
         storage.create_home(home_id)
         await ledger.rebuild(home_id, records=recovery.records, counts=recovery.counts)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,7 @@ import pytest
 from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
 from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
 from tests.project import Project, make_project
+from tests.standby import Standby, standing_by
 
 # No deadline: how long an example takes depends on what else the machine does. No chance: a red run can be run again.
 hypothesis.settings.register_profile("quire", deadline=None, derandomize=True)
@@ -29,8 +31,31 @@ __all__ = ["gemini", "shared_emulator"]
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """One real Prefect server for the whole session; settings point at it while a test that asks for it runs."""
-    with running_prefect_server(tmp_path_factory.mktemp("prefect"), in_memory=True) as server:
+    """One real Prefect server for the whole session; settings point at it while a test that asks for it runs. It keeps
+    no task runs and no events: a module whose tests look at these has `recording_server` for its ``prefect_server``."""
+    with _drained_server(tmp_path_factory.mktemp("prefect"), keeps_events=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_recording_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with _drained_server(tmp_path_factory.mktemp("recording"), keeps_events=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def recording_server(shared_recording_server: PrefectServer) -> Iterator[PrefectServer]:
+    """A server that keeps everything, as it does for a user."""
+    # Prefect's worker for events asks the server that it was made for of what is related to an event.
+    with prefect_settings(shared_recording_server.api_url, shared_recording_server.home):
+        drain()
+        yield shared_recording_server
+        drain()
+
+
+@contextmanager
+def _drained_server(home: Path, *, keeps_events: bool) -> Iterator[PrefectServer]:
+    with running_prefect_server(home, in_memory=True, keeps_events=keeps_events) as server:
         yield server
         with prefect_settings(server.api_url, server.home):
             drain()
@@ -59,3 +84,16 @@ def project(
     """An empty project on the shared server and emulator, with an API key in the environment."""
     monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
     return make_project(tmp_path, collection=collection, gemini=gemini)
+
+
+@pytest.fixture(scope="session")
+def shared_standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
+    with standing_by(tmp_path_factory.mktemp("standby")) as standby:
+        yield standby
+
+
+@pytest.fixture
+def standby(shared_standby: Standby) -> Iterator[Standby]:
+    """Whatever it became is ended with the test."""
+    yield shared_standby
+    shared_standby.kill_all()

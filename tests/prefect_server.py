@@ -20,7 +20,6 @@ from urllib.error import URLError
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
-    PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
@@ -28,6 +27,10 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.utilities.asyncutils import run_coro_as_sync
+
+# Each client of Prefect or Gemini reads all certificates of the world, 30 ms, and a pass has seven. All servers of the
+# tests speak plain HTTP, so one certificate will do, for their subprocesses, too.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 START_TIMEOUT_SECONDS = 120.0
 STOP_TIMEOUT_SECONDS = 20.0
@@ -58,15 +61,18 @@ def client_environment(api_url: str, home: Path) -> dict[str, str]:
         "PREFECT_API_URL": api_url,
         "PREFECT_HOME": str(home),
         "DO_NOT_TRACK": "1",
-        "PREFECT_API_TLS_INSECURE_SKIP_VERIFY": "true",
     }
 
 
 @contextlib.contextmanager
-def running_prefect_server(home: Path, *, port: int | None = None, in_memory: bool = False) -> Iterator[PrefectServer]:
+def running_prefect_server(
+    home: Path, *, port: int | None = None, in_memory: bool = False, keeps_events: bool = True
+) -> Iterator[PrefectServer]:
     """Start a server, wait until it answers, and end it by its process id. ``home``: an empty folder, or the one of an
     earlier server that is to come back with its data. ``in_memory``: its database lives no longer than it does, and has
-    one connection: SQLite in a file makes Prefect answer 503 whenever two writers meet, and its client wait 2 s."""
+    one connection: SQLite in a file makes Prefect answer 503 whenever two writers meet, and its client wait 2 s.
+    ``keeps_events``: without, events are taken and thrown away, and task runs, which are made of events, are not
+    recorded either; that is half of what a pass costs the server."""
     port = port or free_port()
     ui_url = f"http://127.0.0.1:{port}"
     environment = {
@@ -81,6 +87,9 @@ def running_prefect_server(home: Path, *, port: int | None = None, in_memory: bo
         # How often the server looks for leases that have run out; 15 seconds otherwise.
         "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
     }
+    if not keeps_events:
+        for service in ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS"):
+            environment[f"PREFECT_SERVER_SERVICES_{service}_ENABLED"] = "false"
     if in_memory:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = IN_MEMORY_DATABASE
     home.mkdir(parents=True, exist_ok=True)
@@ -110,8 +119,6 @@ def prefect_settings(api_url: str, home: Path) -> Iterator[None]:
             PREFECT_HOME: home,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-            # The server speaks plain HTTP, but each client would read the certificates of the whole world: 30 ms.
-            PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True,
         }
     ):
         yield

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.context import SettingsContext, get_settings_context
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
+from prefect.settings import PREFECT_API_URL
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from assets.domain.errors import PrefectUnavailableError
@@ -54,7 +54,6 @@ class PrefectApi:
         self._sleep = sleep
         self._client: PrefectClient | None = None
         self._opening = asyncio.Lock()
-        self._settings: SettingsContext | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -110,13 +109,11 @@ class PrefectApi:
         raise AssertionError("tenacity ends with a result or an error")
 
     def _without_repeats(self) -> SettingsContext:
-        """Settings under which Prefect's client tries once. Made once: making them takes ten milliseconds."""
-        if self._settings is None:
-            now = get_settings_context()
-            once = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
-            self._settings = SettingsContext(profile=now.profile, settings=once)
-        # A context can be entered once only.
-        return self._settings.model_copy()
+        """Settings under which Prefect's client tries once. A context can be entered once only, so each call has its
+        own; they are copied and not made anew by ``copy_with_update``, which reads the environment for 30 ms."""
+        now = get_settings_context()
+        client = now.settings.client.model_copy(update={"max_retries": 0})
+        return SettingsContext(profile=now.profile, settings=now.settings.model_copy(update={"client": client}))
 
     async def _opened(self) -> PrefectClient:
         async with self._opening:

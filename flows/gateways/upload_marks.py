@@ -1,5 +1,6 @@
-"""Marks of uploads: which submissions may have files at Gemini. Made before the first upload, gone when all of them are
-deleted, so that what a crash leaves behind is found again without a list of all files in each pass.
+"""Marks of what is left to do for a submission beside the active list: which submissions may have files at Gemini, and
+whether the failures of those are counted. Made before the first upload, gone when all files are deleted, so that what a
+crash leaves behind is found again without a list of all files in each pass.
 """
 
 import json
@@ -18,20 +19,25 @@ class UploadMarks:
 
     def make(self, submission_id: str) -> None:
         """Before the first upload."""
-        create_text(self._path(submission_id), _text(in_doubt=False))
+        create_text(self._path(submission_id), _text(in_doubt=False, counted=False))
 
     def doubt(self, submission_id: str) -> None:
         """A try failed, and may have left a file of which nobody knows the name."""
-        replace_text(self._path(submission_id), _text(in_doubt=True))
+        replace_text(self._path(submission_id), _text(in_doubt=True, counted=self._says(submission_id, "counted")))
+
+    def count(self, submission_id: str) -> None:
+        """Its failures are counted. Does nothing where there is no mark."""
+        if self._path(submission_id).exists() and not self._says(submission_id, "counted"):
+            in_doubt = self.is_in_doubt(submission_id)
+            replace_text(self._path(submission_id), _text(in_doubt=in_doubt, counted=True))
 
     def is_in_doubt(self, submission_id: str) -> bool:
         """Whether files may be there that no manifest names. A mark that cannot be read is one."""
-        try:
-            return bool(json.loads(self._path(submission_id).read_text(encoding="utf-8"))["in_doubt"])
-        except FileNotFoundError:
-            return False
-        except (ValueError, KeyError, TypeError):
-            return True
+        return self._says(submission_id, "in_doubt", unread=True)
+
+    def is_counted(self, submission_id: str) -> bool:
+        """Whether the failures of a closed submission are known to be counted."""
+        return self._says(submission_id, "counted")
 
     def remove(self, submission_id: str) -> None:
         """All files are deleted."""
@@ -44,9 +50,17 @@ class UploadMarks:
             return sorted(stem for stem in stems if is_submission_id(stem))
         return []
 
+    def _says(self, submission_id: str, what: str, *, unread: bool = False) -> bool:
+        try:
+            return bool(json.loads(self._path(submission_id).read_text(encoding="utf-8"))[what])
+        except FileNotFoundError:
+            return False
+        except (ValueError, KeyError, TypeError):
+            return unread
+
     def _path(self, submission_id: str) -> Path:
         return self._folder / f"{submission_id}.json"
 
 
-def _text(*, in_doubt: bool) -> str:
-    return json.dumps({"in_doubt": in_doubt}) + "\n"
+def _text(*, in_doubt: bool, counted: bool) -> str:
+    return json.dumps({"in_doubt": in_doubt, "counted": counted}) + "\n"

@@ -259,6 +259,8 @@ async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads:
     between is taken up again and the failure counts once."""
     submission_id = p.services.new_submission_id()
     warn_of_each(uploads.reasons, "Gemini refused the image", level=logging.ERROR)
+    p.lease.check()
+    p.services.storage.upload_marks.make(submission_id)
     async with p.services.ledger.transaction() as change:
         p.lease.check()
         await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, {})
@@ -274,3 +276,5 @@ async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads:
         settled_at=p.services.now(),
     )
     await close(p, submission_id, SubmissionState.CLAIMED, outcomes)
+    p.lease.check()
+    p.services.storage.upload_marks.remove(submission_id)

@@ -40,10 +40,7 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
             await change.apply_counts(count_changes(committed))
         state = transition(state, SubmissionEvent.COMMIT)
     else:
-        committed = storage.read_outcomes(submission_id)
-        async with p.services.ledger.transaction() as change:
-            p.lease.check()
-            await change.apply_counts(count_changes(committed))
+        committed = await count_failures(p, submission_id)
     p.lease.check()
     await delete_uploads(p, submission_id)
     p.lease.check()
@@ -52,6 +49,15 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
         async with p.services.ledger.transaction() as change:
             p.lease.check()
             await _let_go(p, change, submission_id)
+    return committed
+
+
+async def count_failures(p: Pass, submission_id: str) -> pa.Table:
+    """Apply the counts of committed outcomes where they are not applied yet; returns the outcomes."""
+    committed = p.services.storage.read_outcomes(submission_id)
+    async with p.services.ledger.transaction() as change:
+        p.lease.check()
+        await change.apply_counts(count_changes(committed))
     return committed
 
 
@@ -101,8 +107,8 @@ def suspect_job(p: Pass, submission_id: str) -> JobFile | None:
 
 
 async def delete_uploads(p: Pass, submission_id: str) -> None:
-    """Delete what was uploaded for a submission. What cannot be deleted now, and what only Gemini knows the name of, is
-    left to `orphans`; its mark stays."""
+    """Delete what was uploaded for a submission whose failures are counted. What cannot be deleted now, and what only
+    Gemini knows the name of, is left to `orphans`; its mark stays."""
     storage = p.services.storage
     table, _ = storage.read_batch_manifest(submission_id)
     job = storage.read_job(submission_id)
@@ -111,6 +117,8 @@ async def delete_uploads(p: Pass, submission_id: str) -> None:
     # Without a jobs file nobody knows whether an input file went up.
     if are_gone and job is not None and not storage.upload_marks.is_in_doubt(submission_id):
         storage.upload_marks.remove(submission_id)
+    else:
+        storage.upload_marks.count(submission_id)
 
 
 def uploaded_files(batch_manifest: pa.Table) -> set[str]:

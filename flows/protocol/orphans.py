@@ -1,11 +1,13 @@
-"""Uploads that nobody needs any more: those of a submission that is closed, and those that were never claimed, as their
-pass died. Each upload bears its submission's id in its display name.
+"""What submissions that are no longer active have left undone: uploads that nobody needs any more, of those that are
+closed and of those that were never claimed, as their pass died; and failures that are not counted, where a pass died
+before that and a person then took the submission out of the active list. Each upload bears its submission's id in its
+display name.
 """
 
 from assets.domain.errors import GeminiError
 from flows.logs import logger
 from flows.passes import Pass
-from flows.protocol.closing import delete_files
+from flows.protocol.closing import count_failures, delete_files
 
 
 async def sweep_uploads(p: Pass) -> None:
@@ -15,6 +17,11 @@ async def sweep_uploads(p: Pass) -> None:
     stale = [each for each in marks.all() if storage.is_closed(each) or not storage.batch_path(each).exists()]
     if not stale:
         return
+    for submission_id in stale:
+        if storage.is_closed(submission_id) and not marks.is_counted(submission_id):
+            await count_failures(p, submission_id)
+            p.lease.check()
+            marks.count(submission_id)
     try:
         files = await p.services.gemini.list_files()
     except GeminiError as error:

@@ -26,7 +26,7 @@ _UNSTABLE = re.compile(
 
 
 class _Effects:
-    def __init__(self, log: str, kill_at: int, when: str) -> None:
+    def __init__(self, log: str, kill_at: int | str, when: str) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._kill_at, self._when, self._number = kill_at, when, 0
 
@@ -35,6 +35,8 @@ class _Effects:
         self._number += 1
         number = self._number
         os.write(self._log, f"{number} {_UNSTABLE.sub('*', what)}\n".encode())
+        if isinstance(self._kill_at, str) and self._kill_at in what:
+            self._kill_at = number
         if (number, self._when) == (self._kill_at, "before"):
             os.kill(os.getpid(), signal.SIGKILL)
         return number
@@ -44,9 +46,10 @@ class _Effects:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def install(*, log: str, root: str, gemini: str, kill_at: int = 0, when: str = "before") -> None:
+def install(*, log: str, root: str, gemini: str, kill_at: int | str = 0, when: str = "before") -> None:
     """Count the effects of this process from now on. ``log``: a file that gets a line for each; ``root``: the project's
-    folder; ``gemini``: host and port of the service; ``kill_at``: the number of the effect to end at, 0 for none."""
+    folder; ``gemini``: host and port of the service; ``kill_at``: the number of the effect to end at, 0 for none, or a
+    part of the first such one's line."""
     effects = _Effects(log, kill_at, when)
     for name in ("replace", "rename", "link", "unlink"):
         setattr(os, name, _counted_file(effects, name, getattr(os, name), root))

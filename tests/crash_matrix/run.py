@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
-
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.invariants import violations
+from tests.killing import effects_log, killed_by_effect
 from tests.prefect_server import PrefectServer, new_collection, prefect_settings, running_prefect_server
 from tests.project import JOB_SECONDS, Project, make_project
 from tests.standby import Standby, standing_by
@@ -51,31 +49,13 @@ class World:
 
     async def killed_pass(self, number: int, when: str) -> bool:
         """A pass in a process of its own, killed at its effect ``number``, 0 for none. False: it ended before that."""
-        log = self.project.root / "effects.log"
-        log.unlink(missing_ok=True)
-        netloc = self.project.gemini.base_url.removeprefix("http://")
-        child = self.standby.quire(
-            *("run", "--config", str(self.project.config)),
-            server=self.server,
-            effects={
-                "log": str(log),
-                "root": str(self.project.root),
-                "gemini": netloc,
-                "kill_at": number,
-                "when": when,
-            },
-        )
-        status = await child.ended()
-        if status == 0:
-            return False
-        assert status == -9, child.printed
-        assert self.effects()[-1].startswith(f"{number} "), "it died at another effect"
-        await self._free_locks()
-        return True
+        killed = await killed_by_effect(self.project, self.server, self.standby, number, when)
+        assert not killed or self.effects()[-1].startswith(f"{number} "), "it died at another effect"
+        return killed
 
     def effects(self) -> list[str]:
         """The effects of the last such pass, a line each."""
-        return (self.project.root / "effects.log").read_text(encoding="utf-8").splitlines()
+        return effects_log(self.project).read_text(encoding="utf-8").splitlines()
 
     async def to_the_end(self, *, passes: int = 0) -> list[str]:
         """Passes until another would do nothing; the invariants that do not hold then."""
@@ -93,14 +73,6 @@ class World:
         """How often records were sent -> how many records."""
         records = self.project.gemini.books()["records"]
         return Counter(records[key]["submitted"] for key in self.keys if key in records)
-
-    async def _free_locks(self) -> None:
-        async with get_client() as client:
-            for lock in ("pass", "ledger"):
-                try:
-                    await client.delete_global_concurrency_limit_by_name(f"{self.project.collection}_quire_{lock}")
-                except ObjectNotFound:
-                    continue
 
 
 def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: EmulatorHandle) -> World:
@@ -154,7 +126,7 @@ async def try_kill(world: World, kill: Kill) -> list[str]:
 def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHandle]]:
     os.environ["GEMINI_API_KEY"] = API_KEY
     with (
-        running_prefect_server(folder / "prefect", in_memory=True) as server,
+        running_prefect_server(folder / "prefect", in_memory=True, keeps_events=False) as server,
         standing_by(folder) as standby,
         emulator() as gemini,
         prefect_settings(server.api_url, server.home),

@@ -1,6 +1,4 @@
-"""What tests of faults share: a process on standby, to be stopped or ended; and a project for a whole module, where
-many tests look at one scenario.
-"""
+"""What tests of faults share: a project for a whole module, where many tests look at one scenario."""
 
 from collections.abc import Iterator
 
@@ -9,20 +7,6 @@ import pytest
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer, new_collection, prefect_settings
 from tests.project import Project, make_project
-from tests.standby import Standby, standing_by
-
-
-@pytest.fixture(scope="session")
-def shared_standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
-    with standing_by(tmp_path_factory.mktemp("standby")) as standby:
-        yield standby
-
-
-@pytest.fixture
-def standby(shared_standby: Standby) -> Iterator[Standby]:
-    """Whatever it became is ended with the test."""
-    yield shared_standby
-    shared_standby.kill_all()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from assets.domain.errors import GeminiTransientError
 from flows.pipeline import PassReport
 from flows.show import release_text
 from tests.flows.recorded import Recorded
+from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 
 LATE, REFUSED, GOOD = "Adams", "Baker", "Clark"
@@ -75,6 +76,12 @@ def key_of(name: str) -> str:
 
 def pair(what: str) -> list[str]:
     return [key_of(name) for name in PAIRS[what]]
+
+
+@pytest.fixture(scope="module")
+def prefect_server(recording_server: PrefectServer) -> PrefectServer:
+    """One that keeps events and task runs."""
+    return recording_server
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """A pass whose process is killed with -9: the next one goes on, nothing is lost, and nothing is paid for twice. How it
 is killed stands in tests/killing.py."""
 
-from tests.killing import killed_at
+from tests.killing import killed_at, killed_by_effect
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
+from tests.standby import Standby
 
 
 async def see_through(project: Project, keys: list[str]) -> None:
@@ -24,11 +25,11 @@ def jobs(project: Project) -> list[str]:
 
 
 async def test_killed_while_images_go_up_nothing_is_claimed_and_all_is_sent_by_the_next_pass(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     project.configure(context={"mode": "none"})
     keys = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
-    async with killed_at(project, prefect_server, "upload_start", display_name="*-2-1"):
+    async with killed_at(project, prefect_server, standby, "upload_start", display_name="*-2-1"):
         assert jobs(project) == []
     assert project.submissions() == []
     assert await project.variable("active_batch_ids") == []
@@ -39,10 +40,10 @@ async def test_killed_while_images_go_up_nothing_is_claimed_and_all_is_sent_by_t
 
 
 async def test_killed_before_the_answer_to_a_create_arrives_the_job_is_adopted(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     keys = project.add_pages("CA:Lincoln:1901", [1]) + project.add_pages("CA:Adams:1901", [1])
-    async with killed_at(project, prefect_server, "create_batch", when="after"):
+    async with killed_at(project, prefect_server, standby, "create_batch", when="after"):
         [job] = jobs(project)
     [submission_id] = project.submissions()
     assert await project.variable("active_batch_ids") == [f"submitting/{submission_id}"]
@@ -55,12 +56,12 @@ async def test_killed_before_the_answer_to_a_create_arrives_the_job_is_adopted(
 
 
 async def test_killed_while_results_come_down_the_next_pass_settles_them(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     keys = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
-    async with killed_at(project, prefect_server, "download"):
+    async with killed_at(project, prefect_server, standby, "download"):
         assert project.outcomes() == []
     assert project.result(keys[0]) is None
 
@@ -72,14 +73,14 @@ async def test_killed_while_results_come_down_the_next_pass_settles_them(
 
 
 async def test_killed_between_the_outcomes_and_the_end_of_a_settlement_counts_stay_as_they_were_committed(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     good, bad = project.add_pages("CA:Lincoln:1901", [1]) + project.add_pages("CA:Adams:1901", [1])
     project.gemini.set_steps(bad, "not_json", "auto")
     await project.run_pass()
     [job] = jobs(project)
     project.gemini.advance(JOB_SECONDS)
-    async with killed_at(project, prefect_server, "delete_file"):
+    async with killed_at(project, prefect_server, standby, "delete_file"):
         assert {row["record_key"]: row["kind"] for row in project.outcomes()} == {good: "success", bad: "not_json"}
     assert await project.variable("active_batch_ids") == [job], "it was not let go of yet"
 
@@ -89,3 +90,22 @@ async def test_killed_between_the_outcomes_and_the_end_of_a_settlement_counts_st
     assert [row["kind"] for row in project.outcomes()].count("success") == 2
     assert project.gemini.requests()["download"] == 2
     assert project.gemini.existing_files() == []
+
+
+async def test_failures_are_counted_though_a_person_takes_the_batch_out_after_a_pass_died_before_it_could(
+    project: Project, prefect_server: PrefectServer, standby: Standby
+) -> None:
+    [bad] = project.add_pages("CA:Adams:1901", [1])
+    project.gemini.set_steps(bad, "not_json", "auto")
+    await project.run_pass()
+    project.gemini.advance(JOB_SECONDS)
+    assert await killed_by_effect(project, prefect_server, standby, "link /manifests/outcomes/", "after")
+    assert [row["count_after"] for row in project.outcomes()] == [1]
+    assert await project.variable("record_failure_counts") == {}
+    await project.edit_variable("active_batch_ids", [])
+
+    await project.run_pass()
+    assert await project.variable("record_failure_counts") == {bad: 1}
+    await project.edit_variable("record_failure_counts", {})
+    await project.run_until_idle()
+    assert await project.variable("record_failure_counts") == {}, "a reset holds"

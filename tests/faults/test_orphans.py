@@ -4,6 +4,7 @@ from tests.flows.recorded import Recorded
 from tests.killing import killed_at
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
+from tests.standby import Standby
 
 
 def marks(project: Project) -> list[str]:
@@ -51,10 +52,10 @@ async def test_what_could_not_be_deleted_is_deleted_by_a_later_pass(project: Pro
 
 
 async def test_what_a_pass_uploaded_that_was_killed_before_it_could_note_it_is_deleted(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     keys = project.add_pages("CA:Lincoln:1901", [1]) + project.add_pages("CA:Adams:1901", [1])
-    async with killed_at(project, prefect_server, "upload_chunk", display_name="*-input-*", when="after"):
+    async with killed_at(project, prefect_server, standby, "upload_chunk", display_name="*-input-*", when="after"):
         assert len(project.gemini.existing_files()) == 3, "nothing here names the input file"
     await project.run_pass()
     assert len(project.gemini.existing_files()) == 3, "those of the new submission"

@@ -17,6 +17,7 @@ from tests.flows.recorded import Recorded
 from tests.killing import killed_at
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
+from tests.standby import Standby
 
 DOCUMENTS = [f"CA:Lincoln:{year}" for year in range(1900, 1906)]
 LONGEST_ANSWER = 2000
@@ -138,11 +139,11 @@ async def test_a_watched_run_is_one_run(project: Project) -> None:
 
 
 async def test_a_cap_that_stands_between_holds_after_a_pass_was_killed(
-    project: Project, prefect_server: PrefectServer
+    project: Project, prefect_server: PrefectServer, standby: Standby
 ) -> None:
     keys = add_corpus(project, budget={"max_usd_total": 0.1})
     project.gemini.set_rules(records=[{"key": "*", "steps": [{"kind": "answer", "text": "x" * 4 * LONGEST_ANSWER}]}])
-    async with killed_at(project, prefect_server, "create_batch", when="after", skip=1):
+    async with killed_at(project, prefect_server, standby, "create_batch", when="after", skip=1):
         assert len(project.gemini.books()["jobs"]) == 2, "the second one is there, and nobody was told"
 
     report = await project.run_pass()

@@ -14,10 +14,19 @@ from assets.manifest import record_manifest
 from assets.sources import PageImage, page_images, source_documents
 from config.sections import RetriesSection
 from flows.mirror import Mirror
+from flows.scan import scan
+from tests.contracts.pdf.shelf import typeset
 from tests.flows.recorded import Materialization, Recorded
+from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 
 LEGAL_KEY = re.compile(r"[a-z0-9]+://[A-Za-z0-9_./-]{1,500}")
+
+
+@pytest.fixture(scope="module")
+def prefect_server(recording_server: PrefectServer) -> PrefectServer:
+    """One that keeps events and task runs."""
+    return recording_server
 
 
 async def test_every_asset_is_materialized_with_the_lineage_of_the_registry(project: Project) -> None:
@@ -47,6 +56,18 @@ async def test_every_asset_is_materialized_with_the_lineage_of_the_registry(proj
     told = {event.key.removeprefix(prefix): event.metadata for event in found if event.metadata}
     assert told["record_manifest"] == {"records": 1, "problems": 0}
     assert told["output_results"] == {"written": 1, "superseded": 0}
+
+
+async def test_pages_of_pdfs_are_an_asset_like_page_images(project: Project) -> None:
+    pdf = project.root / "dataset/source_documents/CA/Lincoln/1901.pdf"
+    pdf.parent.mkdir(parents=True)
+    typeset(pdf, 1)
+    await scan(str(project.config))
+
+    prefix = f"quire://{project.collection}/"
+    events = await Recorded(project).materializations(lambda events: len(events) >= 2)
+    made = {event.key.removeprefix(prefix): event for event in events}
+    assert {each.removeprefix(prefix) for each in made["page_images"].upstream} == set(CATALOG["page_images"].upstream)
 
 
 async def test_an_asset_that_breaks_its_promise_is_a_failed_materialization(project: Project) -> None:

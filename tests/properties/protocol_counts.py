@@ -33,12 +33,6 @@ class ExpectedCounts:
             if row["kind"] in COUNTED and row["count_before"] in self._right[row["record_key"]]:
                 self._right[row["record_key"]].add(row["count_after"])
 
-    def may_not_apply(self, rows: Iterable[Row]) -> None:
-        """These outcomes may have been left without being counted."""
-        for row in rows:
-            if row["kind"] in COUNTED and row["count_after"] in self._right[row["record_key"]]:
-                self._right[row["record_key"]].add(row["count_before"])
-
     def compare(self, actual: Mapping[str, int]) -> list[str]:
         """What is wrong with the counts as they are, in words; they are right from now on."""
         wrong = [
