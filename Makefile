@@ -23,7 +23,7 @@ demo: setup
 # draws meanwhile for a strategy's. Then the rest, three processes for two cores, as those tests wait a lot; each has a
 # Prefect server and an emulator of its own.
 test: check
-	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
+	$(BIN)/python -m pytest tests/properties/test_protocol_machine.py tests/properties tests/unit -q -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m "not ui and not slow" -n 3 --dist loadfile \
 		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
@@ -34,10 +34,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/architecture
 
-# What takes too long for each change: a sample of the crash matrix, passes that are stopped, a server that goes away.
+# What takes too long for each change: passes that are stopped, a server that goes away.
 slow-test: setup
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
-	QUIRE_MACHINE_EXAMPLES=500 $(BIN)/python -m pytest tests/properties/test_protocol_machine.py -q
 
 # Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4
 crash-matrix: setup

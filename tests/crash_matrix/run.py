@@ -134,7 +134,7 @@ def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHa
         yield server, standby, gemini
 
 
-async def matrix(folder: Path, part: int, parts: int, at_most: int | None) -> int:
+async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], at_most: int | None) -> int:
     """Every ``parts``-th point from ``part`` on. Returns how many violations there were."""
     with machinery(folder) as (server, standby, gemini):
         passes = await effects_of_a_run(make_world(folder / "reference", server, standby, gemini))
@@ -142,27 +142,31 @@ async def matrix(folder: Path, part: int, parts: int, at_most: int | None) -> in
             Kill(in_pass, number, when)
             for in_pass, effects in enumerate(passes)
             for number in range(1, len(effects) + 1)
-            for when in WHEN
+            for when in whens
         ]
         chosen = points[part::parts][:at_most]
-        violated, sends = 0, Counter[int]()
-        for tried, kill in enumerate(chosen, 1):
-            world = make_world(folder / f"point-{tried}", server, standby, gemini)
+        violated, sends, tried = 0, Counter[int](), Counter[int]()
+        for kill in chosen:
+            world = make_world(folder / f"point-{tried.total()}", server, standby, gemini)
             problems = await try_kill(world, kill)
             sends += world.sends()
+            tried[kill.in_pass] += 1
             violated += bool(problems)
             what = passes[kill.in_pass][kill.number - 1].partition(" ")[2]
             for problem in problems:
                 _say(f"pass {kill.in_pass + 1}, {kill.when} effect {kill.number} ({what}): {problem}")
-            if tried % 20 == 0:
-                _say(f"... {tried} of {len(chosen)} points, {violated} with violations")
-        _say(f"effects of each pass: {[len(each) for each in passes]}, points in all: {len(points)}")
-        _say(f"points tried: {len(chosen)}, violations: {violated}")
-        total = sum(times * count for times, count in sends.items())
-        _say(
-            f"sends per record: {total / max(1, sends.total()):.2f}, by number of sends: {dict(sorted(sends.items()))}"
-        )
+            if tried.total() % 20 == 0:
+                _say(f"... {tried.total()} of {len(chosen)} points, {violated} with violations, {_paid(sends)}")
+        _say(f"effects of each pass: {[len(each) for each in passes]}, points of each: {dict(sorted(tried.items()))}")
+        _say(f"points tried: {tried.total()} of {len(points)}, violations: {violated}")
+        _say(_paid(sends))
         return violated
+
+
+def _paid(sends: Counter[int]) -> str:
+    total = sum(times * count for times, count in sends.items())
+    by_number = dict(sorted(sends.items()))
+    return f"sends per record: {total / max(1, sends.total()):.2f}, by number of sends: {by_number}"
 
 
 def _say(text: str) -> None:
@@ -172,11 +176,13 @@ def _say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", default="1/1", help="which share of the points: 1/2 and 2/2 run side by side")
+    parser.add_argument("--when", choices=WHEN, help="only the points just before, or just after, an effect")
     parser.add_argument("--at-most", type=int, default=None, help="points to try")
     given = parser.parse_args(arguments)
     part, parts = map(int, given.part.split("/"))
+    whens = [given.when] if given.when else WHEN
     with tempfile.TemporaryDirectory() as folder:
-        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, given.at_most)) else 0
+        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, whens, given.at_most)) else 0
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer
 from tests.standby import Standby
 
-pytestmark = pytest.mark.slow
-
 KILLS_IN_A_RUN = 20
 
 

@@ -26,15 +26,16 @@ NOT_COUNTED = re.compile(
 )
 
 
+@pytest.mark.parametrize("records", [20, pytest.param(200, marks=pytest.mark.slow)])
 async def test_a_pass_over_ten_times_the_records_takes_as_many_requests(
-    tmp_path: Path, prefect_api_url: str, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, prefect_api_url: str, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch, records: int
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
     with counting_proxy(gemini.base_url) as to_gemini, counting_proxy(prefect_api_url) as to_prefect:
         seen = [to_gemini, to_prefect]
         with temporary_settings({PREFECT_API_URL: to_prefect.url}):
-            small = await _requests_of_passes(tmp_path / "small", 200, gemini, seen)
-            large = await _requests_of_passes(tmp_path / "large", 2000, gemini, seen)
+            small = await _requests_of_passes(tmp_path / "small", records, gemini, seen)
+            large = await _requests_of_passes(tmp_path / "large", 10 * records, gemini, seen)
             # What still waits to be told to Prefect goes through the proxy, while there is one.
             await asyncio.to_thread(drain)
 

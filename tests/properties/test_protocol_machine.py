@@ -1,8 +1,8 @@
 """Passes, operators, crashes, lost answers, lists that lag, jobs that end in any way, and time, in any order: the laws
 of `protocol_laws` hold after each of them, and in the end every record has come to rest.
 
-150 examples of 50 steps in `make test`, 500 in `make slow-test`; `make state-machine` tries many more. With
-QUIRE_MACHINE_EXAMPLES set they are others each time.
+500 examples of 50 steps in `make test`; `make state-machine` tries many more. With QUIRE_MACHINE_EXAMPLES set they are
+others each time.
 """
 
 import gc
@@ -255,7 +255,7 @@ class Protocol(RuleBasedStateMachine):
 
 TestProtocol = Protocol.TestCase
 TestProtocol.settings = settings(
-    max_examples=int(os.environ.get(EXAMPLES, "150")), stateful_step_count=50, derandomize=EXAMPLES not in os.environ
+    max_examples=int(os.environ.get(EXAMPLES, "500")), stateful_step_count=50, derandomize=EXAMPLES not in os.environ
 )
 
 
