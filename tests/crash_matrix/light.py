@@ -1,0 +1,84 @@
+"""Passes without Prefect's server, which takes most of the time of a real one: the product's poll, scan and submit on
+the real files and the real client of Gemini, but with the twins of the ledger, the locks and the mirror. For the passes
+before a kill and after the one that heals it; what they find and what they leave stands in Prefect's Variables.
+"""
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.exceptions import ObjectAlreadyExists
+
+from assets.catalog import CATALOG
+from config.settings import Settings, load_settings
+from flows.passes import Pass, ensure_home
+from flows.pipeline import PassReport
+from flows.poll import poll_batches
+from flows.scan import scan_records
+from flows.submit import submit_batches
+from flows.wiring import Services, lock_name, open_services
+from tests.project import JOB_SECONDS, Project
+from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
+from tests.twins.mirror import DirectMirror
+
+
+async def run_light_passes(project: Project, at_most: int) -> bool:
+    """So many passes, each followed by the time that a job takes, or fewer if one finds nothing to do. Returns whether
+    one did."""
+    settings = load_settings(project.config)
+    before = await project.variables()
+    prefix = f"{project.collection}_"
+    variables = InMemoryVariables({f"{prefix}{name}": copy.deepcopy(value) for name, value in before.items()})
+    variables.tags = {name: [] for name in variables.values}
+    is_idle = False
+    async with open_services(settings) as services:
+        light = _without_prefect(services, settings, variables)
+        for _ in range(at_most):
+            is_idle = (await _run_pass(light)).is_idle
+            if is_idle:
+                break
+            await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
+    after = {name.removeprefix(prefix): value for name, value in variables.values.items()}
+    await _hand_over(project, settings, before, after)
+    return is_idle
+
+
+def _without_prefect(services: Services, settings: Settings, variables: InMemoryVariables) -> Services:
+    return replace(
+        services,
+        ledger=InMemoryLedger(
+            collection=settings.collection, field_count=len(settings.record.document_fields), variables=variables
+        ),
+        pass_lock=InMemoryLock("pass"),
+        mirror=DirectMirror(CATALOG, collection=settings.collection, retries=settings.retries),
+    )
+
+
+async def _run_pass(services: Services) -> PassReport:
+    async with services.pass_lock.hold(wait=False) as lease:
+        p = Pass(services, lease, run_started_at=services.now())
+        await ensure_home(services.storage, services.ledger)
+        return PassReport(await poll_batches(p), await scan_records(p), await submit_batches(p))
+
+
+async def _hand_over(
+    project: Project, settings: Settings, before: Mapping[str, object], after: Mapping[str, object]
+) -> None:
+    """Let Prefect have what such passes would have left there: the Variables, and the limits that are their locks."""
+    for name in before.keys() - after.keys():
+        await project.delete_variable(name)
+    for name, value in after.items():
+        if name not in before:
+            await project.create_variable(name, value)
+        elif value != before[name]:
+            await project.edit_variable(name, value)
+    async with get_client() as client:
+        for what in ("pass", "ledger"):
+            with suppress(ObjectAlreadyExists):
+                await client.create_global_concurrency_limit(
+                    GlobalConcurrencyLimitCreate(name=lock_name(settings, what), limit=1)
+                )
