@@ -20,7 +20,6 @@ from assets.domain.schema import response_schema
 from assets.requests import RequestTemplate
 from config.schema_loader import load_prompt, load_schema
 from config.settings import Settings, read_api_key
-from flows.gateways.gemini import GoogleGemini
 from flows.gateways.ledger import PrefectLedger
 from flows.gateways.locks import PrefectLock
 from flows.gateways.ports import GeminiGateway, LedgerGateway, Lock
@@ -54,6 +53,9 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Everything that the settings name, opened. Raises ConfigError, SchemaError, PromptError before anything is
     sent."""
+    # Here, as Google's library takes a second to import, and whoever only looks at files does without.
+    from flows.gateways.gemini import GoogleGemini
+
     model, template = make_template(settings)
     gemini = GoogleGemini(
         api_key=(await find_api_key(settings)).get_secret_value(),

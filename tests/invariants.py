@@ -77,7 +77,7 @@ def _results(project: Project, keys: list[str]) -> Iterator[str]:
             continue
         if path not in expected:
             yield f"I4: {path.relative_to(root)} belongs to no record"
-        elif problem := _why_invalid(path):
+        elif problem := _why_wrong(path, expected[path]):
             yield f"I4: {path.relative_to(root)}: {problem}"
 
 
@@ -86,12 +86,14 @@ def _is_temporary(path: Path) -> bool:
     return path.name.startswith(".tmp-")
 
 
-def _why_invalid(path: Path) -> str:
+def _why_wrong(path: Path, key: str) -> str:
+    """What is wrong with a result. Each text that the emulator makes up begins with the key that it was asked for."""
     try:
-        PageTranscript.model_validate_json(path.read_bytes())
+        page = PageTranscript.model_validate_json(path.read_bytes())
     except ValueError as error:
         return str(error).partition("\n")[0]
-    return ""
+    texts = [each.text for each in (*page.headings, *page.blocks)]
+    return next((f"belongs to another page: {text}" for text in texts if not text.startswith(f"{key} ")), "")
 
 
 def _one_outcome_a_row(project: Project, outcomes: dict[str, list[Row]]) -> Iterator[str]:

@@ -177,7 +177,14 @@ def _serve() -> None:
     import flows.watch  # noqa: F401 - what the command would import
 
     # What a pass imports on its way, the largest of it.
-    for name in ("fastapi", "graphviz", "httpcore2", "pandas", "config.schemas.page_transcript"):
+    for name in (
+        "flows.gateways.gemini",
+        "fastapi",
+        "graphviz",
+        "httpcore2",
+        "pandas",
+        "config.schemas.page_transcript",
+    ):
         importlib.import_module(name)
 
     for line in sys.stdin:
