@@ -92,7 +92,7 @@ def _why_wrong(path: Path, key: str) -> str:
         page = PageTranscript.model_validate_json(path.read_bytes())
     except ValueError as error:
         return str(error).partition("\n")[0]
-    texts = [each.text for each in (*page.headings, *page.blocks)]
+    texts = [heading.text for heading in page.headings] + [block.text for block in page.blocks]
     return next((f"belongs to another page: {text}" for text in texts if not text.startswith(f"{key} ")), "")
 
 
