@@ -21,9 +21,8 @@ Row = dict[str, Any]
 async def violations(project: Project, keys: list[str], *, max_retries: int) -> list[str]:
     """Each invariant that does not hold, with what was found; empty if all do. ``keys``: all records."""
     books, variables = project.gemini.books(), await project.variables()
-    outcomes = {
-        path.stem: pq.read_table(path).to_pylist() for path in sorted((project.manifests / "outcomes").iterdir())
-    }
+    tables = sorted(path for path in (project.manifests / "outcomes").iterdir() if not _is_temporary(path))
+    outcomes = {path.stem: pq.read_table(path).to_pylist() for path in tables}
     status = json.loads(await status_json(str(project.config)))
     found = [
         *_ended(project, keys, status, variables["record_failure_counts"], max_retries),

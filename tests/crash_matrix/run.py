@@ -40,6 +40,11 @@ class Kill:
     number: int
     when: str
 
+    @property
+    def name(self) -> str:
+        """Pass (from 1), effect and when."""
+        return f"{self.in_pass + 1}:{self.number}:{self.when}"
+
 
 @dataclass
 class World:
@@ -122,7 +127,7 @@ async def try_kill(world: World, kill: Kill) -> list[str]:
     if kill.in_pass:
         assert not await run_light_passes(world.project, kill.in_pass)
     if not await world.killed_pass(kill.number, kill.when):
-        return [f"{kill} was never reached"]
+        return ["it was never reached"]
     await world.advance()
     return await world.to_the_end(passes=kill.in_pass)
 
@@ -141,8 +146,8 @@ def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHa
         yield server, standby, gemini
 
 
-async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], at_most: int | None) -> int:
-    """Every ``parts``-th point from ``part`` on. Returns how many violations there were."""
+async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only: Sequence[str]) -> int:
+    """Every ``parts``-th point from ``part`` on, or ``only`` those. Returns how many violations there were."""
     with machinery(folder) as (server, standby, gemini):
         passes = await effects_of_a_run(make_world(folder / "reference", server, standby, gemini))
         points = [
@@ -151,7 +156,7 @@ async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], at_m
             for number in range(1, len(effects) + 1)
             for when in whens
         ]
-        chosen = points[part::parts][:at_most]
+        chosen = [kill for kill in points if kill.name in only] if only else points[part::parts]
         violated, sends, tried = 0, Counter[int](), Counter[int]()
         for kill in chosen:
             world = make_world(folder / f"point-{tried.total()}", server, standby, gemini)
@@ -161,7 +166,7 @@ async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], at_m
             violated += bool(problems)
             what = passes[kill.in_pass][kill.number - 1].partition(" ")[2]
             for problem in problems:
-                _say(f"pass {kill.in_pass + 1}, {kill.when} effect {kill.number} ({what}): {problem}")
+                _say(f"{kill.name} ({what}): {problem}")
             if tried.total() % 20 == 0:
                 _say(f"... {tried.total()} of {len(chosen)} points, {violated} with violations, {_paid(sends)}")
         _say(f"effects of each pass: {[len(each) for each in passes]}, points of each: {dict(sorted(tried.items()))}")
@@ -184,12 +189,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", default="1/1", help="which share of the points: 1/2 and 2/2 run side by side")
     parser.add_argument("--when", choices=WHEN, help="only the points just before, or just after, an effect")
-    parser.add_argument("--at-most", type=int, default=None, help="points to try")
+    parser.add_argument("--point", action="append", default=[], help="only this one, as it is named: 2:23:after")
     given = parser.parse_args(arguments)
     part, parts = map(int, given.part.split("/"))
     whens = [given.when] if given.when else WHEN
     with tempfile.TemporaryDirectory() as folder:
-        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, whens, given.at_most)) else 0
+        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, whens, given.point)) else 0
 
 
 if __name__ == "__main__":
