@@ -31,9 +31,11 @@ class Reset:
 async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> Reset:
     """Have records read again: delete their output results and reset their counts. ``entries``: keys or ranges.
 
-    Raises RecordKeyError (then nothing was done), LedgerError.
+    Raises RecordKeyError, ManifestError (a link leads out of the results); then nothing was done. Raises LedgerError.
     """
     keys = decode_ranges(entries, field_count=field_count)
+    for key in keys:
+        storage.result_path(key)
     reset = await unblock(ledger, keys, field_count=field_count)
     deleted = tuple(key for key in keys if storage.delete_result(key))
     # A person wants them gone: a pass must not take them for results on a share that is not mounted.

@@ -142,13 +142,14 @@ class Standby:
 
 
 @contextmanager
-def standing_by(folder: Path) -> Iterator[Standby]:
-    """``folder``: an empty one, for what the children print."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+def standing_by(folder: Path, **environment: str) -> Iterator[Standby]:
+    """``folder``: an empty one, for what the children print. ``environment``: variables of theirs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    ours = {"DO_NOT_TRACK": "1", "GEMINI_API_KEY": API_KEY, "PREFECT_HOME": str(folder / "home")}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.standby"],
         cwd=ROOT,
-        env={**environment, "DO_NOT_TRACK": "1", "GEMINI_API_KEY": API_KEY, "PREFECT_HOME": str(folder / "home")},
+        env=kept | ours | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -22,6 +22,8 @@ from flows.gateways.pdf_worker import Note, RenderSettings
 
 MAX_PAGES = 1_000_000
 """No PDF has more pages; a marker that says so was not written here."""
+MAX_MARKER_BYTES = 16_000_000
+"""Enough for a note on each page that a PDF can have; a larger one would only fill the memory."""
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"pdf-[0-9a-f]{16}")
 OWN_IMAGES = "the folder already holds images of its own"
 
@@ -84,7 +86,7 @@ def read_marker(folder: Path, names: set[str] | None) -> Marker | None:
             raise FolderProblemError(OWN_IMAGES)
         return None
     try:
-        said: dict[str, Any] = json.loads((folder / SOURCE_MARKER).read_text(encoding="utf-8"))
+        said: dict[str, Any] = json.loads(_text_of(folder / SOURCE_MARKER))
         notes = tuple(Note(**note) for note in said.pop("notes"))
         return _checked(Marker(render=RenderSettings(**said.pop("render")), notes=notes, **said))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -92,6 +94,13 @@ def read_marker(folder: Path, names: set[str] | None) -> Marker | None:
             f"the file {SOURCE_MARKER} in the folder of its images cannot be read; delete that folder, and they are "
             "made anew"
         ) from None
+
+
+def _text_of(marker: Path) -> str:
+    """Raises ValueError for what would never end, or fill the memory; OSError."""
+    if not marker.is_file() or marker.stat().st_size > MAX_MARKER_BYTES:
+        raise ValueError("not the marker of a PDF")
+    return marker.read_text(encoding="utf-8")
 
 
 def _checked(marker: Marker) -> Marker:

@@ -4,6 +4,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,8 @@ from flows.gateways.trees import check_inside, walk_results
 from flows.gateways.upload_marks import UploadMarks
 
 SHORT_HASH_CHARS = 12
+MAX_RESULT_BYTES = 4 * MAX_LINE_BYTES
+"""However an answer is laid out, its result stays far below: a larger file was put there, and would fill the memory."""
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
 
 
@@ -230,9 +233,16 @@ class Storage(Decisions):
         return path
 
     def read_result(self, record_key: str) -> bytes | None:
-        """The bytes of an output result, or None if there is none (an empty file is none)."""
+        """The bytes of an output result, or None if there is none (an empty file is none). Raises ManifestError also
+        for what cannot be one: a file that would fill the memory, a pipe that would never end."""
+        path = self.result_path(record_key)
         try:
-            return self.result_path(record_key).read_bytes() or None
+            found = path.stat()
+            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+                raise ManifestError(path, "is no file; delete it")
+            if found.st_size > MAX_RESULT_BYTES:
+                raise ManifestError(path, f"has {found.st_size:,} bytes, more than any result; delete it")
+            return path.read_bytes() or None
         except FileNotFoundError:
             return None
 

@@ -141,7 +141,7 @@ def _documents(
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """(fields, path) of every folder ``depth`` levels down. ``in_nfc``: the path is made of the fields, whatever the
     coding in which the file system tells its names; what is not there under that path is not found.
-    ``links_stay_inside``: raise ManifestError for a link to a folder elsewhere."""
+    ``links_stay_inside``: raise ManifestError for a link that leads elsewhere."""
     inside = folder if links_stay_inside else None
     yield from _descend(os.fspath(folder), depth, (), problems, root, in_nfc, inside)
 
@@ -161,6 +161,9 @@ def _descend(
     seen: set[str] = set()
     for entry in _entries(directory, problems, root):
         place = _place(entry.path, root)
+        if inside is not None and entry.is_symlink():
+            # First of all: a link to what is not there is no folder, and becomes one when somebody makes its target.
+            check_inside(Path(entry.path), inside)
         if not entry.is_dir():
             problems.append(SourceProblem(place, f"a file where folders of {depth} more levels are expected"))
             continue
@@ -173,8 +176,6 @@ def _descend(
             problems.append(SourceProblem(place, "the same name as another folder, but for how its letters are coded"))
             continue
         seen.add(field)
-        if inside is not None and entry.is_symlink():
-            check_inside(Path(entry.path), inside)
         below = os.path.join(directory, field) if in_nfc else entry.path  # noqa: PTH118 - a walk of a million files
         yield from _descend(below, depth - 1, (*fields, field), problems, root, in_nfc, inside)
 

@@ -1,4 +1,4 @@
-"""Each row of the tables in docs/failures.md names tests, and they are there."""
+"""Each row of the tables in docs/failures.md and docs/security.md names tests, and they are there."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FAILURES = (ROOT / "docs/failures.md").read_text(encoding="utf-8")
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in FAILURES.splitlines()
-    if line.startswith("| ") and not line.startswith("| what happens ")
-]
+HEADS = {
+    "failures": "| what happens | what Quire does | what you see | test |",
+    "security": "| threat | what Quire does | test |",
+}
 TESTS = {
     name
     for path in (ROOT / "tests").rglob("test_*.py")
@@ -19,14 +17,30 @@ TESTS = {
 }
 
 
-def test_there_are_rows() -> None:
-    assert len(ROWS) > 25
-    assert {len(row) for row in ROWS} == {4}
+def text_of(page: str) -> str:
+    return (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def rows(page: str) -> list[list[str]]:
+    lines = [line for line in text_of(page).splitlines() if line.startswith("| ") and line != HEADS[page]]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.mark.parametrize(("page", "at_least"), [("failures", 25), ("security", 15)])
+def test_there_are_rows(page: str, at_least: int) -> None:
+    assert HEADS[page] in text_of(page)
+    assert len(rows(page)) > at_least
+    assert {len(row) for row in rows(page)} == {HEADS[page].count(" | ") + 1}
+
+
+@pytest.mark.parametrize("row", [row for page in HEADS for row in rows(page)], ids=lambda row: row[0])
 def test_each_row_names_tests_that_are_there(row: list[str]) -> None:
-    named = re.findall(r"`(\w+)`", row[3])
+    named = re.findall(r"`(\w+)`", row[-1])
 
     assert named
     assert set(named) - TESTS == set()
+
+
+@pytest.mark.parametrize("page", HEADS)
+def test_what_the_text_calls_a_test_is_one(page: str) -> None:
+    assert set(re.findall(r"`(test_\w+)`", text_of(page))) - TESTS == set()

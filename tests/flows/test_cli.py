@@ -1,4 +1,5 @@
-"""The command line as a user meets it: exit status 0, 1 and 2, one line that says what is wrong, no secret in it."""
+"""The command line as a user meets it: exit status 0, 1 and 2, one line that says what is wrong. That the API key is
+never in it stands in test_secret.py."""
 
 import asyncio
 import json
@@ -7,35 +8,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.orchestration.routes import ServerRoutes
 
 from flows.gateways.locks import PrefectLock
 from flows.show import status_text
 from tests.command import QUIRE, Ended, run_quire
-from tests.emulator_server import EmulatorHandle
+from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 
 ROOT = Path(__file__).parents[2]
-SECRET = "AIzaSy-a-key-that-must-not-be-seen"
-
-KEPT_BY_PREFECT: tuple[ServerRoutes, ...] = (
-    "/artifacts/filter",
-    "/flow_runs/filter",
-    "/logs/filter",
-    "/task_runs/filter",
-    "/variables/filter",
-)
 
 
 @pytest.fixture
 def environment(prefect_server: PrefectServer) -> dict[str, str]:
-    return prefect_server.environment() | {"GEMINI_API_KEY": SECRET}
+    return prefect_server.environment() | {"GEMINI_API_KEY": API_KEY}
 
 
 def test_help_and_usage_do_not_wait_for_prefect(tmp_path: Path) -> None:
@@ -122,13 +111,12 @@ async def test_a_second_pass_says_that_one_is_running(
     assert ended.said == []
 
 
-async def test_the_playbook_from_the_command_line_and_no_secret_anywhere(
-    project: Project, environment: dict[str, str], prefect_server: PrefectServer, tmp_path: Path
+async def test_the_playbook_from_the_command_line(
+    project: Project, environment: dict[str, str], tmp_path: Path
 ) -> None:
     project.configure(execution={"max_retries": 0})
     good, waiting, bad = project.add_pages("CA:Lincoln:1901", [1, 2]) + project.add_pages("TX:Austin:1901", [1])
     project.gemini.set_steps(bad, "error")
-    project.gemini.add_fault("list_batches", status=500, times=1)
     loud = environment | {"PREFECT_LOGGING_LEVEL": "DEBUG"}
     config = ["--config", str(project.config)]
     ended = [await run_quire("run", *config, env=loud, cwd=tmp_path)]
@@ -152,12 +140,6 @@ async def test_the_playbook_from_the_command_line_and_no_secret_anywhere(
     assert f"Skipping page 2 (Dependency missing): {waiting} waits for {good}" in ended[0].err
     assert "Batch Submitted: " in ended[0].err
     assert "Batch Complete: " in ended[1].err
-    _assert_secret_is_nowhere(
-        {"output": "".join(each.out + each.err for each in ended)}
-        | await _kept_by_prefect()
-        | _files(project.root)
-        | _files(prefect_server.home)
-    )
 
 
 def test_an_interrupted_watch_says_that_nothing_is_lost(
@@ -202,21 +184,3 @@ def _failed(ended: Ended, said: str) -> None:
     assert line.startswith("quire: ")
     assert said in line
     assert "Traceback" not in ended.err
-
-
-async def _kept_by_prefect() -> dict[str, str]:
-    """What Prefect's database shows of logs, runs, artifacts and Variables."""
-    found: dict[str, str] = {}
-    async with get_client() as client:
-        for path in KEPT_BY_PREFECT:
-            found[path] = (await client.request("POST", path, json={"limit": 200})).text
-    assert len(found["/flow_runs/filter"]) > 1000
-    return found
-
-
-def _files(folder: Path) -> dict[str, str]:
-    return {str(path): path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()}
-
-
-def _assert_secret_is_nowhere(texts: Mapping[str, str]) -> None:
-    assert [place for place, text in texts.items() if SECRET in text] == []

@@ -98,6 +98,17 @@ def test_what_cannot_be_understood_is_named_in_one_line(variable: str, value: ob
     assert raised.value.way_out
 
 
+def test_a_few_ranges_cannot_fill_the_memory() -> None:
+    ranges = {f"CA:Lincoln:{year}:1-600000": 1 for year in (2022, 2023)}
+    with pytest.raises(
+        LedgerError, match="entry 'CA:Lincoln:2023:1-600000': with it there are counts of more than 1,000,000"
+    ):
+        parsed(record_failure_counts=ranges)
+    first, second = ({name: 1} for name in ranges)
+    with pytest.raises(LedgerError, match=r"Variable record_failure_counts_2, .* more than 1,000,000 records"):
+        parsed(record_failure_counts=first, record_failure_counts_2=second)
+
+
 def test_a_message_carries_the_name_with_its_collection_and_no_control_characters() -> None:
     values = {"ca_active_batch_ids": [], "ca_record_failure_counts": {"CA:Lin\ncoln:2023:4" + "x" * 500: 1}}
     with pytest.raises(LedgerError, match=r"^Variable ca_record_failure_counts, entry 'CA:Lin") as raised:

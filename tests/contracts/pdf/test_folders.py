@@ -9,7 +9,7 @@ import pytest
 
 from assets.domain.errors import LeaseLostError
 from flows.gateways.files import SOURCE_MARKER, TEMPORARY_PREFIX
-from tests.contracts.pdf.shelf import Shelf, jpegs, typeset
+from tests.contracts.pdf.shelf import SQUARE, Shelf, by_hand, jpegs, typeset
 
 DOCUMENT = "CA/Lincoln/1901"
 PDF = f"{DOCUMENT}.pdf"
@@ -177,6 +177,17 @@ class TestWhatIsNotOurs:
         scanned = shelf.scan()
         assert "cannot be read; delete that folder" in scanned.left_out[PDF]
         assert stamps(folder) == before
+
+    def test_a_marker_that_would_fill_the_memory_or_never_end_is_not_read(self, shelf: Shelf) -> None:
+        by_hand(shelf.place(PDF), [SQUARE])
+        assert shelf.scan().problems == []
+        marker = shelf.images / DOCUMENT / SOURCE_MARKER
+        with marker.open("wb") as file:
+            file.truncate(2**40)
+        assert "cannot be read; delete that folder" in shelf.scan().left_out[PDF]
+        marker.unlink()
+        os.mkfifo(marker)
+        assert "cannot be read; delete that folder" in shelf.scan().left_out[PDF]
 
     @pytest.mark.parametrize("linked", ["CA", "CA/Lincoln", DOCUMENT])
     def test_nothing_is_written_through_a_link_that_leads_out(self, shelf: Shelf, tmp_path: Path, linked: str) -> None:

@@ -5,12 +5,22 @@ import json
 from enum import StrEnum
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
-from assets.results import MAX_RAW_CHARS, MAX_TOKENS, VERDICT_SCHEMA, batch_results, judge_line, result_of_line
+from assets.results import (
+    MAX_RAW_CHARS,
+    MAX_STRAY_LINES,
+    MAX_TOKENS,
+    VERDICT_SCHEMA,
+    Verdict,
+    batch_results,
+    judge_line,
+    result_of_line,
+)
 from assets.validation import MAX_MESSAGE_CHARS, ModelValidator, ResultValidator, SentSchemaValidator
 from tests.unit.assets.answers import line, response_line
 
@@ -219,6 +229,30 @@ def test_the_table_has_a_row_for_each_line_with_its_place() -> None:
         {"record_key": None, "kind": None, "line_offset": len(good) + 1, "line_bytes": 7},
     ]
     assert len(batch_results(None, lines=[], keys=[], validator=MODEL)) == 0
+
+
+def test_lines_of_nobody_do_not_fill_the_memory() -> None:
+    strays = (line(GOOD, key=f"A:b:c:{number}") for number in range(2, 10 * MAX_STRAY_LINES))
+    ours = [b"no line", line(GOOD), *[line(GOOD)] * MAX_STRAY_LINES]
+    table = batch_results(None, lines=enumerate([*strays, *ours]), keys=["A:b:c:1"], validator=MODEL)
+    assert len(table) == MAX_STRAY_LINES + 1
+    assert table.filter(pc.equal(table["record_key"], "A:b:c:1")).num_rows == 1
+
+
+def test_what_nobody_may_see_is_taken_out_before_a_text_is_cut() -> None:
+    secret = "s3cret-" * 5
+
+    def judged(document: dict[str, Any]) -> Verdict:
+        return judge_line(json.dumps(document).encode(), MODEL, lambda text: text.replace(secret, "[key]"))
+
+    for at in range(400, 600, 7):
+        error = judged({"key": "A:b:c:1", "error": {"code": 400, "message": "x" * at + secret}})
+        assert "s3c" not in error.message
+        assert "x" * min(at, 400) in error.message
+    part = {"parts": [{"text": "x" * (MAX_RAW_CHARS - 10) + secret}]}
+    answer = judged({"key": "A:b:c:1", "response": {"candidates": [{"content": part, "finishReason": secret}]}})
+    assert "s3c" not in f"{answer}"
+    assert (answer.raw_text or "").endswith("x[key]")
 
 
 def test_a_validator_that_fails_itself_is_no_failure_of_the_record() -> None:

@@ -237,6 +237,25 @@ def test_what_is_wrong_in_the_file_is_one_line(tmp_path: Path, text: str, line: 
     assert "s3cret" not in said
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "".join(
+                f"k{level}: &k{level} [{', '.join([f'*k{level - 1}' if level else 'x'] * 10)}]\n" for level in range(9)
+            ),
+            "line 4: not good YAML: more than 10,000 values",
+        ),
+        ("model: &m {generation_config: {again: *m}}", "line 1: not good YAML: an alias stands within what it names"),
+        ("a: " + "[" * 100_000, "not good YAML: it is nested too deeply"),
+        ("#" * 1_000_001, "it has more than 1,000,000 bytes; is it a configuration?"),
+    ],
+    ids=["a billion values", "an alias in itself", "deep", "long"],
+)
+def test_a_file_that_would_fill_the_memory_is_refused(tmp_path: Path, text: str, line: str) -> None:
+    assert refused(tmp_path, text) == f"quire.yaml: {line}"
+
+
 def test_of_several_problems_the_first_is_said_and_the_others_are_counted(tmp_path: Path) -> None:
     text = "execution: {max_retries: -1, batch_size_limit: 0}\nsafety: {x: 1}"
     assert refused(tmp_path, text).endswith("must be at least 0, not -1 (and 2 more)")

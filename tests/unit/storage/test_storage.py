@@ -1,5 +1,6 @@
 """The files of a collection: what is written is read back, what is damaged is named in one line."""
 
+import os
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -110,6 +111,36 @@ def test_an_empty_file_is_no_result_and_gives_way(storage: Storage) -> None:
 def test_no_key_leads_out_of_the_folder(storage: Storage, key: str) -> None:
     with pytest.raises(RecordKeyError):
         storage.write_result(key, b"{}")
+
+
+@pytest.mark.parametrize("place", ["CA/Lincoln/2023", "CA/Lincoln/2023/4.json"])
+def test_nothing_is_read_written_or_deleted_through_a_link_that_leads_out(
+    storage: Storage, tmp_path: Path, place: str
+) -> None:
+    others = tmp_path / "results-of-others/CA/Lincoln/2023/4.json"
+    others.parent.mkdir(parents=True)
+    others.write_bytes(b"{}")
+    link = storage.output_results / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "results-of-others" / place)
+    for act in (storage.read_result, storage.delete_result, lambda key: storage.write_result(key, b"[]")):
+        with pytest.raises(ManifestError, match=r"4\.json: a symbolic link leads out of .*results here; put a fold"):
+            act(KEY)
+    assert {path: path.read_bytes() for path in others.parent.iterdir()} == {others: b"{}"}
+    assert link.is_symlink()
+
+
+def test_what_no_answer_can_have_made_is_not_read(storage: Storage) -> None:
+    path = storage.result_path(KEY)
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ManifestError, match=r"4\.json: has 1,099,511,627,776 bytes, more than any result; delete it$"):
+        storage.read_result(KEY)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ManifestError, match=r"4\.json: is no file; delete it$"):
+        storage.write_result(KEY, b"{}")
 
 
 def test_results_are_a_mapping_that_reads_on_demand(storage: Storage) -> None:

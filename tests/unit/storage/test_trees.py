@@ -1,11 +1,13 @@
 """Walks of folders in which anything can lie: what is a page is found, what is not is told once, nothing stops."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
 import pytest
 
+from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
 from flows.gateways.files import TEMPORARY_PREFIX
 from flows.gateways.trees import ImageWalk, KnownImages, walk_allowed, walk_images, walk_results
@@ -204,6 +206,29 @@ def test_a_result_counts_where_it_would_be_looked_for(tree: Path) -> None:
     assert walk_results(tree, depth=3) == [], "nobody would find it there when the next page needs it"
     put(tree, f"CA/{NFC}/2023/2.json", b"{}")
     assert walk_results(tree, depth=3) == [f"CA:{NFC}:2023:2"], "and the other folder does not hide this one"
+
+
+@pytest.mark.parametrize("place", ["CA", "CA/Lincoln", "CA/Lincoln/2023", "CA/Lincoln/2023/4.json"])
+@pytest.mark.parametrize("is_there", [True, False], ids=["there", "nothing there"])
+def test_a_link_that_leads_out_of_the_results_is_named(tmp_path: Path, place: str, is_there: bool) -> None:
+    tree, elsewhere = tmp_path / "results", tmp_path / "results-of-others"
+    if is_there:
+        put(elsewhere, "CA/Lincoln/2023/4.json", b"{}")
+    link = tree / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / place)
+    said = f"{link}: a symbolic link leads out of {tree} here; put a folder or a file in its place"
+    with pytest.raises(ManifestError, match=f"^{re.escape(said)}$"):
+        walk_results(tree, depth=3)
+
+
+def test_links_within_the_results_are_followed_and_their_folder_may_be_one(tmp_path: Path) -> None:
+    put(tmp_path / "share", "CA/Lincoln/2023/4.json", b"{}")
+    (tmp_path / "share/CA/Adams").symlink_to("Lincoln")
+    (tmp_path / "share/CA/Lincoln/2023/5.json").symlink_to("4.json")
+    (tmp_path / "results").symlink_to("share")
+    found = walk_results(tmp_path / "results", depth=3)
+    assert sorted(found) == [f"CA:{school}:2023:{page}" for school in ("Adams", "Lincoln") for page in (4, 5)]
 
 
 def test_the_allow_list_names_pages_and_what_names_none_is_told(tree: Path) -> None:
