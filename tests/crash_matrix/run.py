@@ -125,7 +125,7 @@ async def effects_of_a_run(world: World) -> list[list[str]]:
 async def try_kill(world: World, kill: Kill) -> list[str]:
     """One point of the matrix: the violations at its end."""
     if kill.in_pass:
-        assert not await run_light_passes(world.project, kill.in_pass)
+        await run_light_passes(world.project, kill.in_pass)
     if not await world.killed_pass(kill.number, kill.when):
         return ["it was never reached"]
     await world.advance()
