@@ -93,9 +93,11 @@ async def _everything(project: Project, server: PrefectServer, folder: Path) -> 
         gemini.set_steps(bad, {"kind": "error", "message": MESSAGE})
         gemini.add_fault("upload_start", display_name="*-0-*", status=500, times=2, message=MESSAGE)
         gemini.add_fault("create_batch", key=refused, status=400, message=MESSAGE)
+        gemini.add_fault("delete_file", status=500, message=MESSAGE)
         await quire("run")
         gemini.advance(JOB_SECONDS)
         gemini.add_fault("list_batches", status=500, message=MESSAGE)
+        gemini.add_fault("list_files", status=500, message=MESSAGE)
         gemini.add_fault("download", status=503, message=MESSAGE)
         gemini.add_fault("create_batch", key=late, status=504, when="after", message=MESSAGE)
         gemini.add_fault("create_batch", key=refused, status=403, message=MESSAGE)
@@ -109,7 +111,7 @@ async def _everything(project: Project, server: PrefectServer, folder: Path) -> 
     environment = {name: value for name, value in server.environment().items() if name != "GEMINI_API_KEY"} | LOUD
     released = await run_quire("release", batch_id, "--cancel", *config, env=environment, cwd=folder)
     assert released.code == 0, released.err
-    assert [row["struck"] for row in gemini.faults()] == [2, 1, 1, 1, 1, 1, 1]
+    assert [row for row in gemini.faults() if not row["struck"]] == []
     return "\n".join([*printed, released.out, released.err])
 
 
