@@ -139,7 +139,6 @@ class Laws:
                 self._check_uploads()
                 self._check_late()
         self._check_results()
-        self._check_unchanged()
         self._edited_in_run = self._edited_counts_in_run = False
         self._lost_lease_at = None
         self._left_out_claims.clear()
@@ -150,7 +149,8 @@ class Laws:
         assert not self._broken, "\n".join(self._broken)
 
     def notice(self) -> None:
-        """Take down what was closed since the last look."""
+        """Take down what was closed since the last look, and see that what was there is as it was."""
+        self._check_unchanged()
         found = {path.stem: path for path in self._paths("outcomes")}
         for name in sorted(found.keys() - self.closed.keys() - {each + LATE for each in self.late}):
             rows = self.world.tables.read(found[name], OUTCOME_SCHEMA).to_pylist()

@@ -120,6 +120,8 @@ class Operator:
                 await self.world.command(work)
             except QuireError:
                 return
+            # What the pass does from now on must leave that as it is.
+            self.laws.notice()
 
     def act_within(self, at: Point, what: str, pick: int) -> Interruption:
         """Before effect ``at`` of a pass. ``what``: a name of ACTS."""

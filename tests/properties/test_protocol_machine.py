@@ -259,6 +259,30 @@ TestProtocol.settings = settings(
 )
 
 
+@pytest.mark.parametrize("what", ["dies", "dies and is taken out", "releases a batch", "resets a count"])
+def test_whatever_happens_at_any_effect_of_a_settlement_the_laws_hold(what: str) -> None:
+    """By chance few examples come to a settlement, and fewer to one that dies just there: so each of its effects is
+    tried here. All records have failed once; of the batch that is settled the first fails again, the other does not."""
+    act = what.partition(" and ")[0]
+    reached: list[str] = []
+    while "upload" not in reached:
+        number = len(reached) + 1
+        protocol = Protocol()
+        protocol.begin(mode="none", max_retries=2)
+        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.API_ERROR], has_result=True, has_more=False)
+        protocol.run_pass()
+        answers = [OutcomeKind.API_ERROR, OutcomeKind.SUCCESS]
+        protocol.jobs_end(1, JobState.SUCCEEDED, answers, has_result=True, has_more=False)
+        try:
+            protocol.run_pass_in_which_somebody(act, Point(number), pick=0)
+            reached = protocol.the_world.effects.log[:number]
+            if act != what:
+                protocol.operator.take_out(0)
+        finally:
+            protocol.teardown()
+    assert "download" in reached
+
+
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     """Thousands of passes log a lot, and a test framework keeps all of it; nor need the garbage collector look through
