@@ -85,6 +85,11 @@ class World:
         records = self.project.gemini.books()["records"]
         return Counter(records[key]["submitted"] for key in self.keys if key in records)
 
+    def paid(self) -> Counter[int]:
+        """How many answers were paid for -> how many finished records."""
+        records = self.project.gemini.books()["records"]
+        return Counter(records[key]["billed"] for key in self.keys if self.project.result(key) is not None)
+
 
 def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: EmulatorHandle) -> World:
     """A new world, in a collection of its own; the emulator is emptied for it."""
@@ -157,28 +162,28 @@ async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only
             for when in whens
         ]
         chosen = [kill for kill in points if kill.name in only] if only else points[part::parts]
-        violated, sends, tried = 0, Counter[int](), Counter[int]()
+        violated, sends, paid, tried = 0, Counter[int](), Counter[int](), Counter[int]()
         for kill in chosen:
             world = make_world(folder / f"point-{tried.total()}", server, standby, gemini)
             problems = await try_kill(world, kill)
             sends += world.sends()
+            paid += world.paid()
             tried[kill.in_pass] += 1
             violated += bool(problems)
             what = passes[kill.in_pass][kill.number - 1].partition(" ")[2]
             for problem in problems:
                 _say(f"{kill.name} ({what}): {problem}")
             if tried.total() % 20 == 0:
-                _say(f"... {tried.total()} of {len(chosen)} points, {violated} with violations, {_paid(sends)}")
+                _say(f"... {tried.total()} of {len(chosen)} points, {violated} with violations")
         _say(f"effects of each pass: {[len(each) for each in passes]}, points of each: {dict(sorted(tried.items()))}")
         _say(f"points tried: {tried.total()} of {len(points)}, violations: {violated}")
-        _say(_paid(sends))
+        _say(f"sends of a record: {_spread(sends)}; paid answers of a finished record: {_spread(paid)}")
         return violated
 
 
-def _paid(sends: Counter[int]) -> str:
-    total = sum(times * count for times, count in sends.items())
-    by_number = dict(sorted(sends.items()))
-    return f"sends per record: {total / max(1, sends.total()):.2f}, by number of sends: {by_number}"
+def _spread(times: Counter[int]) -> str:
+    total = sum(number * records for number, records in times.items())
+    return f"{total / max(1, times.total()):.2f} ({', '.join(f'{n} x {times[n]}' for n in sorted(times))})"
 
 
 def _say(text: str) -> None:
