@@ -11,8 +11,9 @@ from flows.protocol.closing import count_failures, delete_files
 
 
 async def sweep_uploads(p: Pass) -> None:
-    """Delete what closed and unclaimed submissions have left at Gemini. Asks for the list of files only if a mark says
-    that there may be some. What cannot be deleted now is for the next pass."""
+    """Count the failures of closed submissions that are not counted yet, and delete what closed and unclaimed ones have
+    left at Gemini. Asks for the list of files only if a mark says that there may be some. What cannot be deleted now is
+    for the next pass."""
     storage, marks = p.services.storage, p.services.storage.upload_marks
     stale = [each for each in marks.all() if storage.is_closed(each) or not storage.batch_path(each).exists()]
     if not stale:
