@@ -1,5 +1,5 @@
 """Assets and the graph they make: ``@asset``, checks and order. Knows nothing of what any asset holds, nor of Prefect
-(`flows.mirror` turns the graph into Prefect's).
+(`flows.runtime.mirror` turns the graph into Prefect's).
 
 An asset is a plain function. Its positional parameters name its upstream assets, its keyword-only parameters are
 settings and facts that the shell passes in: that is the whole declaration, so it cannot disagree with the code.

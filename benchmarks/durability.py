@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.scan import timed
-from flows.gateways.storage import Storage
+from flows.gateways.files.storage import Storage
 
 FIELDS = ("state", "document", "year")
 CONTENT = json.dumps({"blocks": [{"text": "All men by these presents. " * 76}]}).encode()

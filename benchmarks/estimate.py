@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.scan import FIELDS, make_tree, scan, timed
 from config.settings import load_settings
-from flows.estimate import estimate_of
-from flows.gateways.storage import Storage
-from flows.status import ledger_of_files
+from flows.gateways.files.storage import Storage
+from flows.questions.estimate import estimate_of
+from flows.questions.status import ledger_of_files
 
 
 def main(pages: int) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from assets.manifest import record_manifest
 from assets.sources import page_images
-from flows.gateways.storage import Storage
-from flows.gateways.trees import walk_images, walk_results
+from flows.gateways.files.storage import Storage
+from flows.gateways.files.trees import walk_images, walk_results
 from flows.scan import known_images
 
 FIELDS = ("state", "school", "year")

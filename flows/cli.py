@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from assets.domain.errors import QuireError
-from flows.terminal import printable, printable_lines
+from flows.runtime.printable import printable, printable_lines
 
 BUSY = "another pass is running; nothing to do here"
 
@@ -68,7 +68,7 @@ def run(
     ] = False,
 ) -> None:
     """One pass: settle what has finished, scan, send what can be sent."""
-    from flows.watch import run_once, run_watch
+    from flows.terminal.watch import run_once, run_watch
 
     repeat = run_watch if watch else run_once
     say(_wait_for(partial(repeat, accept_vanished=accept_vanished), config))
@@ -77,7 +77,7 @@ def run(
 @app.command()
 def scan(config: Config = None) -> None:
     """Refresh the record manifest from the tree of page images."""
-    from flows.show import scan_text
+    from flows.terminal.show import scan_text
 
     say(_wait_for(scan_text, config))
 
@@ -126,7 +126,7 @@ def status(
     config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:
     """What is done, in flight, waiting, dead."""
-    from flows.show import status_json, status_text
+    from flows.terminal.show import status_json, status_text
 
     say(_wait_for(status_json if as_json else status_text, config))
 
@@ -136,7 +136,7 @@ def estimate(
     config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:
     """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing."""
-    from flows.estimate import estimate_json, estimate_text
+    from flows.questions.estimate import estimate_json, estimate_text
 
     say(_run((estimate_json if as_json else estimate_text)(_text(config))))
 
@@ -148,7 +148,7 @@ def why(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Where one record stands and why, what made its result, and what became of it so far."""
-    from flows.why import why_json, why_text
+    from flows.questions.why import why_json, why_text
 
     say(_run((why_json if as_json else why_text)(_text(config), key)))
 
@@ -160,7 +160,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="The line of the input file alone.")] = False,
 ) -> None:
     """The request for one page as it would be sent, and what it would cost. Nothing is sent."""
-    from flows.check import check_json, check_text
+    from flows.questions.check import check_json, check_text
 
     say(_run((check_json if as_json else check_text)(_text(config), key)))
 
@@ -168,7 +168,7 @@ def check(
 @app.command()
 def prompts(config: Config = None) -> None:
     """The prompts that can be chosen, and those that were sent."""
-    from flows.prompts import prompts_text
+    from flows.tables.prompts import prompts_text
 
     say(prompts_text(_text(config)))
 
@@ -176,7 +176,7 @@ def prompts(config: Config = None) -> None:
 @app.command()
 def rerun(keys: Keys, config: Config = None) -> None:
     """Have records read again: delete their results, reset their counts."""
-    from flows.show import rerun_text
+    from flows.terminal.show import rerun_text
 
     say(_wait_for(partial(rerun_text, keys=keys), config))
 
@@ -184,7 +184,7 @@ def rerun(keys: Keys, config: Config = None) -> None:
 @app.command()
 def unblock(keys: Keys, config: Config = None) -> None:
     """Reset the failure counts of dead letters, so that they are tried again."""
-    from flows.show import unblock_text
+    from flows.terminal.show import unblock_text
 
     say(_wait_for(partial(unblock_text, keys=keys), config))
 
@@ -192,7 +192,7 @@ def unblock(keys: Keys, config: Config = None) -> None:
 @app.command(name="reset-breaker")
 def reset_breaker(config: Config = None) -> None:
     """Send again after so much failed that nothing was sent any more."""
-    from flows.show import reset_breaker_text
+    from flows.terminal.show import reset_breaker_text
 
     say(_wait_for(reset_breaker_text, config))
 
@@ -204,7 +204,7 @@ def release(
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its job at Gemini as well.")] = False,
 ) -> None:
     """Let go of a batch that is stuck; its records are sent again."""
-    from flows.show import release_text
+    from flows.terminal.show import release_text
 
     say(_wait_for(partial(release_text, batch=batch, cancel=cancel), config))
 
@@ -262,7 +262,7 @@ def say(text: str) -> None:
 
 def _wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
     """Run a command against Prefect, after a look whether it can run at all."""
-    from flows.ready import check_ready
+    from flows.runtime.ready import check_ready
 
     async def run_it() -> T:
         await check_ready(_text(config))

@@ -12,12 +12,12 @@ from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges
-from flows.derived import history_table
+from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
-from flows.gateways.storage import Storage
-from flows.passes import Pass
 from flows.protocol.active import Standing, resolve
 from flows.protocol.closing import close, close_uniformly, refresh_views, suspect_job
+from flows.runtime.passes import Pass
+from flows.tables.derived import history_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.one_line import one_line
-from flows.passes import open_pass
 from flows.poll import PollReport, poll
 from flows.prune import prune_if_crowded
+from flows.runtime.one_line import one_line
+from flows.runtime.passes import open_pass
 from flows.scan import ScanReport, scan
 from flows.submit import DRY_RUN, SubmitReport, submit
 

@@ -12,16 +12,16 @@ from ulid import ULID
 from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
 from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, SchemaError
 from assets.domain.outcome import OutcomeKind
-from flows.derived import refresh_derived
-from flows.logs import logger
-from flows.one_line import one_line
-from flows.passes import Pass, open_pass
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, refresh_views, suspect_job
 from flows.protocol.late import expects_late_jobs, welcome_late
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
+from flows.runtime.logs import logger
+from flows.runtime.one_line import one_line
+from flows.runtime.passes import Pass, open_pass
+from flows.tables.derived import refresh_derived
 
 UNKNOWN_STATE_PATIENCE = timedelta(hours=72)
 """A job lives 48 hours; a state that we do not know after 72 needs a person."""

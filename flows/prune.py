@@ -6,10 +6,10 @@ import asyncio
 
 from prefect import flow
 
-from flows.gateways.trees import walk_results
-from flows.logs import logger
-from flows.one_line import one_line
-from flows.passes import Pass, open_pass
+from flows.gateways.files.trees import walk_results
+from flows.runtime.logs import logger
+from flows.runtime.one_line import one_line
+from flows.runtime.passes import Pass, open_pass
 
 MAX_COUNT_PAGES = 4
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from assets.domain.batch import RemoteJob, claimed_submission
 from assets.domain.errors import LedgerError
 from config.settings import check_folders, load_settings
-from flows.from_files import active_name, last_counts, open_submissions
+from flows.gateways.files.storage import JobFile, Storage
+from flows.gateways.files.trees import walk_results
 from flows.gateways.ports import LedgerGateway
-from flows.gateways.storage import JobFile, Storage
-from flows.gateways.trees import walk_results
-from flows.terminal import printable
-from flows.wiring import config_path, new_home_id, open_services
+from flows.runtime.printable import printable
+from flows.runtime.wiring import config_path, new_home_id, open_services
+from flows.tables.from_files import active_name, last_counts, open_submissions
 
 MAX_LISTED = 50
 

@@ -14,11 +14,11 @@ from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifa
 
 from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
-from flows.gateways.pdf_tree import walk_pdfs
-from flows.gateways.pdf_worker import RenderSettings
-from flows.gateways.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
-from flows.logs import logger
-from flows.passes import Pass
+from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
+from flows.gateways.pdf.tree import walk_pdfs
+from flows.gateways.pdf.worker import RenderSettings
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
 
 LOOK_SECONDS = 1.0
 """How often progress is looked at. It is told when a whole percent was done: a hundred times at most."""

@@ -12,13 +12,13 @@ from assets.domain.record import encode_ranges
 from assets.manifest import changed_images, is_wanted
 from assets.sources import ImageHeader, SourceProblem
 from config.settings import Settings
-from flows.gateways.storage import Storage
-from flows.gateways.trees import ImageWalk, KnownImages, walk_allowed, walk_images
-from flows.left_out import tell_left_out
-from flows.logs import logger
-from flows.one_line import one_line
-from flows.passes import Pass, open_pass
+from flows.gateways.files.storage import Storage
+from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
 from flows.render import render_sources
+from flows.runtime.logs import logger
+from flows.runtime.one_line import one_line
+from flows.runtime.passes import Pass, open_pass
+from flows.tables.left_out import tell_left_out
 
 MAX_RANGES = 10
 """A line that lists records stays readable."""

@@ -16,20 +16,20 @@ from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
 from assets.history import batch_size, failed_jobs_of, held_records
 from config.settings import Settings
-from flows.derived import history_table
-from flows.gateways.storage import Storage
-from flows.gateways.trees import walk_results
-from flows.logs import logger, warn_of_each
-from flows.one_line import one_line
-from flows.passes import Pass, open_pass
-from flows.prompts import warn_of_another_text
+from flows.gateways.files.storage import Storage
+from flows.gateways.files.trees import walk_results
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.posting import post
 from flows.protocol.vanished import check_vanished
-from flows.weighing import Scales, explain, read_scales
+from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.one_line import one_line
+from flows.runtime.passes import Pass, open_pass
+from flows.tables.derived import history_table
+from flows.tables.prompts import warn_of_another_text
+from flows.tables.weighing import Scales, explain, read_scales
 
 DRY_RUN = "dry run"
 

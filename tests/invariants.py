@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
 from config.schemas.page_transcript import PageTranscript
-from flows.show import status_json
+from flows.terminal.show import status_json
 from tests.project import Project
 
 Row = dict[str, Any]

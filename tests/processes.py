@@ -46,7 +46,7 @@ def is_running(pid: int) -> bool:
 
 def _is_renderer(pid: int) -> bool:
     with suppress(OSError):
-        return b"pdf_pages.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"gateways/pdf/pages.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

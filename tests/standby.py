@@ -174,12 +174,12 @@ def _state_of(pid: int) -> str:
 
 def _serve() -> None:
     import flows.cli
-    import flows.show
-    import flows.watch  # noqa: F401 - what the command would import
+    import flows.terminal.show
+    import flows.terminal.watch  # noqa: F401 - what the command would import
 
     # What a pass imports on its way, the largest of it.
     for name in (
-        "flows.gateways.gemini",
+        "flows.gateways.gemini.client",
         "fastapi",
         "graphviz",
         "httpcore2",

@@ -1,5 +1,5 @@
-"""The ledger: what the four Prefect Variables say, checked, and how it may change. Pure: `flows.gateways.ledger` reads
-and writes; `assets.domain.ledger_codec` knows how it is spelled within 5,000 bytes.
+"""The ledger: what the four Prefect Variables say, checked, and how it may change. Pure:
+`flows.gateways.prefect.ledger` reads and writes; `assets.domain.ledger_codec` knows how it is spelled in 5,000 bytes.
 
 A change is a list of **stages**, each a whole Ledger. They are written one after the other; within one stage the order
 of the Variables does not matter. After every single write no count is lost: where a count has to go to another page

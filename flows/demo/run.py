@@ -1,6 +1,6 @@
 """``quire demo``: the whole of the main job on one machine, in order. The parts stand in the modules beside this one.
 
-Prefect is imported late, by `flows.watch` and its like: it reads the environment once, and that is made first.
+Prefect is imported late, by `flows.terminal.watch` and its like: it reads the environment once, and that is made first.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from flows.demo.summary import (
     where,
     word_errors_of,
 )
-from flows.gateways.storage import Storage
+from flows.gateways.files.storage import Storage
 
 if TYPE_CHECKING:
     from flows.pipeline import PassReport
@@ -102,8 +102,8 @@ async def _read_pages(
 ) -> tuple[Findings, int]:
     """Passes until nothing is left; what was found, and in how many waves. Everything that knows Prefect."""
     display.doing("loading Prefect")
-    from flows.show import read_status, release_text
-    from flows.watch import run_watch
+    from flows.terminal.show import read_status, release_text
+    from flows.terminal.watch import run_watch
 
     config = str(place.config)
     settings = load_settings(place.config)

@@ -14,7 +14,7 @@ from flows.demo.accuracy import WordErrors, measure, transcript_text
 from flows.demo.corpus import DOCUMENTS, PAGES_PER_DOCUMENT
 from flows.demo.pages import DemoPages
 from flows.demo.place import DemoFolder
-from flows.gateways.storage import Storage
+from flows.gateways.files.storage import Storage
 
 MAX_WORD_ERROR_RATE = 0.10
 _SHOWN_LINES = 14

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from assets.domain.batch import SubmissionState, claimed_submission, state_of
 from assets.domain.errors import LedgerError
 from assets.domain.ledger import ACTIVE, Ledger, set_views
-from flows.gateways.storage import JobFile, Storage
+from flows.gateways.files.storage import JobFile, Storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from assets.domain.batch import RemoteJob, SubmissionState, claim_name
 from assets.domain.errors import GeminiAccessError, GeminiError
 from assets.domain.outcome import OutcomeKind
-from flows.gateways.storage import JobFile
-from flows.logs import logger
-from flows.passes import Pass
+from flows.gateways.files.storage import JobFile
 from flows.protocol.active import ActiveSubmission, resolve, views
 from flows.protocol.closing import cancel, close_uniformly
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
 
 
 async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob) -> bool:

@@ -8,11 +8,11 @@ from datetime import datetime
 from assets.breaker import BreakerRules, open_breaker
 from assets.reports import escape
 from config.settings import Settings
-from flows.derived import submissions_table
-from flows.gateways.decisions import Breaker
-from flows.gateways.storage import Storage
-from flows.logs import logger
-from flows.passes import Pass
+from flows.gateways.files.decisions import Breaker
+from flows.gateways.files.storage import Storage
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
+from flows.tables.derived import submissions_table
 
 
 async def trip(p: Pass) -> str | None:
@@ -32,7 +32,7 @@ async def trip(p: Pass) -> str | None:
 
 
 def breaker_reason(settings: Settings, storage: Storage, *, write: bool = False) -> str | None:
-    """Why the breaker is open, or None. ``write``: see `flows.derived`."""
+    """Why the breaker is open, or None. ``write``: see `flows.tables.derived`."""
     safety = settings.safety
     rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records)
     return open_breaker(submissions_table(storage, write=write), rules, reset_at=storage.read_breaker().reset_at)

@@ -21,14 +21,14 @@ from assets.planning import SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.sections import ContextMode
 from config.settings import Settings
-from flows.gateways.preparing import Prepared, prepare
-from flows.gateways.uploads import UploadItem, UploadReport, upload_with_retries
-from flows.logs import logger, warn_of_each
-from flows.passes import Pass
-from flows.prompts import keep_prompt
+from flows.gateways.gemini.uploads import UploadItem, UploadReport, upload_with_retries
+from flows.gateways.images.preparing import Prepared, prepare
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
-from flows.weighing import context_keys, price_of
+from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.passes import Pass
+from flows.tables.prompts import keep_prompt
+from flows.tables.weighing import context_keys, price_of
 
 PREPARING_THREADS = 8
 """Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""

@@ -17,12 +17,12 @@ from assets.history import failed_jobs_of
 from assets.outcomes import count_changes, uniform_outcomes, with_counts
 from assets.reports import totals
 from assets.spending import submission_row
-from flows.derived import history_table
+from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import LedgerTransaction
-from flows.gateways.storage import JobFile, Storage
-from flows.logs import logger
-from flows.passes import Pass
 from flows.protocol.active import resolve, views
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
+from flows.tables.derived import history_table
 
 
 async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: pa.Table | None) -> pa.Table:

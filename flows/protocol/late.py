@@ -15,12 +15,12 @@ from assets.domain.batch import JobState, RemoteJob
 from assets.domain.errors import GeminiError, SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
-from flows.derived import submissions_table
-from flows.logs import logger
-from flows.passes import Pass
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.closing import cancel
 from flows.protocol.settlement import judged_lines, write_answers
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
+from flows.tables.derived import submissions_table
 
 WATCHED = timedelta(hours=72)
 """A job lives 48 hours; one of a submission that was released longer ago does not turn up any more."""

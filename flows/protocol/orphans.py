@@ -5,9 +5,9 @@ display name.
 """
 
 from assets.domain.errors import GeminiError
-from flows.logs import logger
-from flows.passes import Pass
 from flows.protocol.closing import count_failures, delete_files
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
 
 
 async def sweep_uploads(p: Pass) -> None:

@@ -23,12 +23,12 @@ from assets.domain.errors import (
     PromptError,
 )
 from assets.domain.outcome import OutcomeKind
-from flows.gateways.files import replace_file
-from flows.gateways.storage import JobFile
-from flows.logs import logger
-from flows.passes import Pass
+from flows.gateways.files.atomic import replace_file
+from flows.gateways.files.storage import JobFile
 from flows.protocol.adoption import confirm, look_up
 from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
 
 R = TypeVar("R")
 

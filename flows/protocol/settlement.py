@@ -17,9 +17,9 @@ from assets.planning import SubmissionFacts
 from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
-from flows.logs import logger, warn_of_each
-from flows.passes import Pass
 from flows.protocol.closing import close, has_failed_before
+from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.passes import Pass
 
 MAX_LINE_WARNINGS = 20
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from assets.domain.errors import VanishedResultsError
 from assets.history import succeeded_records
-from flows.gateways.storage import Storage
+from flows.gateways.files.storage import Storage
 
 
 def check_vanished(

@@ -15,12 +15,12 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from assets.catalog import CATALOG
 from config.settings import Settings, load_settings
-from flows.passes import Pass, ensure_home
 from flows.pipeline import PassReport
 from flows.poll import poll_batches
+from flows.runtime.passes import Pass, ensure_home
+from flows.runtime.wiring import Services, lock_name, open_services
 from flows.scan import scan_records
 from flows.submit import submit_batches
-from flows.wiring import Services, lock_name, open_services
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
 from tests.twins.mirror import DirectMirror

@@ -14,7 +14,7 @@ import pytest
 
 from assets.domain.errors import GeminiTransientError
 from flows.pipeline import PassReport
-from flows.show import release_text
+from flows.terminal.show import release_text
 from tests.flows.recorded import Recorded
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project

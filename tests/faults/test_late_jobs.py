@@ -3,8 +3,8 @@ used once if it has answered, since it is paid for."""
 
 import pyarrow.parquet as pq
 
-from flows.show import release_text, status_text
-from flows.why import why_text
+from flows.questions.why import why_text
+from flows.terminal.show import release_text, status_text
 from tests.faults.test_submission import active, add_pages, jobs, jobs_file, kinds, post_as_somebody_else
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project

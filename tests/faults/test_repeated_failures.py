@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from flows.pipeline import PassReport
-from flows.show import reset_breaker_text, status_text, unblock_text
-from flows.watch import run_watch
+from flows.terminal.show import reset_breaker_text, status_text, unblock_text
+from flows.terminal.watch import run_watch
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
 

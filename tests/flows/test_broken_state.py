@@ -21,10 +21,10 @@ from assets.domain.errors import (
     VanishedResultsError,
 )
 from config.settings import load_settings, make_folders
-from flows.passes import ensure_home
 from flows.recover import recover_text
-from flows.show import release_text, status_text, unblock_text
-from flows.wiring import make_storage, open_ledger
+from flows.runtime.passes import ensure_home
+from flows.runtime.wiring import make_storage, open_ledger
+from flows.terminal.show import release_text, status_text, unblock_text
 from tests.project import JOB_SECONDS, Project
 
 KEY = "CA:Lincoln:2023:4"

@@ -9,9 +9,9 @@ import pytest
 
 from assets.domain.errors import ConfigError
 from flows.pipeline import PassReport
-from flows.show import status_text
 from flows.submit import DRY_RUN
-from flows.watch import run_once, run_watch
+from flows.terminal.show import status_text
+from flows.terminal.watch import run_once, run_watch
 from tests.emulator_server import EmulatorHandle
 from tests.flows.recorded import Recorded
 from tests.killing import killed_at

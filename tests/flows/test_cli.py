@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.gateways.locks import PrefectLock
-from flows.show import status_text
+from flows.gateways.prefect.locks import PrefectLock
+from flows.terminal.show import status_text
 from tests.command import QUIRE, Ended, run_quire
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer

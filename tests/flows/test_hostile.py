@@ -11,8 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from assets.domain.errors import LedgerError, ManifestError, QuireError, RecordKeyError
-from flows.show import release_text, rerun_text, status_text, unblock_text
-from flows.why import why_text
+from flows.questions.why import why_text
+from flows.terminal.show import release_text, rerun_text, status_text, unblock_text
 from tests.flows.recorded import Recorded
 from tests.images import small_jpeg
 from tests.prefect_server import PrefectServer

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from assets.domain.errors import SchemaError
-from flows.check import check_text
+from flows.questions.check import check_text
 from tests.command import run_quire
 from tests.emulator_server import EmulatorHandle
 from tests.prefect_server import PrefectServer

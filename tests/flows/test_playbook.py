@@ -10,7 +10,7 @@ import pytest
 
 from assets.domain.errors import QuireError
 from flows.poll import poll
-from flows.show import release_text, rerun_text, status_json, status_text, unblock_text
+from flows.terminal.show import release_text, rerun_text, status_json, status_text, unblock_text
 from tests.project import JOB_SECONDS, Project
 
 VIEWS = ("batch_record_keys", "inflight_record_ids")

@@ -9,7 +9,7 @@ import pytest
 
 from assets.domain.errors import ConfigError, ManifestError
 from flows.scan import ScanReport, scan
-from flows.show import status_json, status_text
+from flows.terminal.show import status_json, status_text
 from tests.flows.recorded import Recorded
 from tests.project import Project
 

@@ -19,7 +19,7 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.orchestration.routes import ServerRoutes
 
-from flows.wiring import SECRET_BLOCK
+from flows.runtime.wiring import SECRET_BLOCK
 from tests.command import run_quire
 from tests.emulator_server import EmulatorHandle
 from tests.prefect_server import PrefectServer, new_collection, prefect_settings, running_prefect_server

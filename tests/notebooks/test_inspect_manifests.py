@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode, reads
 from PIL import Image
 
-from flows.show import status_json
+from flows.terminal.show import status_json
 from tests.prefect_server import PrefectServer, free_port
 from tests.project import Project
 

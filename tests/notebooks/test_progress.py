@@ -8,8 +8,8 @@ import pandas as pd
 from assets.candidates import STATES
 from assets.outcomes import OUTCOME_SCHEMA
 from config.settings import Settings
-from flows.inspect import MAX_LABEL_CHARS, Inspection, draw_progress
-from flows.status import Status
+from flows.questions.inspect import MAX_LABEL_CHARS, Inspection, draw_progress
+from flows.questions.status import Status
 
 
 def test_of_many_documents_the_least_finished_are_shown() -> None:

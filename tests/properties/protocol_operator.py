@@ -13,8 +13,8 @@ from assets.domain.errors import QuireError
 from assets.domain.ledger import ACTIVE, COUNTS
 from assets.domain.outcome import OutcomeKind
 from flows.operate import let_go, release, rerun, unblock
-from flows.passes import Pass
 from flows.prune import prune_counts
+from flows.runtime.passes import Pass
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
 from tests.properties.protocol_laws import Laws
 from tests.properties.protocol_world import KEYS, End, Ended, Work, World

@@ -29,10 +29,10 @@ from assets.manifest import record_manifest
 from assets.requests import RequestTemplate
 from assets.sources import PageImage, page_images
 from config.settings import Settings
-from flows.passes import OperatorsLease, Pass, ensure_home
 from flows.poll import poll_batches
+from flows.runtime.passes import OperatorsLease, Pass, ensure_home
+from flows.runtime.wiring import Services
 from flows.submit import submit_batches
-from flows.wiring import Services
 from tests.twins.effects import Crash, Effects, Interruption, file_effects
 from tests.twins.gemini import START, InMemoryGemini
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables

@@ -18,7 +18,7 @@ from assets.outcomes import count_changes, line_problems, output_results, record
 from assets.results import batch_results, judge_line, result_of_line
 from assets.validation import ModelValidator, SentSchemaValidator
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock
-from flows.gateways.files import read_lines
+from flows.gateways.files.atomic import read_lines
 from tests.unit.assets.answers import line
 from tests.unit.assets.tables import NOW, batch_of, facts
 

@@ -13,7 +13,7 @@ from typing import IO, TypeVar
 
 from assets.domain.batch import BATCH_ID_PREFIX, JobState, RemoteFile, RemoteJob
 from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError
-from flows.gateways.gemini_values import id_in
+from flows.gateways.gemini.values import id_in
 
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
 from config.sections import RetriesSection
-from flows.mirror import Mirror, Write
+from flows.runtime.mirror import Mirror, Write
 
 R = TypeVar("R")
 

@@ -10,8 +10,8 @@ from assets.domain.errors import ManifestError
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
-from flows.gateways.files import create_file, replace_file
-from flows.gateways.storage import Storage
+from flows.gateways.files.atomic import create_file, replace_file
+from flows.gateways.files.storage import Storage
 
 
 class Tables:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.gateways.gemini import GoogleGemini
+from flows.gateways.gemini.client import GoogleGemini
 from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
 
 __all__ = ["gemini", "shared_emulator"]

@@ -18,7 +18,7 @@ from assets.domain.errors import (
     GeminiRefusedError,
     GeminiTransientError,
 )
-from flows.gateways.gemini import GoogleGemini
+from flows.gateways.gemini.client import GoogleGemini
 from tests.contracts.gemini.conftest import MakeGateway
 from tests.contracts.gemini.test_gateway import MODEL, PNG, upload_input
 from tests.emulator_server import API_KEY, EmulatorHandle

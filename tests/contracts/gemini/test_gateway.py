@@ -9,8 +9,8 @@ import pytest
 
 from assets.domain.batch import JobState, RemoteFile
 from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError
-from flows.gateways.gemini import GoogleGemini
-from flows.gateways.gemini_values import job_state
+from flows.gateways.gemini.client import GoogleGemini
+from flows.gateways.gemini.values import job_state
 from tests.contracts.gemini.conftest import MakeGateway
 from tests.emulator_server import EmulatorHandle
 

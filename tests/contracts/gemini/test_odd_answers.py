@@ -11,8 +11,8 @@ import pytest
 
 from assets.domain.batch import JobState
 from assets.domain.errors import GeminiAmbiguousError, GeminiDownloadError, GeminiTransientError
-from flows.gateways.gemini import GoogleGemini
-from flows.gateways.gemini_http import SteadyFile
+from flows.gateways.gemini.client import GoogleGemini
+from flows.gateways.gemini.http import SteadyFile
 
 Answer = Callable[[str], bytes]
 

@@ -9,7 +9,7 @@ import pytest
 
 from assets.domain.batch import JobState, RemoteJob
 from assets.domain.errors import GeminiAccessError, GeminiRefusedError
-from flows.gateways.gemini import GoogleGemini
+from flows.gateways.gemini.client import GoogleGemini
 from flows.gateways.ports import GeminiGateway
 from tests.contracts.gemini.test_gateway import MODEL, PNG, input_lines
 from tests.emulator_server import EmulatorHandle

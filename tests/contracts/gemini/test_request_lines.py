@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from assets.domain.schema import response_schema
 from assets.requests import RequestTemplate, batch_requests
 from config.schemas.page_transcript import PageTranscript
-from flows.gateways.gemini import GoogleGemini
+from flows.gateways.gemini.client import GoogleGemini
 from tests.contracts.gemini.test_gateway import MODEL
 from tests.emulator_server import EmulatorHandle
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import GeminiAccessError, ImageError
-from flows.gateways.gemini import GoogleGemini
-from flows.gateways.preparing import Prepared
-from flows.gateways.uploads import Prepare, PreparedImage, UploadItem, UploadReport, upload_with_retries
+from flows.gateways.gemini.client import GoogleGemini
+from flows.gateways.gemini.uploads import Prepare, PreparedImage, UploadItem, UploadReport, upload_with_retries
+from flows.gateways.images.preparing import Prepared
 from tests.contracts.gemini.test_gateway import PNG
 from tests.emulator_server import EmulatorHandle
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from assets.sources import SourceProblem
-from flows.gateways.files import TEMPORARY_PREFIX
-from flows.gateways.pdf_tree import walk_pdfs
-from flows.gateways.pdf_worker import PAGE_SECONDS, RenderSettings
-from flows.gateways.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
+from flows.gateways.files.atomic import TEMPORARY_PREFIX
+from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
+from flows.gateways.pdf.tree import walk_pdfs
+from flows.gateways.pdf.worker import PAGE_SECONDS, RenderSettings
 
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.gateways.pdf_worker import MAX_LOST_PAGES
+from flows.gateways.pdf.worker import MAX_LOST_PAGES
 from tests.contracts.pdf.shelf import (
     SQUARE,
     Shelf,

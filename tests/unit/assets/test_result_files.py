@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from assets.outcomes import line_problems, output_results
 from assets.results import USAGE_COLUMNS, batch_results, result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
-from flows.gateways.files import read_lines
+from flows.gateways.files.atomic import read_lines
 from tests.unit.assets.answers import line
 from tests.unit.assets.result_files import AFTER, BEFORE, CASES, GOOD, MAX_LINE_BYTES, VICTIM, Case
 from tests.unit.assets.tables import batch_of, outcomes_of

@@ -1,0 +1,110 @@
+"""The small files under manifests/ in which stands what a person has decided, and which Prefect database the folder
+belongs to. All else that lies there is known to `storage`.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
+from assets.domain.record import decode_ranges, encode_ranges
+from flows.gateways.files.atomic import create_text, replace_text
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """``manifests/breaker.json``. ``reset_at``: when a person let go of it (UTC); ``told_of``: the reason for which it
+    was last told that it is open."""
+
+    reset_at: datetime | None = None
+    told_of: str = ""
+
+
+class Decisions:
+    """Files in ``manifests``. Every method raises OSError for trouble with the disk, ManifestError for a file that
+    cannot be understood; nothing is half written."""
+
+    def __init__(self, manifests: Path, document_fields: Sequence[str]) -> None:
+        self.manifests = manifests
+        self.document_fields = tuple(document_fields)
+
+    def read_home(self) -> str | None:
+        """The id in ``manifests/home.json``, or None if there is no such file."""
+        path = self.manifests / "home.json"
+        try:
+            home = read_json(path)["id"]
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError):
+            home = None
+        if not isinstance(home, str) or not home:
+            raise ManifestError(path, f'is not {{"id": "..."}}; restore it, or {WAY_BACK}')
+        return home
+
+    def create_home(self, home_id: str) -> None:
+        text = json.dumps({"id": home_id}) + "\n"
+        create_text(self.manifests / "home.json", text)
+
+    def read_accepted(self) -> set[str]:
+        """The records whose missing result a person has accepted, and that have not been read again since."""
+        path = self.manifests / "accepted_vanished.json"
+        try:
+            return set(decode_ranges(read_json(path)["records"], field_count=len(self.document_fields)))
+        except FileNotFoundError:
+            return set()
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_accepted(self, record_keys: Collection[str]) -> None:
+        self._write_json("accepted_vanished.json", {"records": encode_ranges(record_keys)})
+
+    def read_let_go(self) -> dict[str, int]:
+        """Record key -> in how many batches in a row it had been without an answer when a person let go of it."""
+        path = self.manifests / "let_go.json"
+        try:
+            found: dict[str, int] = {}
+            for entry, count in read_json(path)["unanswered"].items():
+                found |= dict.fromkeys(decode_ranges([entry], field_count=len(self.document_fields)), int(count))
+            return found
+        except FileNotFoundError:
+            return {}
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_let_go(self, unanswered: Mapping[str, int]) -> None:
+        by_count: dict[int, list[str]] = {}
+        for key, count in unanswered.items():
+            by_count.setdefault(count, []).append(key)
+        ranges = {entry: count for count, keys in sorted(by_count.items()) for entry in encode_ranges(keys)}
+        self._write_json("let_go.json", {"unanswered": ranges})
+
+    def read_breaker(self) -> Breaker:
+        """What a person has said of the breaker, and what was told of it."""
+        path = self.manifests / "breaker.json"
+        try:
+            document = read_json(path)
+            reset = document["reset_at"]
+            return Breaker(datetime.fromisoformat(reset) if reset else None, document["told_of"])
+        except FileNotFoundError:
+            return Breaker()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+
+    def write_breaker(self, breaker: Breaker) -> None:
+        reset = breaker.reset_at.isoformat() if breaker.reset_at else None
+        self._write_json("breaker.json", {"reset_at": reset, "told_of": breaker.told_of})
+
+    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        replace_text(self.manifests / name, text)
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The object in a JSON file. Raises OSError, ValueError, TypeError."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise TypeError("no object")
+    return document

@@ -1,0 +1,330 @@
+"""The files of a collection: manifests, batch manifests, jobs, outcomes, results. The only place that knows where each
+lies. Reading and writing only: what the tables mean stands in `assets`, when they are written in the flows.
+"""
+
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
+from assets.domain.errors import ManifestError
+from assets.domain.record import parse_key
+from assets.manifest import manifest_schema
+from assets.outcomes import OUTCOME_SCHEMA
+from assets.planning import BATCH_SCHEMA, SubmissionFacts
+from assets.results import MAX_LINE_BYTES
+from assets.sources import LEFT_OUT_SCHEMA
+from flows.gateways.files.atomic import create_file, read_lines, replace_file, replace_text
+from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.trees import check_inside, walk_results
+from flows.gateways.files.upload_marks import UploadMarks
+
+SHORT_HASH_CHARS = 12
+MAX_RESULT_BYTES = 4 * MAX_LINE_BYTES
+"""However an answer is laid out, its result stays far below: a larger file was put there, and would fill the memory."""
+_KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """``manifests/jobs/{submission id}.json``: what was tried at Gemini. Written before a create is sent.
+
+    ``input_file``: ``files/...``, "" where nobody knows it any more; ``batch_id``: once it is known; ``first_look_at``:
+    UTC, when the job was looked for and not found for the first time.
+    """
+
+    submission_id: str
+    input_file: str
+    batch_id: str | None = None
+    first_look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPrompt:
+    """A prompt's text as it was sent. ``short_hash``: the first SHORT_HASH_CHARS of its SHA-256 in hex."""
+
+    name: str
+    version: str
+    short_hash: str
+    path: Path
+
+
+class Storage(Decisions):
+    """Files under ``root``. Every method raises OSError for trouble with the disk, ManifestError for a file that
+    cannot be understood; nothing is half written."""
+
+    def __init__(self, *, root: Path, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
+        super().__init__(manifests, document_fields)
+        self.root = root
+        self.output_results = output_results
+        self.upload_marks = UploadMarks(manifests)
+
+    # --- the record manifest
+
+    @property
+    def records_path(self) -> Path:
+        return self.manifests / "records.parquet"
+
+    def read_records(self) -> pa.Table | None:
+        """The record manifest, or None before the first scan. Columns: `assets.manifest.manifest_schema`."""
+        if not self.records_path.exists():
+            return None
+        return _read_table(self.records_path, manifest_schema(self.document_fields))
+
+    def write_records(self, table: pa.Table) -> None:
+        replace_file(self.records_path, lambda path: pq.write_table(table, path, compression="zstd"))
+
+    @property
+    def left_out_path(self) -> Path:
+        return self.manifests / "left_out.parquet"
+
+    def read_left_out(self) -> pa.Table:
+        """What the last scan left out; empty where the file is missing or damaged, since the next scan makes it anew.
+        Columns: `assets.sources.LEFT_OUT_SCHEMA`."""
+        try:
+            return _read_table(self.left_out_path, LEFT_OUT_SCHEMA)
+        except ManifestError:
+            return LEFT_OUT_SCHEMA.empty_table()
+
+    def write_left_out(self, table: pa.Table) -> None:
+        replace_file(self.left_out_path, lambda path: pq.write_table(table, path, compression="zstd"))
+
+    # --- submissions
+
+    def batch_path(self, submission_id: str) -> Path:
+        return self.manifests / "batches" / f"{submission_id}.parquet"
+
+    def outcomes_path(self, submission_id: str) -> Path:
+        return self.manifests / "outcomes" / f"{submission_id}.parquet"
+
+    def submissions(self) -> list[str]:
+        """Submission ids that have a batch manifest, oldest first (a ULID sorts by its time)."""
+        return _submission_ids(self.manifests / "batches")
+
+    def closed_submissions(self) -> set[str]:
+        """Submission ids that have an outcomes file."""
+        return set(_submission_ids(self.manifests / "outcomes"))
+
+    def is_closed(self, submission_id: str) -> bool:
+        return self.outcomes_path(submission_id).exists()
+
+    def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
+        return create_file(self.batch_path(submission_id), lambda path: pq.write_table(table, path))
+
+    def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
+        path = self.batch_path(submission_id)
+        table = _read_table(path, BATCH_SCHEMA)
+        try:
+            metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+            return table, SubmissionFacts.from_metadata(metadata)
+        except (KeyError, ValueError) as error:
+            raise ManifestError(path, f"its metadata is not a batch manifest's ({error}); restore it") from None
+
+    def batch_keys(self, submission_id: str) -> list[str]:
+        """The record keys of a batch manifest, in the order in which they were sent."""
+        table = _read_table(self.batch_path(submission_id), pa.schema([BATCH_SCHEMA.field("record_key")]))
+        keys: list[str] = table["record_key"].to_pylist()
+        return keys
+
+    def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
+        """The commit of a settlement. False: it was committed before, and that file stays."""
+        return create_file(
+            self.outcomes_path(submission_id), lambda path: pq.write_table(table, path, compression="zstd")
+        )
+
+    def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
+        return _read_table(self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns]))
+
+    def late_submissions(self) -> list[str]:
+        """Submission ids whose late job was used, oldest first."""
+        return [submission_of(each) for each in self.outcome_files() if is_late(each)]
+
+    def outcome_files(self) -> list[str]:
+        """The names of all outcomes files, without their ending: those of closed submissions and of late jobs. Each is
+        read by `read_outcomes`; `submission_of` tells whose it is."""
+        return [each for each in _stems(self.manifests / "outcomes") if is_submission_id(submission_of(each))]
+
+    def has_late(self, submission_id: str) -> bool:
+        return self.outcomes_path(submission_id + LATE).exists()
+
+    def create_late(self, submission_id: str, table: pa.Table) -> bool:
+        """The commit of a late job. False: another one was used before, and that file stays. Its outcomes are read like
+        others, by ``submission_id + LATE``."""
+        return self.create_outcomes(submission_id + LATE, table)
+
+    # --- what is derived from those
+
+    def derived_path(self, name: str) -> Path:
+        return self.manifests / f"{name}.parquet"
+
+    def read_derived(self, name: str, schema: pa.Schema) -> pa.Table:
+        """A table that can be made again. Raises ManifestError also where there is none."""
+        return _read_table(self.derived_path(name), schema)
+
+    def write_derived(self, name: str, table: pa.Table) -> None:
+        replace_file(self.derived_path(name), lambda path: pq.write_table(table, path, compression="zstd"))
+
+    # --- the prompts that were sent
+
+    def prompt_path(self, name: str, version: str, prompt_hash: str) -> Path:
+        return self.manifests / "prompts" / name / f"{version}-{prompt_hash[:SHORT_HASH_CHARS]}.jinja"
+
+    def keep_prompt(self, name: str, version: str, prompt_hash: str, text: str) -> None:
+        """Keep a prompt's text. It is written once: what stands under this name already is this text, or is damaged."""
+        path, content = self.prompt_path(name, version, prompt_hash), text.encode()
+        if not path.is_file() or path.read_bytes() != content:
+            replace_file(path, lambda temporary: _write_bytes(temporary, content))
+
+    def kept_prompts(self) -> list[KeptPrompt]:
+        """All that were kept, by name, version and hash."""
+        found = []
+        for path in (self.manifests / "prompts").glob("*/*.jinja"):
+            match = _KEPT_PROMPT.fullmatch(path.name)
+            if match is not None:
+                found.append(KeptPrompt(path.parent.name, match[1], match[2], path))
+        return sorted(found, key=lambda kept: (kept.name, kept.version, kept.short_hash))
+
+    # --- jobs
+
+    def job_path(self, submission_id: str) -> Path:
+        return self.manifests / "jobs" / f"{submission_id}.json"
+
+    def read_job(self, submission_id: str) -> JobFile | None:
+        """The jobs file, or None: then nothing was ever posted."""
+        path = self.job_path(submission_id)
+        try:
+            document = read_json(path)
+            looked = document.get("first_look_at")
+            return JobFile(
+                submission_id=document["submission_id"],
+                input_file=document["input_file"],
+                batch_id=document.get("batch_id"),
+                first_look_at=datetime.fromisoformat(looked) if looked else None,
+            )
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(path, f"is not a jobs file ({error}); restore it") from None
+
+    def write_job(self, job: JobFile) -> None:
+        document = asdict(replace(job, first_look_at=None))
+        document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
+        document["phase"] = "confirmed" if job.batch_id else "posting"
+        text = json.dumps(document, indent=2) + "\n"
+        replace_text(self.job_path(job.submission_id), text)
+
+    # --- results
+
+    def result_path(self, record_key: str) -> Path:
+        """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key, ManifestError
+        where a symbolic link leads out of the output results: nothing is read, written or deleted through it."""
+        key = parse_key(record_key, field_count=len(self.document_fields))
+        path = self.output_results.joinpath(*key.fields) / f"{key.page}.json"
+        check_inside(path, self.output_results)
+        return path
+
+    def read_result(self, record_key: str) -> bytes | None:
+        """The bytes of an output result, or None if there is none (an empty file is none). Raises ManifestError also
+        for what cannot be one: a file that would fill the memory, a pipe that would never end."""
+        path = self.result_path(record_key)
+        try:
+            found = path.stat()
+            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+                raise ManifestError(path, "is no file; delete it")
+            if found.st_size > MAX_RESULT_BYTES:
+                raise ManifestError(path, f"has {found.st_size:,} bytes, more than any result; delete it")
+            return path.read_bytes() or None
+        except FileNotFoundError:
+            return None
+
+    def write_result(self, record_key: str, content: bytes) -> bool:
+        """Write an output result. False: the record was done before, with other bytes, and that result stays."""
+        before = self.read_result(record_key)
+        if before is None:
+            replace_file(self.result_path(record_key), lambda path: _write_bytes(path, content))
+        return before is None or before == content
+
+    def delete_result(self, record_key: str) -> bool:
+        """Delete an output result: the record is not done any more. Returns whether there was one."""
+        try:
+            self.result_path(record_key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def results(self) -> "StoredResults":
+        return StoredResults(self)
+
+    # --- what is needed for a while
+
+    def work_path(self, name: str) -> Path:
+        """A file for the time of one step: an input file before it goes up, a result file while it is settled."""
+        folder = self.manifests / "work"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
+        return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
+
+
+class StoredResults(Mapping[str, Mapping[str, Any]]):
+    """Output results by record key, read when they are asked for: a batch's contexts never stand in memory together."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getitem__(self, record_key: str) -> Mapping[str, Any]:
+        content = self._storage.read_result(record_key)
+        if content is None:
+            raise KeyError(record_key)
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(self._storage.result_path(record_key), f"is no JSON ({error}); delete it") from None
+        if not isinstance(document, dict):
+            raise ManifestError(self._storage.result_path(record_key), "is no JSON object; delete it")
+        return document
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(walk_results(self._storage.output_results, depth=len(self._storage.document_fields)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _submission_ids(folder: Path) -> list[str]:
+    return [stem for stem in _stems(folder) if is_submission_id(stem)]
+
+
+def _stems(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
+    return []
+
+
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of ``schema``, with the file's metadata."""
+    try:
+        table = pq.read_table(path, columns=schema.names)
+        return table.cast(schema.with_metadata(table.schema.metadata))
+    except FileNotFoundError:
+        raise ManifestError(path, "is missing; restore it from a backup") from None
+    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
+        first = str(error).partition("\n")[0]
+        raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

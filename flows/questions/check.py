@@ -1,0 +1,195 @@
+"""``quire check``: the request for one page as it would be sent, and what it is taken to cost. Nothing is sent, nothing
+is written, no key is needed.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import in_running_order
+from assets.domain.errors import ManifestError, QuireError
+from assets.domain.money import dollars
+from assets.domain.record import parse_key
+from assets.planning import SubmissionFacts
+from assets.requests import RequestTemplate, batch_requests
+from config.settings import Settings, load_settings
+from flows.gateways.files.storage import Storage
+from flows.protocol.claiming import facts_of
+from flows.questions.status import read_ledger_or_files, state_table
+from flows.runtime.printable import printable, printable_json, printable_lines
+from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
+from flows.tables.derived import submissions_table
+from flows.tables.weighing import Load, Scales, context_keys, rates_of, tariff_of
+
+_REQUEST_SCHEMA = pa.schema(
+    [
+        pa.field(name, pa.string())
+        for name in (
+            "record_key",
+            "file_uri",
+            "file_mime_type",
+            "context_key",
+            "context_file_uri",
+            "context_file_mime_type",
+        )
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``line``: the request's line, with paths where uploads would have their addresses; ``row``: the record in
+    `assets.candidates.record_states`; ``context``: what goes along, in words; ``estimate``: the row of ESTIMATE_SCHEMA;
+    ``answers``: how many answers it goes by; ``prefect_problem``: why the files alone were asked."""
+
+    settings: Settings
+    template: RequestTemplate
+    facts: SubmissionFacts
+    line: bytes
+    row: Mapping[str, Any]
+    context: str
+    estimate: Mapping[str, Any]
+    answers: int
+    prefect_problem: str | None
+
+
+async def check_json(config: str | None, key: str | None) -> str:
+    """The line of the input file, and nothing else."""
+    return (await check(config, key)).line.decode().rstrip("\n")
+
+
+async def check_text(config: str | None, key: str | None) -> str:
+    """For a person to read before anything is paid for."""
+    found = await check(config, key)
+    request = json.loads(found.line)["request"]
+    generation_config = request["generation_config"]
+    schema = generation_config.pop("response_schema")
+    blocks = {
+        "prompt": printable_lines(request["contents"][0]["parts"][0]["text"]),
+        "generation_config": printable_json(generation_config),
+        "responseSchema": printable_json(schema),
+    }
+    lines = _summary(found)
+    for title, text in blocks.items():
+        lines += ["", f"--- {title} ---", text]
+    if found.prefect_problem is not None:
+        lines += ["", printable(f"The record's state is what the files alone tell: {found.prefect_problem}")]
+    return "\n".join(lines)
+
+
+async def check(config: str | None, key: str | None) -> Checked:
+    """Render the request for ``key``, or for the first runnable record, or else for the first of all.
+
+    Raises ConfigError, SchemaError, PromptError, RecordKeyError, ManifestError.
+    """
+    settings = load_settings(config_path(config))
+    model, template = make_template(settings)
+    if key is not None:
+        key = str(parse_key(key, field_count=len(settings.record.document_fields)))
+    storage = make_storage(settings)
+    if not storage.records_path.exists():
+        raise ManifestError(storage.records_path, "is missing; run quire scan first")
+    ledger, problem = await read_ledger_or_files(settings, storage)
+    facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
+
+    def render() -> Checked:
+        row = _chosen(settings, storage, state_table(settings, storage, ledger), key)
+        return _rendered(settings, storage, template, facts, row, problem)
+
+    return await asyncio.to_thread(render)
+
+
+def _chosen(settings: Settings, storage: Storage, states: pa.Table, key: str | None) -> tuple[pa.Table, pa.Table]:
+    """The record's row, and that of the page before it, if there is one."""
+    if not len(states):
+        raise ManifestError(
+            storage.records_path, f"holds no records: are there images in {settings.paths.page_images}?"
+        )
+    if key is None:
+        runnable = in_running_order(states, context_mode=settings.context.mode)
+        row = (runnable if len(runnable) else states).slice(0, 1)
+    else:
+        row = states.filter(pc.equal(states["record_key"], key))
+        if not len(row):
+            raise QuireError(f"{key} is not in the record manifest; quire why {key} tells more")
+    return row, states.filter(pc.equal(states["record_key"], row["predecessor"][0]))
+
+
+def _rendered(
+    settings: Settings,
+    storage: Storage,
+    template: RequestTemplate,
+    facts: SubmissionFacts,
+    chosen: tuple[pa.Table, pa.Table],
+    problem: str | None,
+) -> Checked:
+    rates = rates_of(settings, submissions_table(storage, write=False), facts)
+    scales = Scales(settings, template, tariff_of(settings), rates, Load(0, 0, 0), (), 0)
+    estimates, _ = scales.weigh(storage, chosen[0])
+    context, request = _request(settings, storage, *chosen)
+    (line,) = batch_requests(request, template=template, previous_results=storage.results())
+    columns = [name for name in chosen[0].column_names if name != "image_modified_at"]
+    return Checked(
+        settings=settings,
+        template=template,
+        facts=facts,
+        line=line,
+        row=chosen[0].select(columns).to_pylist()[0],
+        context=context,
+        estimate=estimates.to_pylist()[0],
+        answers=rates.answers,
+        prefect_problem=problem,
+    )
+
+
+def _request(settings: Settings, storage: Storage, rows: pa.Table, before: pa.Table) -> tuple[str, pa.Table]:
+    """What goes along in words, and the columns of a batch manifest that a request is made from."""
+    row: dict[str, Any] = {"record_key": rows["record_key"][0].as_py()}
+    row |= {"file_uri": rows["image_path"][0].as_py(), "file_mime_type": rows["image_mime_type"][0].as_py()}
+    predecessor = rows["predecessor"][0].as_py()
+    mode = settings.context.mode
+    said = "no page before this one goes along"
+    if mode == "previous_image" and len(before):
+        path = before["image_path"][0].as_py()
+        row |= {"context_key": predecessor, "context_file_uri": path}
+        row |= {"context_file_mime_type": before["image_mime_type"][0].as_py()}
+        said = f"the image of {predecessor} goes along, {path}"
+    elif mode == "previous_result" and predecessor is not None:
+        (row["context_key"],) = context_keys(storage, rows)
+        has_result = row["context_key"] is not None
+        said = f"the result of {predecessor} goes along" + ("" if has_result else ", and there is none yet")
+    return f"{mode}: {said}", pa.Table.from_pylist([row], schema=_REQUEST_SCHEMA)
+
+
+def _summary(found: Checked) -> list[str]:
+    row, facts, settings = found.row, found.facts, found.settings
+    frame = f", image {row['image_frame'] + 1} of the file" if row["image_frame"] else ""
+    about = {
+        "record": f"{row['record_key']} ({row['state']})",
+        "image": f"{row['image_path']}{frame}: {row['image_mime_type']}, {row['image_width']} x {row['image_height']} "
+        f"pixels, {row['image_bytes']:,} bytes",
+        "model": facts.model,
+        "prompt": f"{facts.prompt_name} {facts.prompt_version}, hash {facts.prompt_hash}, "
+        f"{found.template.prompt_source}",
+        "schema": f"{facts.schema_name}, hash {facts.response_schema_hash}",
+        "context": found.context,
+        "estimate": _estimate(settings.model.name, found.estimate, found.answers),
+    }
+    width = max(map(len, about))
+    return [printable(f"{name:<{width}}  {text}") for name, text in about.items()]
+
+
+def _estimate(model: str, estimate: Mapping[str, Any], answers: int) -> str:
+    tokens = (
+        f"{estimate['estimated_image_tokens']:,} tokens of the image, {estimate['estimated_text_tokens']:,} of the "
+        f"text, {estimate['estimated_output_tokens']:,} of the answer with its thinking"
+    )
+    source = f"by {answers} answers so far" if answers else "as the settings expect"
+    if estimate["estimated_usd"] is None:
+        return f"{tokens} ({source}); no price of {model} is known"
+    return f"{tokens} ({source}); about {dollars(estimate['estimated_usd'])}, at most {dollars(estimate['max_usd'])}"

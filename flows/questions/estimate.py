@@ -1,0 +1,231 @@
+"""``quire estimate``: what is left to be read, in pages, tokens and dollars, and how each number was reached. Reads the
+manifests only: sizes of images stand there since the scan, prompts are rendered for a sample of the pages.
+
+What a batch weighs when it is cut stands in `weighing`; the rules of counting in `assets.estimates`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import RecordState
+from assets.domain.errors import ManifestError
+from assets.domain.ledger import Ledger
+from assets.domain.money import Price, dollars
+from assets.domain.tokens import media_resolution, text_tokens
+from assets.estimates import Rates, images_tokens
+from assets.requests import RequestTemplate, request_texts, schema_bytes
+from assets.spending import Cap, Spent
+from config.settings import Settings, load_settings
+from flows.gateways.files.storage import Storage
+from flows.protocol.claiming import facts_of
+from flows.questions.status import read_ledger_or_files, state_table
+from flows.runtime.printable import printable_json
+from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
+from flows.tables.derived import submissions_table
+from flows.tables.weighing import rates_of, read_caps, read_spent, tariff_of
+
+SAMPLED_PROMPTS = 200
+"""Prompts differ from page to page by little more than their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the records that are not done, not in flight and not given up will take, if each is answered the first time.
+
+    ``records``: how many; ``with_context``: how many of them get the result or the image of the page before; tokens are
+    sums; ``text_tokens`` are corrected by ``rates``; dollars are None without a price.
+    """
+
+    model: str
+    records: int
+    with_context: int
+    image_tokens: int
+    prompt_tokens: int
+    context_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    usd: float | None
+    rates: Rates
+
+    @property
+    def input_tokens(self) -> int:
+        return self.image_tokens + self.prompt_tokens + self.context_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateReport:
+    """``spent``: every submission so far; ``caps``: those that are set; ``prefect_problem``: why Prefect could not be
+    asked, or None."""
+
+    settings: Settings
+    estimate: Estimate
+    states: Mapping[str, int]
+    spent: tuple[Spent, ...]
+    caps: tuple[Cap, ...]
+    price: Price | None
+    prefect_problem: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self.estimate),
+            "input_tokens": self.estimate.input_tokens,
+            "spent_usd": sum(each.usd for each in self.spent),
+            "open_usd": sum(each.open_usd for each in self.spent),
+            "caps": [asdict(cap) for cap in self.caps],
+            "price": self.price.as_json() if self.price else None,
+            "prefect_problem": self.prefect_problem,
+        }
+
+
+async def read_estimate(config: str | None) -> EstimateReport:
+    """Raises ConfigError, SchemaError, PromptError, StateError."""
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    if storage.read_records() is None:
+        raise ManifestError(storage.records_path, "is missing; run quire scan first")
+    ledger, problem = await read_ledger_or_files(settings, storage)
+    return await asyncio.to_thread(estimate_of, settings, storage, ledger, problem)
+
+
+def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None) -> EstimateReport:
+    """Read and count."""
+    model, template = make_template(settings)
+    states = state_table(settings, storage, ledger)
+    left = states.filter(
+        pc.is_in(
+            states["state"].cast(pa.string()),
+            value_set=pa.array([RecordState.RUNNABLE.value, RecordState.WAITING.value]),
+        )
+    )
+    facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
+    closed = submissions_table(storage, write=False)
+    counted = states["state"].cast(pa.string()).value_counts().to_pylist()
+    return EstimateReport(
+        settings=settings,
+        estimate=_estimate(settings, template, left, rates_of(settings, closed, facts)),
+        states={row["values"]: row["counts"] for row in counted},
+        spent=tuple(read_spent(settings, storage)),
+        caps=read_caps(settings, storage, run_started_at=utc_now(), now=utc_now()),
+        price=tariff_of(settings).price,
+        prefect_problem=problem,
+    )
+
+
+def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, rates: Rates) -> Estimate:
+    tariff, mode = tariff_of(settings), settings.context.mode
+    has_before = left["predecessor"].is_valid().to_numpy(zero_copy_only=False)
+    with_image_before = has_before if mode == "previous_image" else None
+    of_images = int(images_tokens(left, tariff, with_image_before=with_image_before).sum())
+    with_result = int(np.count_nonzero(has_before)) if mode == "previous_result" else 0
+    of_prompts = round(_prompt_tokens(template, left) * rates.text_scale * len(left))
+    # The result of the page before is an answer like those that are expected.
+    of_context = round(rates.output_tokens) * with_result
+    output, thinking = round(rates.output_tokens * len(left)), round(rates.thinking_tokens * len(left))
+    usd = None
+    if tariff.price is not None:
+        usd = tariff.price.usd(input_tokens=of_images + of_prompts + of_context, output_tokens=output + thinking)
+    return Estimate(
+        model=tariff.model,
+        records=len(left),
+        with_context=int(np.count_nonzero(has_before)) if mode != "none" else 0,
+        image_tokens=of_images,
+        prompt_tokens=of_prompts,
+        context_tokens=of_context,
+        output_tokens=output,
+        thinking_tokens=thinking,
+        usd=usd,
+        rates=rates,
+    )
+
+
+def _prompt_tokens(template: RequestTemplate, left: pa.Table) -> float:
+    """The mean of a request's text by the rule of thumb, prompt and schema together, without context."""
+    if len(left) == 0:
+        return 0.0
+    at = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PROMPTS).astype(np.int64))
+    keys = left["record_key"].take(pa.array(at)).to_pylist()
+    texts = request_texts(keys, [None] * len(keys), template=template)
+    schema = schema_bytes(template)
+    text_bytes = np.array([len(text.encode(errors="replace")) + schema for text in texts], dtype=np.int64)
+    return float(text_tokens(text_bytes).mean())
+
+
+async def estimate_json(config: str | None) -> str:
+    return printable_json((await read_estimate(config)).as_json())
+
+
+async def estimate_text(config: str | None) -> str:
+    return shown(await read_estimate(config))
+
+
+def shown(report: EstimateReport) -> str:
+    """A table for people: each number, and how it was reached."""
+    found, settings, rates = report.estimate, report.settings, report.estimate.rates
+    basis = f"mean of {rates.answers:,} answers so far" if rates.answers else "as the settings expect"
+    corrected = f", x {rates.text_scale:.2f} as the answers tell" if rates.answers else ""
+    level = media_resolution(settings.model.generation_config).lower()
+    shrunk = settings.uploads.max_side_pixels
+    rows = [
+        ("images", found.image_tokens, f"by the rules of {found.model}, resolution {level}" + _shrunk(shrunk)),
+        ("prompt and schema", found.prompt_tokens, f"rendered for a sample, 4 bytes a token{corrected}"),
+        ("context", found.context_tokens, _context_basis(settings, found)),
+        ("input together", found.input_tokens, ""),
+        ("output", found.output_tokens, f"{rates.output_tokens:,.0f} a page, {basis}"),
+        ("thinking", found.thinking_tokens, f"{rates.thinking_tokens:,.0f} a page, {basis}; {_thinking(settings)}"),
+    ]
+    lines = [f"{found.records:,} pages are to be sent, {_others(report.states)}"]
+    lines += [f"{name:<18}{count:>16,}  {how}".rstrip() for name, count, how in rows]
+    lines.append(_cost_line(report))
+    spent, opened = sum(each.usd for each in report.spent), sum(each.open_usd for each in report.spent)
+    lines.append(f"spent so far {dollars(spent)}; what is in flight can cost {dollars(opened)} at most")
+    lines += [
+        f"{cap.name} is {dollars(cap.usd)}, {dollars(max(0.0, cap.room_usd))} of it are left" for cap in report.caps
+    ]
+    lines.append("Pages that fail are sent again and paid again; that is not in it.")
+    if report.prefect_problem is not None:
+        lines.append(f"From the files alone, Prefect was not asked: {report.prefect_problem}")
+    return "\n".join(lines)
+
+
+def _cost_line(report: EstimateReport) -> str:
+    found, price = report.estimate, report.price
+    if found.usd is None or price is None:
+        return f"no price of {found.model} is known: add it as prices.{found.model}"
+    setting = report.settings.prices[found.model]
+    looked_up = f"; {setting.source}, {setting.as_of}" if setting.source else ""
+    return (
+        f"about {dollars(found.usd)}: ${price.input_usd:g} a million tokens in, ${price.output_usd:g} out, "
+        f"times {price.batch_factor:g} as a batch{looked_up}"
+    )
+
+
+def _context_basis(settings: Settings, found: Estimate) -> str:
+    match settings.context.mode:
+        case "previous_result":
+            return f"the result of the page before, for {found.with_context:,} pages"
+        case "previous_image":
+            return f"the image of the page before, for {found.with_context:,} pages, is among the images"
+    return "none (context.mode)"
+
+
+def _shrunk(max_side_pixels: int | None) -> str:
+    return f", at most {max_side_pixels} pixels a side" if max_side_pixels else ""
+
+
+def _thinking(settings: Settings) -> str:
+    config = settings.model.generation_config
+    said = next((value for name, value in config.items() if name.replace("_", "").lower() == "thinkingconfig"), None)
+    if not isinstance(said, Mapping):
+        return "thinking_config is left to Gemini"
+    return "thinking_config " + ", ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _others(states: Mapping[str, int]) -> str:
+    others = [(state, states.get(state, 0)) for state in ("done", "inflight", "dead", "held")]
+    return ", ".join(f"{count:,} {state}" for state, count in others)

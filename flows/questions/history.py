@@ -1,0 +1,148 @@
+"""What became of one record over time, read from batch manifests and outcomes: each of its outcomes, what was sent, and
+whether its image is another by now. Why it is not done, or who made its result, is said in `why`.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.batch import LATE, is_late, submission_of
+from assets.planning import SubmissionFacts
+from assets.provenance import result_rows
+from flows.gateways.files.storage import Storage
+
+_COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "prompt_tokens", "output_tokens"]
+_COLUMNS += ["thoughts_tokens", "cached_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An outcome of the record. ``is_late``: of a job that had been let go of. Tokens are None where Gemini did not
+    say, ``usd`` also where no price was known."""
+
+    submission_id: str
+    is_late: bool
+    batch_id: str | None
+    settled_at: datetime
+    kind: str
+    message: str
+    prompt_tokens: int | None
+    output_tokens: int | None
+    thoughts_tokens: int | None
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageThen:
+    """The image as it was sent. ``modified_ns``: since 1970, UTC; ``sha256``: of the file, in hex."""
+
+    path: str
+    frame: int
+    bytes: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What made the result, as `assets.provenance` tells it."""
+
+    submission_id: str
+    batch_id: str | None
+    settled_at: datetime
+    model: str
+    prompt_name: str
+    prompt_version: str
+    prompt_hash: str
+    schema_name: str
+    response_schema_hash: str
+    context_key: str | None
+    image: ImageThen
+
+
+class ImageNow(StrEnum):
+    """The image file beside the one that was sent."""
+
+    SAME = "same"
+    TOUCHED = "touched"
+    REPLACED = "replaced"
+    GONE = "gone"
+
+
+def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
+    """All outcomes of a record, oldest first. Raises ManifestError, OSError."""
+    found = []
+    for name in storage.outcome_files():
+        # A column of keys is small; the others are read where there is something to read.
+        if not pc.any(_is_key(storage.read_outcomes(name, ["record_key"]), record_key), min_count=0).as_py():
+            continue
+        table = storage.read_outcomes(name, _COLUMNS)
+        submission_id = submission_of(name)
+        (row,) = table.filter(_is_key(table, record_key)).to_pylist()
+        del row["record_key"]
+        cached = row.pop("cached_tokens")
+        _, facts = storage.read_batch_manifest(submission_id)
+        usd = _usd(facts, row["prompt_tokens"], (row["output_tokens"], row["thoughts_tokens"]), cached)
+        found.append(Attempt(submission_id=submission_id, is_late=is_late(name), usd=usd, **row))
+    return sorted(found, key=lambda each: (each.settled_at, each.submission_id))
+
+
+def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> MadeBy | None:
+    """What made the result that was written last, or None if none of the outcomes is a success."""
+    for attempt in reversed(list(attempts)):
+        batch, facts = storage.read_batch_manifest(attempt.submission_id)
+        name = attempt.submission_id + (LATE if attempt.is_late else "")
+        rows = result_rows(batch, storage.read_outcomes(name), facts)
+        rows = rows.filter(_is_key(rows, record_key))
+        if len(rows):
+            kept = [name for name in MadeBy.__dataclass_fields__ if name != "image"]
+            (row,) = rows.select(kept).to_pylist()
+            return MadeBy(image=_image_in(rows), **row)
+    return None
+
+
+def image_sent(storage: Storage, submission_id: str, record_key: str) -> ImageThen:
+    """The record's image in a submission that it is in."""
+    table, _ = storage.read_batch_manifest(submission_id)
+    return _image_in(table.filter(_is_key(table, record_key)))
+
+
+def image_now(path: Path, then: ImageThen) -> ImageNow:
+    """Look at the file; it is read only if its size or its time is another. Raises OSError."""
+    try:
+        found = path.stat()
+        if (found.st_size, found.st_mtime_ns) == (then.bytes, then.modified_ns):
+            return ImageNow.SAME
+        with path.open("rb") as file:
+            is_same = hashlib.file_digest(file, "sha256").hexdigest() == then.sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return ImageNow.GONE
+    return ImageNow.TOUCHED if is_same else ImageNow.REPLACED
+
+
+def _image_in(row: pa.Table) -> ImageThen:
+    # As a number: Python's datetime has no nanoseconds.
+    modified_ns = row["image_modified_at"].cast(pa.int64())[0].as_py()
+    path, frame, size, sha256 = (
+        row[name][0].as_py() for name in ("image_path", "image_frame", "image_bytes", "image_sha256")
+    )
+    return ImageThen(path, frame, size, modified_ns, sha256)
+
+
+def _usd(
+    facts: SubmissionFacts, prompt: int | None, answered: tuple[int | None, int | None], cached: int | None
+) -> float | None:
+    if facts.price is None or prompt is None:
+        return None
+    output = sum(tokens or 0 for tokens in answered)
+    return facts.price.usd(input_tokens=prompt, output_tokens=output, cached_tokens=cached or 0)
+
+
+def _is_key(table: pa.Table, record_key: str) -> pa.ChunkedArray:
+    return pc.equal(table["record_key"], record_key)

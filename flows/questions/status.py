@@ -1,0 +1,188 @@
+"""What is done, in flight, waiting, dead: the numbers of ``quire status`` and of the notebook. Read only: not even the
+tie between folder and Prefect database is made here.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
+from assets.domain.errors import PrefectUnavailableError, StateError
+from assets.domain.ledger import Ledger
+from assets.domain.outcome import ANSWERED_WELL
+from assets.manifest import manifest_schema
+from assets.sources import existing_results
+from config.settings import Settings
+from flows.gateways.files.storage import Storage
+from flows.gateways.files.trees import walk_results
+from flows.gateways.ports import LedgerGateway
+from flows.protocol.active import inflight_keys, resolve
+from flows.protocol.breaking import breaker_reason
+from flows.runtime.passes import check_home
+from flows.runtime.ready import check_ready
+from flows.runtime.wiring import open_ledger
+from flows.submit import held_keys, run_rules
+from flows.tables.derived import history_table
+from flows.tables.from_files import active_name, last_counts, open_submissions
+from flows.tables.left_out import count_left_out
+from flows.tables.weighing import read_spent
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A name in the active list. ``state``: a SubmissionState, or "unknown" if no file here knows the name; then
+    ``submission_id`` and ``records`` are None."""
+
+    name: str
+    submission_id: str | None
+    state: str
+    records: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
+    nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
+    ``open_usd``: the most that what is in flight can cost; ``failures``: outcome kind -> how often, over all
+    submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person; ``breaker``:
+    why nothing is sent, or None; ``blocking``: dead or held record key -> records that wait behind it;
+    ``left_out``: files that the last scan left out."""
+
+    collection: str
+    records: int
+    states: Mapping[str, int]
+    waves_left: int
+    waves_by_mode: Mapping[str, int]
+    spent_usd: float
+    open_usd: float
+    batches: tuple[BatchStatus, ...]
+    failures: Mapping[str, int]
+    dead_letters: Mapping[str, int]
+    held: tuple[str, ...]
+    breaker: str | None
+    blocking: Mapping[str, int]
+    left_out: int
+
+    def as_json(self) -> dict[str, Any]:
+        """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
+        document = asdict(self)
+        states = document.pop("states")
+        # The state "held" is their number, as for the others.
+        document["held_records"] = document.pop("held")
+        return {"collection": document.pop("collection"), "records": document.pop("records"), **states, **document}
+
+
+async def collect_status(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Status:
+    """Read everything and count. Raises StateError, PrefectUnavailableError."""
+    ledger = await read_ledger(storage, ledger_gateway)
+
+    def count() -> Status:
+        states = states_in_mode(settings, storage, ledger)
+        return status_of(settings, storage, ledger, states(settings.context.mode), waves_by_mode(states))
+
+    return await asyncio.to_thread(count)
+
+
+async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
+    """What the Variables say; before the very first pass, nothing. Raises StateError, PrefectUnavailableError."""
+    return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
+
+
+async def read_ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
+    """The ledger, and None; or what the files alone tell of it (see `ledger_of_files`), and in one line why the
+    Variables could not be read. For looking only. Raises ManifestError."""
+    try:
+        await check_ready(str(settings.source))
+        async with open_ledger(settings) as gateway:
+            return await read_ledger(storage, gateway), None
+    except (PrefectUnavailableError, StateError) as error:
+        return await asyncio.to_thread(ledger_of_files, storage), str(error)
+
+
+def ledger_of_files(storage: Storage) -> Ledger:
+    """What the files alone tell of the ledger, for people to look at where Prefect does not answer; never to be acted
+    upon. Active is what has no outcomes, a count is what the record's last counted outcome made of it: a batch that a
+    person has let go of and a count that a person has reset are not seen."""
+    names = tuple(active_name(storage, each) for each in open_submissions(storage))
+    return _ledger(names, last_counts(storage))
+
+
+def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Table:
+    """All records with their states: see `assets.candidates.record_states`."""
+    return states_in_mode(settings, storage, ledger)(settings.context.mode)
+
+
+def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Callable[[str], pa.Table]:
+    """Reads everything, and returns what gives the states of all records for a context mode."""
+    manifest = storage.read_records()
+    if manifest is None:
+        manifest = manifest_schema(settings.record.document_fields).empty_table()
+    done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
+    inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
+    results, held = existing_results(keys=done), held_keys(settings, storage, history_table(storage, write=False))
+
+    def states(mode: str) -> pa.Table:
+        rules = replace(run_rules(settings), context_mode=mode)
+        return record_states(manifest, results, ledger, inflight=inflight, held=held, rules=rules)
+
+    return states
+
+
+def status_of(
+    settings: Settings, storage: Storage, ledger: Ledger, states: pa.Table, waves: Mapping[str, int] | None = None
+) -> Status:
+    """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None."""
+    spent = read_spent(settings, storage)
+    waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
+    held = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
+    dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
+    return Status(
+        collection=settings.collection,
+        records=len(states),
+        states={state.value: count for state, count in count_states(states).items()},
+        waves_left=waves[settings.context.mode],
+        waves_by_mode=waves,
+        spent_usd=sum(each.usd for each in spent),
+        open_usd=sum(each.open_usd for each in spent),
+        batches=tuple(_batches(storage, ledger)),
+        failures=failures_by_kind(storage),
+        dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
+        held=tuple(held["record_key"].to_pylist()),
+        breaker=breaker_reason(settings, storage),
+        blocking=blocked_successors(states),
+        left_out=count_left_out(storage.read_left_out()),
+    )
+
+
+def failures_by_kind(storage: Storage) -> dict[str, int]:
+    """Outcome kind -> how often, over all outcomes that brought no result; most frequent first."""
+    found: dict[str, int] = {}
+    for submission_id in storage.closed_submissions():
+        for row in storage.read_outcomes(submission_id, ["kind"])["kind"].value_counts().to_pylist():
+            if row["values"] not in ANSWERED_WELL:
+                found[row["values"]] = found.get(row["values"], 0) + row["counts"]
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:
+    standing = resolve(storage, ledger)
+    known = [
+        BatchStatus(each.name, each.submission_id, each.state.value, len(storage.batch_keys(each.submission_id)))
+        for each in standing.active
+    ]
+    return known + [BatchStatus(name, None, "unknown", None) for name in standing.unknown]
+
+
+def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:
+    return Ledger(
+        prefix="",
+        active=active,
+        count_pages={1: counts},
+        batch_record_keys={},
+        inflight_record_ids=(),
+        stored={},
+    )

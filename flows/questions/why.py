@@ -1,0 +1,230 @@
+"""``quire why KEY``: where one record stands and for what reason, what made its result, and what became of it so far.
+For looking only: nothing is written. What files tell of its past stands in `history`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import RecordState
+from assets.domain.batch import SubmissionState
+from assets.domain.ledger import Ledger
+from assets.domain.money import dollars
+from assets.domain.record import parse_key
+from config.settings import Settings, load_settings
+from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
+from flows.protocol.active import ActiveSubmission, resolve
+from flows.questions.absence import why_left_out
+from flows.questions.history import Attempt, ImageNow, ImageThen, MadeBy, attempts_of, image_now, image_sent, made_by
+from flows.questions.status import read_ledger_or_files, state_table
+from flows.runtime.printable import printable, printable_json
+from flows.runtime.wiring import config_path, make_storage
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """``state``: a RecordState, or "unknown" for what is not in the record manifest; ``reason``: in words, with the
+    state; ``image``: what is to be said of its image, if anything; ``made_by``: what made its result, if it has one;
+    ``prompt_file``: where that prompt's text is kept; ``prefect_problem``: why the files alone were asked."""
+
+    record_key: str
+    state: str
+    reason: str
+    image: str | None
+    made_by: MadeBy | None
+    prompt_file: str | None
+    history: tuple[Attempt, ...]
+    prefect_problem: str | None
+
+
+async def find_why(config: str | None, key: str) -> Why:
+    """Read everything about a record. Raises RecordKeyError, ConfigError, ManifestError."""
+    settings = load_settings(config_path(config))
+    record_key = str(parse_key(key, field_count=len(settings.record.document_fields)))
+    storage = make_storage(settings)
+    ledger, problem = await read_ledger_or_files(settings, storage)
+    return await asyncio.to_thread(_find, settings, storage, ledger, record_key, problem)
+
+
+async def why_json(config: str | None, key: str) -> str:
+    found = asdict(await find_why(config, key))
+    return printable_json(_with_iso_times(found))
+
+
+async def why_text(config: str | None, key: str) -> str:
+    found = await find_why(config, key)
+    lines = [found.record_key, found.reason]
+    lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
+    lines += [found.image] if found.image else []
+    lines += ["", "what became of it so far:" if found.history else "it has no outcome so far"]
+    lines += [_attempt_line(attempt) for attempt in found.history]
+    if found.prefect_problem is not None:
+        lines += ["", f"This is what the files alone tell: {found.prefect_problem}"]
+    return "\n".join(printable(line) for line in lines)
+
+
+def _find(settings: Settings, storage: Storage, ledger: Ledger, key: str, problem: str | None) -> Why:
+    states = state_table(settings, storage, ledger)
+    row = _row(states, key)
+    history = attempts_of(storage, key)
+    batch = _batch_with(storage, ledger, key)
+    if row is None:
+        state, reason = UNKNOWN, f"not in the record manifest: {why_left_out(settings, storage, key)}"
+    else:
+        state, reason = row["state"], ""
+    # A page that was taken out of the manifest may well have a result.
+    is_done = state == RecordState.DONE or (row is None and storage.read_result(key) is not None)
+    maker = made_by(storage, history, key) if is_done else None
+    if is_done:
+        reason = "; ".join(each for each in (reason, _done(maker)) if each)
+    elif row is not None:
+        reason = _reason(settings, storage, states, row, batch)
+    then = maker.image if maker is not None else _image_sent_last(storage, history, batch, key)
+    return Why(
+        record_key=key,
+        state=state,
+        reason=reason,
+        image=_about_image(storage, then, row, state, key) if then is not None else None,
+        made_by=maker,
+        prompt_file=_prompt_file(storage, maker) if maker is not None else None,
+        history=tuple(history),
+        prefect_problem=problem,
+    )
+
+
+def _row(states: pa.Table, key: str | None) -> dict[str, Any] | None:
+    found = states.filter(pc.equal(states["record_key"], key)).select(
+        ["record_key", "image_path", "predecessor", "state", "failures"]
+    )
+    return found.to_pylist()[0] if len(found) else None
+
+
+def _batch_with(storage: Storage, ledger: Ledger, key: str) -> ActiveSubmission | None:
+    """The active submission that the record is in."""
+    active = (each for each in resolve(storage, ledger).active if each.state is not SubmissionState.SETTLED)
+    return next((each for each in active if key in storage.batch_keys(each.submission_id)), None)
+
+
+def _reason(
+    settings: Settings, storage: Storage, states: pa.Table, row: Mapping[str, Any], batch: ActiveSubmission | None
+) -> str:
+    most, failures = settings.execution.max_retries, row["failures"]
+    failed = _failures(failures)
+    match row["state"]:
+        case RecordState.INFLIGHT if batch is not None:
+            since = storage.read_batch_manifest(batch.submission_id)[1].created_at
+            return f"in flight in {batch.name} since {_moment(since)}, submission {batch.submission_id}"
+        case RecordState.DEAD:
+            return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
+        case RecordState.HELD:
+            return "held: it waits for a person"
+        case RecordState.WAITING:
+            return f"waiting: {_what_blocks(states, row)}"
+    again = f"; {failed} so far, retry {failures} of {most}" if failures else ""
+    return f"runnable: the next pass that has a free place sends it{again}"
+
+
+def _what_blocks(states: pa.Table, row: Mapping[str, Any]) -> str:
+    """The page before, and if that one waits as well, the page at which the chain begins to wait."""
+    before = row["predecessor"]
+    said = f"the page before, {before}, has no result"
+    found = head = _row(states, before)
+    while head is not None and head["state"] == RecordState.WAITING:
+        head = _row(states, head["predecessor"])
+    if found is None or head is None:
+        return said
+    if head is found:
+        return f"{said}; it is {_standing(head)}"
+    return f"{said}; it waits itself, first of all for {head['record_key']}, which is {_standing(head)}"
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    if row["state"] == RecordState.DEAD:
+        return f"a dead letter, {_failures(row['failures'])}"
+    if row["state"] == RecordState.INFLIGHT:
+        return "in flight"
+    return "held for a person" if row["state"] == RecordState.HELD else str(row["state"])
+
+
+def _failures(count: int) -> str:
+    return f"{count} failure" if count == 1 else f"{count} failures"
+
+
+def _done(maker: MadeBy | None) -> str:
+    if maker is None:
+        return "done: there is a result, and no submission of this folder made it"
+    short, image = SHORT_HASH_CHARS, maker.image
+    frame = f", image {image.frame + 1} of the file" if image.frame else ""
+    return (
+        f"done: result made on {maker.settled_at:%Y-%m-%d} by {maker.model}, prompt {maker.prompt_name} "
+        f"{maker.prompt_version} ({maker.prompt_hash[:short]}), schema {maker.schema_name} "
+        f"({maker.response_schema_hash[:short]}), image {image.path}{frame} (sha256 {image.sha256[:short]}), "
+        f"submission {maker.submission_id}, batch {maker.batch_id or 'unknown'}"
+        + (f", with the result or image of {maker.context_key} as context" if maker.context_key else "")
+    )
+
+
+def _prompt_file(storage: Storage, maker: MadeBy) -> str | None:
+    path = storage.prompt_path(maker.prompt_name, maker.prompt_version, maker.prompt_hash)
+    return str(path) if path.is_file() else None
+
+
+def _image_sent_last(
+    storage: Storage, history: list[Attempt], batch: ActiveSubmission | None, key: str
+) -> ImageThen | None:
+    if batch is not None:
+        return image_sent(storage, batch.submission_id, key)
+    return image_sent(storage, history[-1].submission_id, key) if history else None
+
+
+def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | None, state: str, key: str) -> str | None:
+    path = row["image_path"] if row is not None else then.path
+    match image_now(storage.root / path, then):
+        case ImageNow.TOUCHED:
+            return "the image file was touched, its content is the same"
+        case ImageNow.REPLACED if state in (RecordState.RUNNABLE, RecordState.WAITING):
+            return "the image was replaced since: the next try sends the new one"
+        case ImageNow.REPLACED:
+            when = "when its batch is settled, " if state == RecordState.INFLIGHT else ""
+            return f"the image was replaced since: {when}quire rerun {key} reads it again"
+        case ImageNow.GONE:
+            return f"the image file is gone: {path}"
+    return None
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    parts = [
+        f"{attempt.settled_at:%Y-%m-%d}",
+        attempt.submission_id,
+        attempt.kind + (" (late)" if attempt.is_late else ""),
+    ]
+    parts += [attempt.message] if attempt.message else []
+    if attempt.prompt_tokens is not None:
+        parts.append(
+            f"{attempt.prompt_tokens:,} tokens in, {attempt.output_tokens or 0:,} out, "
+            f"{attempt.thoughts_tokens or 0:,} thought"
+        )
+        parts.append("no price was known" if attempt.usd is None else dollars(attempt.usd))
+    return "  " + "  ".join(parts)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _with_iso_times(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _with_iso_times(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_with_iso_times(each) for each in value]
+        case datetime():
+            return value.isoformat()
+    return value

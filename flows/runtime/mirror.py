@@ -1,0 +1,91 @@
+"""What a pass does, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage,
+each call that may be tried again a task, each report an artifact.
+
+Nothing is declared here a second time: names and upstreams come from the graph, so the lineage that Prefect records is
+the lineage that ran.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.assets import Asset as PrefectAsset
+from prefect.assets import add_asset_metadata
+from prefect.assets.core import AssetProperties
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import MaterializingTask
+
+from assets.graph import AssetGraph
+from config.sections import RetriesSection
+from flows.runtime.retries import retried
+
+R = TypeVar("R")
+Write = Callable[[Any], Awaitable[Mapping[str, Any] | None]]
+
+
+class Mirror:
+    """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart, and their
+    artifacts; ``retries``: how often a call is tried."""
+
+    def __init__(self, graph: AssetGraph, *, collection: str, retries: RetriesSection) -> None:
+        self._graph = graph
+        self._collection = collection
+        self._retries = retries
+        self._scheme = f"quire://{collection or 'main'}"
+
+    def key(self, name: str) -> str:
+        """The asset's key in Prefect: ``quire://main/record_manifest``."""
+        return f"{self._scheme}/{name}"
+
+    def observe(self, name: str, **settings: Any) -> Any:
+        """Give what was observed outside its shape, and check it. Prefect hears of it from what is made of it."""
+        return self._graph[name](**settings)
+
+    async def materialize(
+        self, name: str, *upstream: Any, write: Write | None = None, about: str = "", **settings: Any
+    ) -> Any:
+        """Make the asset ``name`` from its upstream values and return it.
+
+        ``write``: makes it durable and returns metadata for the event; runs inside the materialization, so that an
+        asset that could not be written is a failed one. ``about``: what of the asset is made, for the run's name.
+        Raises what the asset or ``write`` raises.
+        """
+        declared = self._graph[name]
+        if len(upstream) != len(declared.upstream):
+            raise TypeError(f"asset {name} takes {declared.upstream}")
+        # The value goes round Prefect: it is neither a parameter nor a stored result, however large it is.
+        made: list[Any] = []
+
+        async def make() -> None:
+            value = await asyncio.to_thread(declared, *upstream, **settings)
+            metadata = await write(value) if write is not None else None
+            if metadata:
+                add_asset_metadata(self.key(name), dict(metadata))
+            made.append(value)
+
+        task = MaterializingTask(
+            fn=make,
+            assets=[self._asset(name)],
+            materialized_by="quire",
+            name=name,
+            task_run_name=f"{name} {about}".strip(),
+            asset_deps=[self._asset(each) for each in declared.upstream],
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        await task()
+        return made[0]
+
+    async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
+        """``call`` as the task ``name``, see `flows.runtime.retries`. Raises what the last try raised."""
+        return await retried(self._retries, name, call)
+
+    async def publish(self, name: str, markdown: str, *, description: str) -> None:
+        """Make a report that people read in Prefect's UI. ``name``: with dashes, without the collection."""
+        key = f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
+        await acreate_markdown_artifact(markdown=markdown, key=key, description=description)
+
+    def _asset(self, name: str) -> PrefectAsset:
+        properties = AssetProperties(name=name, description=self._graph[name].description or None)
+        return PrefectAsset(key=self.key(name), properties=properties)

@@ -1,0 +1,174 @@
+"""Settings become gateways here, and nowhere else. What the flows do with them stands in the flows."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect.blocks.system import Secret
+from pydantic import BaseModel, SecretStr
+from ulid import ULID
+
+from assets.catalog import CATALOG
+from assets.domain.errors import ConfigError
+from assets.domain.ledger import collection_prefix
+from assets.domain.schema import response_schema
+from assets.requests import RequestTemplate
+from config.schema_loader import load_prompt, load_schema
+from config.settings import Settings, read_api_key
+from flows.gateways.files.storage import Storage
+from flows.gateways.ports import GeminiGateway, LedgerGateway, Lock
+from flows.gateways.prefect.api import PrefectApi
+from flows.gateways.prefect.ledger import PrefectLedger
+from flows.gateways.prefect.locks import PrefectLock
+from flows.runtime.mirror import Mirror
+
+LEDGER_WAIT_SECONDS = 300.0
+"""A change of the Variables takes a moment; who waits longer than a dead holder's lease lives is told so."""
+SECRET_BLOCK = "gemini-api-key"  # noqa: S105 - the name of a block, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a pass works with. ``model``: the pydantic model that a page becomes; ``now``: UTC."""
+
+    settings: Settings
+    storage: Storage
+    ledger: LedgerGateway
+    gemini: GeminiGateway
+    pass_lock: Lock
+    mirror: Mirror
+    model: type[BaseModel]
+    template: RequestTemplate
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]]
+    new_submission_id: Callable[[], str]
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that the settings name, opened. Raises ConfigError, SchemaError, PromptError before anything is
+    sent."""
+    # Here, as Google's library takes a second to import, and whoever only looks at files does without.
+    from flows.gateways.gemini.client import GoogleGemini
+
+    model, template = make_template(settings)
+    gemini = GoogleGemini(
+        api_key=(await find_api_key(settings)).get_secret_value(),
+        base_url=str(settings.gemini.base_url) if settings.gemini.base_url else None,
+        api_version=settings.gemini.api_version,
+        request_timeout_seconds=settings.batch.request_timeout_seconds,
+        download_timeout_seconds=settings.batch.download_timeout_seconds,
+        max_concurrent_calls=settings.uploads.upload_concurrency,
+    )
+    api = PrefectApi()
+    try:
+        yield Services(
+            settings=settings,
+            storage=make_storage(settings),
+            ledger=_ledger(settings, api),
+            gemini=gemini,
+            pass_lock=PrefectLock(lock_name(settings, "pass"), what="pass", api=api),
+            mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries),
+            model=model,
+            template=template,
+            now=utc_now,
+            sleep=asyncio.sleep,
+            new_submission_id=new_submission_id,
+        )
+    finally:
+        await gemini.close()
+        await api.close()
+
+
+def make_template(settings: Settings) -> tuple[type[BaseModel], RequestTemplate]:
+    """The pydantic model that a page becomes, and what all requests have in common. Raises ConfigError, SchemaError,
+    PromptError."""
+    model = load_schema(settings)
+    prompt_text, prompt_source = load_prompt(settings)
+    template = RequestTemplate(
+        prompt=prompt_text,
+        prompt_source=str(prompt_source),
+        context_mode=settings.context.mode,
+        document_fields=settings.record.document_fields,
+        response_schema=response_schema(model),
+        generation_config=settings.model.generation_config,
+    )
+    template.check()
+    return model, template
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings) -> AsyncIterator[PrefectLedger]:
+    """The Variables alone: all that a status or an operator's command needs."""
+    api = PrefectApi()
+    try:
+        yield _ledger(settings, api)
+    finally:
+        await api.close()
+
+
+def _ledger(settings: Settings, api: PrefectApi) -> PrefectLedger:
+    return PrefectLedger(
+        collection=settings.collection,
+        field_count=len(settings.record.document_fields),
+        lock=PrefectLock(
+            lock_name(settings, "ledger"),
+            what="change of the Variables",
+            wait_limit_seconds=LEDGER_WAIT_SECONDS,
+            api=api,
+        ),
+        api=api,
+    )
+
+
+def make_storage(settings: Settings) -> Storage:
+    return Storage(
+        root=settings.root,
+        manifests=settings.paths.manifests,
+        output_results=settings.paths.output_results,
+        document_fields=settings.record.document_fields,
+    )
+
+
+def lock_name(settings: Settings, what: str) -> str:
+    """``quire_pass``, or ``ca_quire_pass`` in the collection ``ca``."""
+    return f"{collection_prefix(settings.collection)}quire_{what}"
+
+
+async def find_api_key(settings: Settings) -> SecretStr:
+    """From the environment, ``.env`` or the Secret block, in this order. Raises ConfigError."""
+    key = read_api_key(os.environ, settings.env_file)
+    if key is None:
+        try:
+            block: Secret[str] = await Secret.aload(SECRET_BLOCK)
+            key = SecretStr(str(block.get()))
+        except ValueError:
+            raise ConfigError(
+                f"no API key: set GEMINI_API_KEY, write it into {settings.env_file}, or make the Prefect Secret block "
+                f"{SECRET_BLOCK}",
+                source="environment",
+                key="GEMINI_API_KEY",
+            ) from None
+    return key
+
+
+def new_submission_id() -> str:
+    """A ULID in lower case."""
+    return str(ULID()).lower()
+
+
+def new_home_id() -> str:
+    return secrets.token_hex(16)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def config_path(config: str | None) -> Path | None:
+    return Path(config) if config else None

@@ -1,0 +1,37 @@
+"""What the files alone tell of the ledger, for the case that Prefect does not answer or has lost it. A batch that a
+person has let go of in the Variables alone, and a count that a person has reset, are not seen here.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from assets.domain.batch import claim_name
+from flows.gateways.files.storage import Storage
+
+
+def open_submissions(storage: Storage) -> list[str]:
+    """The submissions that have no outcomes, oldest first."""
+    closed = storage.closed_submissions()
+    return [each for each in storage.submissions() if each not in closed]
+
+
+def active_name(storage: Storage, submission_id: str) -> str:
+    """The name under which an open submission stands in the active list. Raises ManifestError."""
+    job = storage.read_job(submission_id)
+    return job.batch_id if job is not None and job.batch_id else claim_name(submission_id)
+
+
+def last_counts(storage: Storage) -> dict[str, int]:
+    """Record key -> the failure count after its last failure. Raises ManifestError."""
+    columns = ["record_key", "count_after", "settled_at"]
+    tables = [storage.read_outcomes(each, columns) for each in sorted(storage.closed_submissions())]
+    counted = [table.filter(table["count_after"].is_valid()).replace_schema_metadata() for table in tables]
+    return _last(table for table in counted if len(table))
+
+
+def _last(tables: Iterable[pa.Table]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for table in sorted(tables, key=lambda each: each["settled_at"][0].as_py()):
+        counts.update(zip(table["record_key"].to_pylist(), table["count_after"].to_pylist(), strict=True))
+    return counts

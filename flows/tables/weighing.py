@@ -1,0 +1,221 @@
+"""What the next batch may hold, and what its records weigh: settings, manifests and outcomes brought to the functions
+of `assets.estimates`, `assets.spending` and `assets.planning`. Reads only; what is sent is decided in `submit`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import inf
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.money import Price, dollars
+from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
+from assets.planning import Room, SubmissionFacts, Weights
+from assets.requests import RequestTemplate, request_texts, schema_bytes
+from assets.spending import CAPS, Cap, Spent, caps, room_of, spending, tightest, way_of_asking
+from config.settings import Settings
+from flows.gateways.files.storage import Storage
+from flows.tables.derived import submissions_table
+
+FRAME_BYTES = 1000
+"""What a line of the input file has around its texts and its schema, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the open submissions hold of the limits. ``batches``: how many; ``tokens``: input, of today's model."""
+
+    batches: int
+    upload_bytes: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Everything that a batch is cut by. ``caps``: those that are set; ``unpriced``: open submissions of which nobody
+    knows what they can cost."""
+
+    settings: Settings
+    template: RequestTemplate
+    tariff: Tariff
+    rates: Rates
+    load: Load
+    caps: tuple[Cap, ...]
+    unpriced: int
+
+    def weigh(self, storage: Storage, rows: pa.Table) -> tuple[pa.Table, Weights]:
+        """Estimates (ESTIMATE_SCHEMA) and weights of runnable records. Raises PromptError, ManifestError."""
+        mode = self.settings.context.mode
+        keys = rows["record_key"].to_pylist()
+        context = context_keys(storage, rows) if mode == "previous_result" else [None] * len(keys)
+        texts = request_texts(keys, context, template=self.template, previous_results=storage.results())
+        prompt_bytes = np.fromiter((len(text.encode(errors="replace")) for text in texts), np.int64, len(keys))
+        has_before = rows["predecessor"].is_valid().to_numpy(zero_copy_only=False)
+        with_image_before = has_before if mode == "previous_image" else None
+        of_images = images_tokens(rows, self.tariff, with_image_before=with_image_before)
+        schema = schema_bytes(self.template)
+        estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates)
+        image_bytes = rows["image_bytes"].to_numpy()
+        return estimates, Weights(
+            upload_bytes=image_bytes,
+            # JSON writes some characters with a backslash before them.
+            input_bytes=prompt_bytes * 2 + schema * 2 + FRAME_BYTES,
+            input_tokens=of_images + estimates["estimated_text_tokens"].to_numpy(),
+            max_usd=pc.fill_null(estimates["max_usd"], 0.0).to_numpy(),
+        )
+
+    def room(self) -> Room:
+        """For the next batch."""
+        limits, tight = self.settings.limits, tightest(self.caps)
+        return Room(
+            records=self.settings.execution.batch_size_limit,
+            input_bytes=limits.input_file_bytes,
+            upload_bytes=limits.storage_bytes - self.load.upload_bytes,
+            tokens=enqueued_tokens(self.settings) - self.load.tokens,
+            usd=-inf if self.unpriced and tight is not None else room_of(tight),
+            usd_from=tight.name if tight is not None else "",
+            is_empty=self.load.batches == 0,
+        )
+
+    def with_batch(self, batch_manifest: pa.Table) -> "Scales":
+        """After another batch was sent."""
+        load = Load(
+            self.load.batches + 1,
+            self.load.upload_bytes + _upload_bytes(batch_manifest),
+            self.load.tokens + _input_tokens(batch_manifest),
+        )
+        usd = float(pc.sum(batch_manifest["max_usd"], min_count=0).as_py())
+        return replace(self, load=load, caps=tuple(replace(cap, open_usd=cap.open_usd + usd) for cap in self.caps))
+
+
+def read_scales(
+    settings: Settings, template: RequestTemplate, storage: Storage, facts: SubmissionFacts, *, run_started_at: datetime
+) -> Scales:
+    """Read what is open and what was spent. ``facts``: of a submission that would be made now.
+
+    Raises ConfigError where a cap is set and a price is missing, ManifestError, OSError.
+    """
+    closed, opened = submissions_table(storage), _open_submissions(storage)
+    _check_prices(settings, closed)
+    return Scales(
+        settings=settings,
+        template=template,
+        tariff=tariff_of(settings),
+        rates=rates_of(settings, closed, facts),
+        load=Load(
+            len(opened),
+            sum(_upload_bytes(table) for table, _ in opened),
+            sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
+        ),
+        caps=_caps(settings, _spent(settings, closed, opened), run_started_at=run_started_at, now=facts.created_at),
+        unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
+    )
+
+
+def read_caps(settings: Settings, storage: Storage, *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
+    """The caps that are set. Raises ManifestError, OSError."""
+    return _caps(settings, read_spent(settings, storage), run_started_at=run_started_at, now=now)
+
+
+def _caps(settings: Settings, spent: list[Spent], *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
+    return tuple(caps(spent, _set_caps(settings), run_started_at=run_started_at, day=now.date()))
+
+
+def _set_caps(settings: Settings) -> dict[str, float]:
+    limits = {name: getattr(settings.budget, name) for name in CAPS}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _check_prices(settings: Settings, closed: pa.Table) -> None:
+    """A cap means nothing while a price is missing: raise ConfigError."""
+    for cap in _set_caps(settings):
+        unpriced: list[str] = closed.filter(closed["usd"].is_null())["model"].to_pylist()
+        for model in [settings.model.name, *unpriced]:
+            if price_of(settings, model) is None:
+                message = f"is set, but the price of {model} is not known: add it as prices.{model}"
+                raise settings.error(f"budget.{cap}", message)
+
+
+def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
+    """Every submission with its dollars. Raises ManifestError, OSError."""
+    return _spent(settings, submissions_table(storage, write=False), _open_submissions(storage))
+
+
+def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:
+    """What has no outcomes yet, claimed or not."""
+    closed = storage.closed_submissions()
+    return [storage.read_batch_manifest(each) for each in storage.submissions() if each not in closed]
+
+
+def _spent(settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]) -> list[Spent]:
+    return spending(closed, [(facts, table) for table, facts in opened], lambda model: price_of(settings, model))
+
+
+def tariff_of(settings: Settings) -> Tariff:
+    return Tariff(
+        model=settings.model.name,
+        generation_config=settings.model.generation_config,
+        price=price_of(settings, settings.model.name),
+        max_side_pixels=settings.uploads.max_side_pixels,
+    )
+
+
+def price_of(settings: Settings, model: str) -> Price | None:
+    """What the settings say that ``model`` costs. Cached tokens cost as much as others where nothing is said."""
+    found = settings.prices.get(model)
+    if found is None:
+        return None
+    cached = found.input_usd if found.cached_usd is None else found.cached_usd
+    return Price(found.input_usd, found.output_usd, cached, found.batch_factor)
+
+
+def rates_of(settings: Settings, closed: pa.Table, facts: SubmissionFacts) -> Rates:
+    """What answers have had so far that were asked for as ``facts`` say, or else what the settings expect."""
+    budget = settings.budget
+    expected = Rates(budget.expected_output_tokens, budget.expected_thinking_tokens)
+    alike = pc.equal(closed["way_of_asking"], way_of_asking(facts))
+    return measured_rates(closed.filter(alike), expected)
+
+
+def enqueued_tokens(settings: Settings) -> int:
+    """The most input tokens of the model that may be at Gemini together."""
+    tier = settings.limits.tier - 1
+    by_word = settings.limits.enqueued_tokens
+    named = next((tiers for word, tiers in by_word.items() if word in settings.model.name), None)
+    return named[tier] if named is not None else min((tiers[tier] for tiers in by_word.values()), default=2**62)
+
+
+def context_keys(storage: Storage, rows: pa.Table) -> list[str | None]:
+    """For each row its predecessor, where that one has a result to send along."""
+    predecessors: Sequence[str | None] = rows["predecessor"].to_pylist()
+    return [key if key is not None and storage.read_result(key) is not None else None for key in predecessors]
+
+
+def explain(scales: Scales, held_by: str, weights: Weights) -> str:
+    """Why the next record is not sent now, in a line."""
+    load = scales.load
+    if held_by.startswith("budget."):
+        if scales.unpriced:
+            return (
+                f"{held_by}: {scales.unpriced} batches in flight were sent without a known price: they must end first"
+            )
+        cap = next(cap for cap in scales.caps if cap.name == held_by)
+        return (
+            f"{held_by} is {dollars(cap.usd)}: {dollars(cap.spent_usd)} are spent, what is in flight can cost "
+            f"{dollars(cap.open_usd)}, and the next record {dollars(float(weights.max_usd[0]))}"
+        )
+    if held_by == "limits.storage_bytes":
+        return f"{held_by}: the images of {load.batches} batches hold {load.upload_bytes / 1e9:.1f} GB at Gemini"
+    return f"{held_by}: {load.batches} batches with {load.tokens:,} input tokens are at Gemini"
+
+
+def _upload_bytes(batch_manifest: pa.Table) -> int:
+    return int(pc.sum(batch_manifest["file_bytes"], min_count=0).as_py())
+
+
+def _input_tokens(batch_manifest: pa.Table) -> int:
+    of_images = pc.sum(batch_manifest["estimated_image_tokens"], min_count=0).as_py()
+    return int(of_images + pc.sum(batch_manifest["estimated_text_tokens"], min_count=0).as_py())

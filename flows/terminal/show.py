@@ -1,0 +1,138 @@
+"""What the commands that read, and the operator's commands, say in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from assets.candidates import RecordState
+from assets.domain.money import dollars
+from config.settings import load_settings
+from flows import operate
+from flows.gateways.files.storage import Storage
+from flows.protocol.breaking import breaker_reason, reset_breaker
+from flows.questions.status import Status, collect_status
+from flows.runtime.passes import OperatorsLease, Pass, ensure_home
+from flows.runtime.printable import printable_json
+from flows.runtime.wiring import config_path, make_storage, open_ledger, open_services, utc_now
+from flows.scan import scan
+from flows.tables.left_out import left_out_place
+
+MAX_LISTED = 50
+BUSY = "another pass is running; nothing to do here"
+
+
+async def read_status(config: str | None) -> Status:
+    found, _ = await _read_status(config)
+    return found
+
+
+async def _read_status(config: str | None) -> tuple[Status, Storage]:
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    async with open_ledger(settings) as ledger:
+        return await collect_status(settings, storage, ledger), storage
+
+
+async def status_json(config: str | None) -> str:
+    return printable_json((await read_status(config)).as_json())
+
+
+async def scan_text(config: str | None) -> str:
+    """Refresh the record manifest; what was found, and how many waves it will take."""
+    report = await scan(config)
+    if report is None:
+        return BUSY
+    waves = (await read_status(config)).waves_by_mode
+    return (
+        f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out\n"
+        f"waves left: {_waves(waves)}"
+    )
+
+
+def _waves(by_mode: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} with {mode}" for mode, count in by_mode.items())
+
+
+async def status_text(config: str | None) -> str:
+    """The numbers, the batches, what needs a person."""
+    found, storage = await _read_status(config)
+    width = max(len(state) for state in RecordState)
+    lines = [f"{'records':<{width}} {found.records:>9}"]
+    lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
+    lines.append(f"waves left {found.waves_left} ({_waves(found.waves_by_mode)})")
+    if found.spent_usd or found.open_usd:
+        lines.append(f"spent {dollars(found.spent_usd)}, in flight at most {dollars(found.open_usd)}")
+    for batch in found.batches:
+        records = "records unknown" if batch.records is None else f"{batch.records} records"
+        lines.append(f"{batch.name}  {batch.state}  {records}")
+    if found.failures:
+        lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
+    if found.left_out:
+        lines.append(f"left out {found.left_out} files: {left_out_place(storage)} lists them")
+    return "\n".join([*lines, *_needs(found)])
+
+
+async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
+    """What is left for a person when nothing can go on by itself. ``more``: lines that the last pass knows."""
+    found = await read_status(config)
+    done = f"{found.states[RecordState.DONE]} of {found.records} records are done"
+    needs = [*more[:MAX_LISTED], *_needs(found)]
+    return "\n".join([done + (", nothing is left" if not needs else "; the rest needs a person:"), *needs])
+
+
+async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
+    settings = load_settings(config_path(config))
+    storage, fields = make_storage(settings), len(settings.record.document_fields)
+    async with open_ledger(settings) as ledger:
+        await ensure_home(storage, ledger)
+        found = await operate.rerun(storage, ledger, keys, field_count=fields)
+    return f"{len(found.deleted)} results deleted, {len(found.reset)} counts reset"
+
+
+async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
+    settings = load_settings(config_path(config))
+    storage, fields = make_storage(settings), len(settings.record.document_fields)
+    async with open_ledger(settings) as ledger:
+        await ensure_home(storage, ledger)
+        reset = await operate.unblock(ledger, keys, field_count=fields)
+    let_go = await operate.let_go(storage, keys, field_count=fields)
+    return f"{len(reset)} counts reset" + (f", {let_go} records without an answer let go of" if let_go else "")
+
+
+async def reset_breaker_text(config: str | None) -> str:
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    async with open_ledger(settings) as ledger:
+        await ensure_home(storage, ledger)
+    reason = breaker_reason(settings, storage)
+    reset_breaker(storage, utc_now())
+    return (
+        f"let go of: {reason}" if reason else "the breaker was not open; what failed until now does not count any more"
+    )
+
+
+async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
+    settings = load_settings(config_path(config))
+    async with open_services(settings) as services:
+        await ensure_home(services.storage, services.ledger)
+        return await operate.release(Pass(services, OperatorsLease(), services.now()), batch, cancel=cancel)
+
+
+def _needs(found: Status) -> list[str]:
+    lines = [f"nothing is sent: {found.breaker}"] if found.breaker else []
+    for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
+        behind = found.blocking.get(key, 0)
+        lines.append(
+            f"dead letter {key}: {failures} failures" + (f", {behind} records wait behind it" if behind else "")
+        )
+    if len(found.dead_letters) > MAX_LISTED:
+        lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
+    for key in found.held[:MAX_LISTED]:
+        behind = found.blocking.get(key, 0)
+        lines.append(
+            f"held {key}: batch after batch came back without an answer"
+            + (f", {behind} records wait behind it" if behind else "")
+        )
+    if len(found.held) > MAX_LISTED:
+        lines.append(f"... and {len(found.held) - MAX_LISTED} more held records")
+    if found.dead_letters or found.held:
+        lines.append("try them again with: quire unblock KEY...")
+    return lines

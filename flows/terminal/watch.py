@@ -1,0 +1,64 @@
+"""``quire run``: one pass, or passes until only a person could go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from assets.domain.errors import LeaseLostError, QuireError
+from config.settings import load_settings
+from flows.pipeline import PassReport, pipeline
+from flows.runtime.wiring import config_path, utc_now
+from flows.terminal.show import BUSY, needs_text
+
+PATIENCE = 5
+"""Passes in a row that may stop for trouble that passes by itself."""
+AfterPass = Callable[[PassReport], Awaitable[None]]
+
+
+async def run_once(config: str | None, *, accept_vanished: bool = False) -> str:
+    """One pass; what it did, in a line."""
+    report = await pipeline(config, accept_vanished=accept_vanished)
+    if report is None:
+        return BUSY
+    submit = report.submit
+    did = (
+        f"{report.poll.settled} batches settled, {report.poll.running} running; {report.scan.records} records; "
+        f"{submit.submitted} batches with {submit.sent} records sent"
+    )
+    return "\n".join([did + (f"; {submit.stopped}" if submit.stopped else ""), *report.needs_person])
+
+
+async def run_watch(
+    config: str | None,
+    *,
+    accept_vanished: bool = False,
+    after_pass: AfterPass | None = None,
+    on_trouble: Callable[[QuireError], None] | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> str:
+    """Passes until nothing is runnable or in flight, or only what needs a person is left, which is listed.
+
+    A pass that stopped because a server was away, or because it lost its lock meanwhile, is followed by another; after
+    PATIENCE of them in a row, what the last one raised is raised. ``on_trouble`` is told of each.
+    """
+    settings = load_settings(config_path(config))
+    patience, started_at = PATIENCE, utc_now()
+    while True:
+        try:
+            report = await pipeline(
+                config, wait_for_turn=True, accept_vanished=accept_vanished, run_started_at=started_at
+            )
+        except QuireError as error:
+            patience -= 1
+            if not patience or not (error.retry_helps or isinstance(error, LeaseLostError)):
+                raise
+            if on_trouble is not None:
+                on_trouble(error)
+            report = None
+        else:
+            patience = PATIENCE
+        if report is not None:
+            if after_pass is not None:
+                await after_pass(report)
+            if report.is_idle:
+                return await needs_text(config, report.needs_person)
+        await sleep(settings.batch.poll_interval_seconds)

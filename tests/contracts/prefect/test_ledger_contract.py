@@ -1,0 +1,303 @@
+"""What every LedgerGateway promises, on a real Prefect server and in memory."""
+
+import asyncio
+
+import pytest
+
+from assets.domain.errors import HomeMismatchError, LeaseLostError, LedgerError
+from assets.domain.ledger import CountChange
+from assets.domain.ledger_codec import encoded_bytes
+from flows.gateways.ports import LedgerGateway
+from tests.contracts.prefect.worlds import World
+
+BATCH = "batches/abc123"
+SUBMISSION = "01jd0000000000000000000000"
+CLAIM = f"submitting/{SUBMISSION}"
+
+
+def failed(*keys: str) -> list[CountChange]:
+    return [CountChange(key, 0, 1) for key in keys]
+
+
+async def test_a_database_without_a_home_is_never_read_as_empty(world: World) -> None:
+    gateway = world.gateway()
+    assert await gateway.read_home() is None
+    with pytest.raises(LedgerError, match=f"Variable {world.prefix}quire_home: .*A folder or a database was exchanged"):
+        await gateway.read()
+    with pytest.raises(LedgerError, match="quire_home"):
+        async with gateway.transaction():
+            pytest.fail("the body of a transaction ran")
+
+
+async def test_a_home_comes_with_four_empty_variables_that_are_tagged(world: World) -> None:
+    assert await world.gateway().create_home("home-1") == "home-1"
+    assert await world.values() == {
+        "active_batch_ids": [],
+        "batch_record_keys": {},
+        "inflight_record_ids": [],
+        "quire_home": "home-1",
+        "record_failure_counts": {},
+    }
+    assert await world.tags("record_failure_counts") == ["quire", world.prefix[:-1]]
+    snapshot = await world.gateway().read()
+    assert (snapshot.active, snapshot.counts) == ((), {})
+
+
+async def test_whoever_is_first_makes_the_home(world: World) -> None:
+    ids = await asyncio.gather(*(world.gateway().create_home(f"home-{n}") for n in range(3)))
+    assert len(set(ids)) == 1
+    assert await world.gateway().read_home() == ids[0]
+
+
+async def test_a_crash_before_the_home_was_made_heals(world: World) -> None:
+    await world.put("active_batch_ids", [])
+    await world.put("record_failure_counts", {})
+    assert await world.gateway().create_home("home-1") == "home-1"
+    assert len(await world.values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("active_batch_ids", [BATCH]),
+        ("record_failure_counts", {"CA:Lincoln:2023:4": 1}),
+        ("record_failure_counts_2", {"CA:Lincoln:2023:4": 1}),
+        ("batch_record_keys", {BATCH: []}),
+        ("inflight_record_ids", "CA:Lincoln:2023:4"),
+        ("record_failure_counts", []),
+    ],
+)
+async def test_variables_that_hold_something_get_no_home(world: World, name: str, value: object) -> None:
+    await world.put(name, value)
+    with pytest.raises(LedgerError, match=rf"^Variable {world.prefix}{name}: .*A folder or a database was exchanged"):
+        await world.gateway().create_home("home-1")
+    assert await world.values() == {name: value}
+
+
+async def test_what_one_process_writes_another_reads(world: World, ledger: LedgerGateway) -> None:
+    async with ledger.transaction() as change:
+        await change.set_views({CLAIM: (SUBMISSION, ["CA:Lincoln:2023:2", "CA:Lincoln:2023:1"])})
+        await change.set_active([CLAIM])
+        await change.apply_counts(failed("CA:Lincoln:2023:4", "TX:Peñón High:1901:3"))
+        assert change.ledger.active == (CLAIM,)
+    snapshot = await world.gateway().read()
+    assert snapshot.active == (CLAIM,)
+    assert snapshot.counts == {"CA:Lincoln:2023:4": 1, "TX:Peñón High:1901:3": 1}
+    assert snapshot.batch_record_keys == {CLAIM: ("CA:Lincoln:2023:1-2",)}
+    assert snapshot.inflight_record_ids == ("CA:Lincoln:2023:1-2",)
+
+
+async def test_a_count_that_a_person_has_edited_stays(world: World, ledger: LedgerGateway) -> None:
+    await world.put("record_failure_counts", {"CA:Lincoln:2023:1-3": 2})
+    async with ledger.transaction() as change:
+        after = await change.apply_counts(
+            [CountChange("CA:Lincoln:2023:2", 1, 2), CountChange("CA:Lincoln:2023:3", 2, 3)]
+        )
+    assert after.counts == {"CA:Lincoln:2023:1": 2, "CA:Lincoln:2023:2": 2, "CA:Lincoln:2023:3": 3}
+    assert (await world.values())["record_failure_counts"] == dict(after.counts)
+
+
+async def test_a_transaction_sees_what_was_written_before_it_got_the_lock(world: World, ledger: LedgerGateway) -> None:
+    other = world.gateway()
+    async with ledger.transaction() as change:
+        waiting = asyncio.create_task(_active_seen(other))
+        await change.set_active([BATCH])
+    assert await waiting == (BATCH,)
+
+
+async def _active_seen(gateway: LedgerGateway) -> tuple[str, ...]:
+    async with gateway.transaction() as change:
+        return change.ledger.active
+
+
+async def test_what_does_not_change_is_not_written(world: World, ledger: LedgerGateway) -> None:
+    await world.put("record_failure_counts", {"CA:Lincoln:2023:01-40": 2})
+    async with ledger.transaction() as change:
+        await change.set_active([BATCH])
+        await change.set_views({BATCH: (SUBMISSION, ["CA:Lincoln:2023:50"])})
+    before = await world.stamps()
+    async with ledger.transaction() as change:
+        await change.set_active([BATCH])
+        await change.set_views({BATCH: (SUBMISSION, ["CA:Lincoln:2023:50"])})
+        await change.apply_counts([CountChange("CA:Lincoln:2023:1", 1, 2)])
+        await change.remove_counts(["CA:Lincoln:2023:50"])
+    assert await world.stamps() == before
+    assert (await world.values())["record_failure_counts"] == {"CA:Lincoln:2023:01-40": 2}
+
+
+async def test_a_persons_tags_survive_a_write(world: World, ledger: LedgerGateway) -> None:
+    await world.put_tags("record_failure_counts", ["look here"])
+    async with ledger.transaction() as change:
+        await change.apply_counts(failed("CA:Lincoln:2023:4"))
+    assert await world.tags("record_failure_counts") == ["look here"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("record_failure_counts", {"CA:Lincoln:2023:4": "two"}, "entry 'CA:Lincoln:2023:4'"),
+        ("record_failure_counts", ["CA:Lincoln:2023:4"], "it is a list"),
+        ("record_failure_counts", {"CA:Lincoln:4": 1}, "entry 'CA:Lincoln:4'"),
+        ("active_batch_ids", "batches/1", "it is a text"),
+        ("active_batch_ids", ["batch/1"], "entry 'batch/1'"),
+        ("batch_record_keys", [], "not a map"),
+        ("inflight_record_ids", ["@nothing"], "entry '@nothing'"),
+    ],
+)
+async def test_a_broken_variable_stops_and_changes_nothing(
+    world: World, ledger: LedgerGateway, name: str, value: object, named: str
+) -> None:
+    await world.put(name, value)
+    before = await world.stamps()
+    for attempt in (ledger.read(), _active_seen(ledger)):
+        with pytest.raises(LedgerError) as raised:
+            await attempt
+        assert str(raised.value).startswith(f"Variable {world.prefix}{name}")
+        assert named in str(raised.value)
+        assert "\n" not in str(raised.value)
+    assert await world.stamps() == before
+
+
+@pytest.mark.parametrize("name", ["active_batch_ids", "record_failure_counts"])
+async def test_an_authority_that_vanished_stops(world: World, ledger: LedgerGateway, name: str) -> None:
+    await world.remove(name)
+    with pytest.raises(LedgerError, match=f"Variable {world.prefix}{name}: it is missing"):
+        await ledger.read()
+
+
+async def test_a_view_that_vanished_is_written_again(world: World, ledger: LedgerGateway) -> None:
+    await world.remove("batch_record_keys")
+    async with ledger.transaction() as change:
+        await change.set_views({BATCH: (SUBMISSION, ["CA:Lincoln:2023:1"])})
+    assert (await world.values())["batch_record_keys"] == {BATCH: ["CA:Lincoln:2023:1"]}
+    assert "quire" in await world.tags("batch_record_keys")
+
+
+async def test_an_exchanged_database_stops_a_gateway_that_saw_the_first(world: World, ledger: LedgerGateway) -> None:
+    await ledger.read()
+    await world.put("quire_home", "home-2")
+    with pytest.raises(HomeMismatchError, match="quire_home changed"):
+        await ledger.read()
+
+
+async def test_without_a_fresh_lease_nothing_is_written(world: World, ledger: LedgerGateway) -> None:
+    before = await world.stamps()
+    async with ledger.transaction() as change:
+        world.lose_lease()
+        with pytest.raises(LeaseLostError):
+            await change.set_active([BATCH])
+        with pytest.raises(LeaseLostError):
+            await change.apply_counts(failed("CA:Lincoln:2023:4"))
+        with pytest.raises(LeaseLostError):
+            await change.set_views({BATCH: (SUBMISSION, ["CA:Lincoln:2023:1"])})
+    assert await world.stamps() == before
+
+
+async def test_two_clients_with_twenty_changes_each_lose_none(world: World, ledger: LedgerGateway) -> None:
+    async def work(gateway: LedgerGateway, school: str) -> None:
+        for page in range(1, 21):
+            async with gateway.transaction() as change:
+                await change.apply_counts(failed(f"CA:{school}:2023:{page}"))
+                await change.set_active([*change.ledger.active, f"batches/{school}-{page}"])
+
+    await asyncio.gather(work(ledger, "A"), work(world.gateway(), "B"))
+    snapshot = await ledger.read()
+    assert len(snapshot.counts) == 40
+    assert len(snapshot.active) == 40
+
+
+async def test_long_names_lead_to_references_and_pages_within_the_limit(world: World, ledger: LedgerGateway) -> None:
+    """300 records in flight in 300 documents with names of 60 bytes, and 600 that failed."""
+    documents = [f"CA:{'Ünïversity of the Sacred Heart ':-<47}{n:03d}:1899" for n in range(300)]
+    assert len(documents[0].encode()) == 60
+    flying = [f"{document}:1" for document in documents]
+    failing = [f"{document}:{page}" for document in documents for page in (2, 4)]
+    async with ledger.transaction() as change:
+        await change.set_views({BATCH: (SUBMISSION, flying)})
+        await change.set_active([BATCH])
+        await change.apply_counts(failed(*failing[:400]))
+    async with world.gateway().transaction() as change:
+        await change.apply_counts(failed(*failing[400:]))
+    values = await world.values()
+    assert values["batch_record_keys"] == {BATCH: [f"@{SUBMISSION}"]}
+    assert values["inflight_record_ids"] == [f"@{SUBMISSION}"]
+    assert "record_failure_counts_9" in values
+    for name, value in values.items():
+        assert encoded_bytes(value) <= 5000, name
+    assert (await ledger.read()).counts == dict.fromkeys(failing, 1)
+
+    async with ledger.transaction() as change:
+        await change.remove_counts(failing[:500])
+    pruned = await world.values()
+    assert {name for name in pruned if name.startswith("record_failure_counts")} == {
+        "record_failure_counts",
+        "record_failure_counts_2",
+    }
+    assert (await ledger.read()).counts == dict.fromkeys(failing[500:], 1)
+
+
+async def test_views_go_on_in_further_pages_and_let_go_of_them(world: World, ledger: LedgerGateway) -> None:
+    many = {
+        f"batches/{n:036d}": (f"01jd{n:022d}", [f"CA:Lincoln:{year}:1" for year in range(1800, 1810)])
+        for n in range(100)
+    }
+    async with ledger.transaction() as change:
+        await change.set_views(many)
+    assert "batch_record_keys_2" in await world.values()
+    assert set((await ledger.read()).batch_record_keys) == set(many)
+    async with ledger.transaction() as change:
+        await change.set_views(dict(list(many.items())[:1]))
+    assert "batch_record_keys_2" not in await world.values()
+
+
+async def test_pages_behind_a_gap_and_behind_the_sixtieth_are_read(world: World, ledger: LedgerGateway) -> None:
+    for number in (3, 59, 61, 62):
+        await world.put(f"record_failure_counts_{number}", {f"CA:Lincoln:2023:{number}": number})
+    assert (await ledger.read()).counts == {f"CA:Lincoln:2023:{number}": number for number in (3, 59, 61, 62)}
+
+
+async def test_a_full_page_of_letters_outside_ascii_is_taken(world: World, ledger: LedgerGateway) -> None:
+    """Our reckoning of bytes is Prefect's, to the byte."""
+    await world.put("record_failure_counts", page_of_bytes(5000))
+    assert len((await ledger.read()).counts) > 50
+    with pytest.raises(ValueError, match=r"5,?000"):
+        await world.put("record_failure_counts", page_of_bytes(5001))
+
+
+def page_of_bytes(size_bytes: int) -> dict[str, int]:
+    name = 'Ñandú Қ 東京 \N{OLD ITALIC LETTER A} "quoted"'
+    page = {f"CA:{name}:{year}:1": 1 for year in range(1800, 1900)}
+    page["CA:" + "x" * (size_bytes - encoded_bytes(page) - len(',"CA::1900:1":1')) + ":1900:1"] = 1
+    assert encoded_bytes(page) == size_bytes
+    return page
+
+
+async def test_a_rebuild_makes_the_variables_say_that_and_nothing_else(world: World) -> None:
+    gateway = world.gateway()
+    await gateway.create_home("home-1")
+    await world.put("record_failure_counts", {"CA:Lincoln:2023:1": "two"})
+    await world.put("record_failure_counts_2", {"CA:Lincoln:2023:2": 1})
+    await world.remove("inflight_record_ids")
+
+    keys = [f"CA:Lincoln:2023:{page}" for page in range(3, 6)]
+    await world.gateway().rebuild("home-2", records={BATCH: (SUBMISSION, keys)}, counts={"CA:Lincoln:2023:9": 3})
+
+    assert await world.values() == {
+        "active_batch_ids": [BATCH],
+        "batch_record_keys": {BATCH: ["CA:Lincoln:2023:3-5"]},
+        "inflight_record_ids": ["CA:Lincoln:2023:3-5"],
+        "quire_home": "home-2",
+        "record_failure_counts": {"CA:Lincoln:2023:9": 3},
+    }
+    assert (await world.gateway().read()).counts == {"CA:Lincoln:2023:9": 3}
+    with pytest.raises(HomeMismatchError):
+        await gateway.read()
+
+
+async def test_a_rebuild_that_does_not_fit_writes_nothing(world: World) -> None:
+    await world.gateway().create_home("home-1")
+    before = await world.values()
+    many = {f"batches/{number:060}": (SUBMISSION, ["CA:Lincoln:2023:3"]) for number in range(90)}
+    with pytest.raises(LedgerError, match="90 active batches do not fit"):
+        await world.gateway().rebuild("home-2", records=many, counts={})
+    assert await world.values() == before

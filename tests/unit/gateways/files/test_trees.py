@@ -1,0 +1,309 @@
+"""Walks of folders in which anything can lie: what is a page is found, what is not is told once, nothing stops."""
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from assets.domain.errors import ManifestError
+from assets.sources import ImageHeader, left_out
+from flows.gateways.files.atomic import TEMPORARY_PREFIX
+from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images, walk_results
+from tests.images import png_of, small_jpeg, small_webp, tiff_of
+
+JPEG, PNG, WEBP = small_jpeg(), png_of(60, 80), small_webp()
+PATTERN = "(?P<page>[0-9]+)"
+NFC, NFD = (unicodedata.normalize(form, "Peñón") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The folder of page images, of which CA/Lincoln/2023 is a document."""
+    folder = tmp_path / "data" / "images"
+    (folder / "CA" / "Lincoln" / "2023").mkdir(parents=True)
+    return folder
+
+
+def put(tree: Path, name: str, content: bytes = JPEG) -> Path:
+    path = tree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def walk(tree: Path, known: KnownImages | None = None, *, pattern: str = PATTERN) -> ImageWalk:
+    root = tree.parent.parent
+    return walk_images(tree, root=root, depth=3, known=known or {}, page_pattern=pattern, max_pixels=1_000_000)
+
+
+def pages(found: ImageWalk) -> dict[str, str]:
+    return {f"{':'.join(image.fields)}:{image.page}": image.path for image in found.images}
+
+
+def problems(found: ImageWalk) -> dict[str, str]:
+    told = {problem.path: problem.reason for problem in found.problems}
+    assert len(told) == len(found.problems), "one line each"
+    return told
+
+
+def test_an_image_becomes_a_page_with_type_size_and_time(tree: Path) -> None:
+    path = put(tree, "CA/Lincoln/2023/0004.JPEG", PNG)
+    os.utime(path, ns=(5, 1_700_000_000_123_456_789))
+    [image] = walk(tree).images
+    assert (image.fields, image.page) == (("CA", "Lincoln", "2023"), 4), "leading zeros do not count"
+    assert image.path == "data/images/CA/Lincoln/2023/0004.JPEG"
+    assert image.mime_type == "image/png", "by its content, whatever its name says"
+    assert (image.bytes, image.modified_ns) == (len(PNG), 1_700_000_000_123_456_789)
+    assert (image.frame, image.frames, image.width, image.height) == (0, 1, 60, 80)
+
+
+def test_all_usual_endings_are_taken_in_either_case(tree: Path) -> None:
+    for page, (ending, content) in enumerate(
+        {"jpg": JPEG, "jpeg": JPEG, "png": PNG, "webp": WEBP, "JPG": JPEG, "Webp": WEBP}.items(), 1
+    ):
+        put(tree, f"CA/Lincoln/2023/{page}.{ending}", content)
+    found = walk(tree)
+    assert sorted(image.mime_type for image in found.images) == [
+        "image/jpeg",
+        "image/jpeg",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/webp",
+    ]
+    assert found.problems == []
+
+
+def test_two_images_of_a_page_are_both_told_and_neither_is_taken(tree: Path) -> None:
+    for name in ("4.jpg", "04.jpg", "004.png", "5.jpg", "6.jpg", "6.webp"):
+        put(tree, f"CA/Lincoln/2023/{name}", PNG)
+    found = walk(tree)
+    assert list(pages(found)) == ["CA:Lincoln:2023:5"]
+    place = "data/images/CA/Lincoln/2023"
+    assert problems(found) == {
+        **{f"{place}/{name}": "page 4 has 3 images; keep one" for name in ("004.png", "04.jpg", "4.jpg")},
+        **{f"{place}/{name}": "page 6 has 2 images; keep one" for name in ("6.jpg", "6.webp")},
+    }
+
+
+def test_what_is_no_page_is_told_with_its_reason_and_the_rest_goes_on(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    put(tree, f"{document}/1.jpg")
+    put(tree, f"{document}/0.jpg")
+    put(tree, f"{document}/-3.jpg")
+    put(tree, f"{document}/4a.jpg")
+    put(tree, f"{document}/٤.jpg")
+    put(tree, f"{document}/99999999999.jpg")
+    put(tree, f"{document}/notes.txt")
+    put(tree, f"{document}/5.pdf")
+    put(tree, f"{document}/6.jpg", b"")
+    put(tree, f"{document}/7.jpg", b"<html>not found</html>")
+    (tree / document / "8.jpg").mkdir()
+    (tree / document / "9.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tree / document / "10.jpg")
+    put(tree, f"{document}/11.webp", WEBP)
+    found = walk(tree)
+    assert sorted(pages(found)) == ["CA:Lincoln:2023:1", "CA:Lincoln:2023:11"]
+    no_number = "no page: its name is not a page number of 1 or more"
+    no_match = "no page: its name does not match record.page_pattern"
+    endings = ".bmp, .gif, .j2k, .jp2, .jpeg, .jpf, .jpg, .jpx, .png, .tif, .tiff, .webp"
+    no_image = f"no page image: its name does not end in {endings}"
+    assert {Path(path).name: reason for path, reason in problems(found).items()} == {
+        "0.jpg": no_number,
+        "-3.jpg": no_match,
+        "4a.jpg": no_match,
+        "٤.jpg": no_match,
+        "99999999999.jpg": no_number,
+        "notes.txt": no_image,
+        "5.pdf": no_image,
+        "6.jpg": "unreadable: it is empty",
+        "7.jpg": "unreadable: it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file",
+        "8.jpg": "no page image: it is no file",
+        "9.jpg": "unreadable: No such file or directory",
+        "10.jpg": "no page image: it is no file",
+    }
+
+
+def test_folders_that_are_no_documents_are_told_and_passed_over(tree: Path) -> None:
+    put(tree, "CA/Lincoln/2023/1.jpg")
+    put(tree, "readme.txt")
+    put(tree, "CA/2.jpg")
+    put(tree, "CA/Lin:coln/2023/3.jpg")
+    put(tree, "CA/Lin\ncoln/2023/4.jpg")
+    (tree / "TX").symlink_to("nowhere")
+    (tree / "AL" / "empty").mkdir(parents=True)
+    found = walk(tree)
+    assert list(pages(found)) == ["CA:Lincoln:2023:1"]
+    assert problems(found) == {
+        "data/images/readme.txt": "a file where folders of 3 more levels are expected",
+        "data/images/CA/2.jpg": "a file where folders of 2 more levels are expected",
+        "data/images/CA/Lin:coln": "a field holds a ':', which separates fields",
+        "data/images/CA/Lin\ncoln": "a field holds the control character '\\n'",
+        "data/images/TX": "a file where folders of 3 more levels are expected",
+    }
+
+
+def test_links_to_folders_and_files_are_followed(tree: Path) -> None:
+    real = put(tree.parent / "elsewhere", "2023/1.jpg")
+    (tree / "CA" / "Adams").symlink_to(real.parent.parent, target_is_directory=True)
+    (tree / "CA" / "Lincoln" / "2023" / "7.jpg").symlink_to(real)
+    found = walk(tree)
+    assert sorted(pages(found)) == ["CA:Adams:2023:1", "CA:Lincoln:2023:7"]
+    assert found.problems == []
+
+
+def test_a_folder_named_in_another_coding_is_the_same_field(tree: Path) -> None:
+    put(tree, f"CA/{NFD}/2023/1.jpg")
+    found = walk(tree)
+    assert pages(found) == {f"CA:{NFC}:2023:1": f"data/images/CA/{NFD}/2023/1.jpg"}, "its key is NFC, its path is real"
+    put(tree, f"CA/{NFC}/2023/2.jpg")
+    both = walk(tree)
+    assert len(both.images) == 1
+    assert list(problems(both).values()) == ["the same name as another folder, but for how its letters are coded"]
+
+
+def test_a_file_that_did_not_change_is_not_opened_again(tree: Path) -> None:
+    path = put(tree, "CA/Lincoln/2023/1.jpg", PNG)
+    [image] = walk(tree).images
+    known = {(image.path, image.bytes, image.modified_ns): ImageHeader("image/png", ((60, 80),))}
+    path.write_bytes(PNG[:8].ljust(len(PNG), b"0"))
+    os.utime(path, ns=(1, image.modified_ns))
+    assert walk(tree, known).images[0].mime_type == "image/png", "same size, same time: taken as it was known"
+    os.utime(path, ns=(1, image.modified_ns + 1))
+    assert [problem.reason for problem in walk(tree, known).problems] == [
+        "unreadable: its PNG header is cut short or damaged"
+    ]
+
+
+def test_a_folder_that_is_not_there_is_an_empty_walk(tmp_path: Path) -> None:
+    assert walk(tmp_path / "a" / "gone") == ImageWalk([], [])
+    assert walk_results(tmp_path / "gone", depth=3) == []
+    assert walk_allowed(tmp_path / "gone", root=tmp_path, depth=3) == (set(), [])
+
+
+def test_done_is_what_has_a_non_empty_result(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    put(tree, f"{document}/4.json", b"{}")
+    put(tree, f"{document}/10.json", b"no JSON, but a result: judging is done when it is written")
+    put(tree, f"{document}/5.json", b"")
+    put(tree, f"{document}/006.json", b"{}")
+    put(tree, f"{document}/0.json", b"{}")
+    put(tree, f"{document}/7.json.bak", b"{}")
+    put(tree, f"{document}/8.JSON", b"{}")
+    put(tree, f"{document}/x.json", b"{}")
+    put(tree, f"{document}/{TEMPORARY_PREFIX}0011223344556677", b"{}")
+    (tree / document / "9.json").mkdir()
+    (tree / document / "11.json").symlink_to("nowhere.json")
+    put(tree, "CA/12.json", b"{}")
+    put(tree, "CA/Lin:coln/2023/13.json", b"{}")
+    assert sorted(walk_results(tree, depth=3)) == ["CA:Lincoln:2023:10", "CA:Lincoln:2023:4"]
+
+
+def test_a_result_counts_where_it_would_be_looked_for(tree: Path) -> None:
+    put(tree, f"CA/{NFD}/2023/1.json", b"{}")
+    assert walk_results(tree, depth=3) == [], "nobody would find it there when the next page needs it"
+    put(tree, f"CA/{NFC}/2023/2.json", b"{}")
+    assert walk_results(tree, depth=3) == [f"CA:{NFC}:2023:2"], "and the other folder does not hide this one"
+
+
+@pytest.mark.parametrize("place", ["CA", "CA/Lincoln", "CA/Lincoln/2023", "CA/Lincoln/2023/4.json"])
+@pytest.mark.parametrize("is_there", [True, False], ids=["there", "nothing there"])
+def test_a_link_that_leads_out_of_the_results_is_named(tmp_path: Path, place: str, is_there: bool) -> None:
+    tree, elsewhere = tmp_path / "results", tmp_path / "results-of-others"
+    if is_there:
+        put(elsewhere, "CA/Lincoln/2023/4.json", b"{}")
+    link = tree / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / place)
+    said = f"{link}: a symbolic link leads out of {tree} here; put a folder or a file in its place"
+    with pytest.raises(ManifestError, match=f"^{re.escape(said)}$"):
+        walk_results(tree, depth=3)
+
+
+def test_links_within_the_results_are_followed_and_their_folder_may_be_one(tmp_path: Path) -> None:
+    put(tmp_path / "share", "CA/Lincoln/2023/4.json", b"{}")
+    (tmp_path / "share/CA/Adams").symlink_to("Lincoln")
+    (tmp_path / "share/CA/Lincoln/2023/5.json").symlink_to("4.json")
+    (tmp_path / "results").symlink_to("share")
+    found = walk_results(tmp_path / "results", depth=3)
+    assert sorted(found) == [f"CA:{school}:2023:{page}" for school in ("Adams", "Lincoln") for page in (4, 5)]
+
+
+def test_the_allow_list_names_pages_and_what_names_none_is_told(tree: Path) -> None:
+    for name in ("4.json", "005.json", "6.JSON", "notes.txt", "0.json"):
+        put(tree, f"CA/Lincoln/2023/{name}", b"")
+    allowed, told = walk_allowed(tree, root=tree, depth=3)
+    assert allowed == {"CA:Lincoln:2023:4", "CA:Lincoln:2023:5", "CA:Lincoln:2023:6"}
+    reason = "allow list: not a page number of 1 or more and .json"
+    assert [(problem.path, problem.reason) for problem in told] == [
+        ("CA/Lincoln/2023/0.json", reason),
+        ("CA/Lincoln/2023/notes.txt", reason),
+    ]
+
+
+def test_an_image_with_too_many_pixels_is_left_out_whether_it_is_known_or_not(tree: Path) -> None:
+    put(tree, "CA/Lincoln/2023/1.png", png_of(1000, 1000))
+    path = put(tree, "CA/Lincoln/2023/2.tif", tiff_of(40_000, 40_000))
+    found = walk(tree)
+    assert list(pages(found)) == ["CA:Lincoln:2023:1"]
+    told = {"data/images/CA/Lincoln/2023/2.tif": "unreadable: 40000 x 40000 pixels, more than safety.max_image_pixels"}
+    assert problems(found) == told
+    stat = path.stat()
+    known = {(next(iter(told)), stat.st_size, stat.st_mtime_ns): ImageHeader("image/tiff", ((40_000, 40_000),))}
+    assert problems(walk(tree, known)) == told
+
+
+def test_what_systems_leave_in_folders_is_passed_over(tree: Path) -> None:
+    for name in (".DS_Store", "CA/.hidden.jpg", "CA/Lincoln/Thumbs.db", "CA/Lincoln/2023/desktop.ini"):
+        put(tree, name)
+    put(tree, "CA/Lincoln/2023/._1.jpg")
+    put(tree, ".Trash-1000/files/2023/1.jpg")
+    put(tree, "CA/Lincoln/2023/.jpg")
+    assert walk(tree) == ImageWalk([], [])
+
+
+def test_the_pattern_of_names_says_where_the_page_number_is(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    for name in ("page-0012.jpg", "0013.jpg", "Page-14.jpg", "page-0.jpg", "page-.jpg", "page-15b.jpg"):
+        put(tree, f"{document}/{name}")
+    found = walk(tree, pattern="(page-)?(?P<page>[0-9]*)")
+    assert sorted(pages(found)) == ["CA:Lincoln:2023:12", "CA:Lincoln:2023:13"]
+    assert {Path(path).name: reason for path, reason in problems(found).items()} == {
+        "Page-14.jpg": "no page: its name does not match record.page_pattern",
+        "page-15b.jpg": "no page: its name does not match record.page_pattern",
+        "page-0.jpg": "no page: its name is not a page number of 1 or more",
+        "page-.jpg": "no page: its name is not a page number of 1 or more",
+    }
+    # A group that takes no part, and a digit that is none of ours.
+    assert walk(tree, pattern=r"page-(?P<page>\d+)?").images[0].page == 12
+
+
+def test_odd_names_are_pages_or_told_and_never_an_error(tree: Path) -> None:
+    document = tree / "CA" / "Lincoln" / "2023"
+    names = [
+        "scan é 1",
+        "scan\u3000頁 2",
+        "scan\x1b[31m 3",
+        "scan\n 4",
+        os.fsdecode(b"scan \xff 5"),
+        "scan 6",
+        "scan\xa0 7",
+    ]
+    for name in names:
+        (document / f"{name}.jpg").write_bytes(JPEG)
+    (document / os.fsdecode(b"\xff.txt")).touch()
+    found = walk(tree, pattern=r"(?s:scan.*) (?P<page>[0-9]+)")
+    assert sorted(image.page for image in found.images) == [1, 2, 6, 7]
+    told = problems(found)
+    place = "data/images/CA/Lincoln/2023"
+    odd = "no page: its name holds a control character, or is not in UTF-8"
+    no_image = told.pop(f"{place}/\\udcff.txt")
+    assert no_image.startswith("no page image: ")
+    assert told == {
+        f"{place}/scan\x1b[31m 3.jpg": odd,
+        f"{place}/scan\n 4.jpg": odd,
+        f"{place}/scan \\udcff 5.jpg": odd,
+    }
+    left_out(found.problems)

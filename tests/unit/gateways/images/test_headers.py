@@ -1,0 +1,165 @@
+"""What the head of an image file says, for files that other tools than Pillow made, and for files that are none."""
+
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from assets.domain.errors import ImageError
+from assets.manifest import record_manifest
+from assets.sources import ImageHeader, page_images
+from flows.gateways.files.trees import walk_images
+from flows.gateways.images.headers import read_header
+from flows.scan import known_images
+from tests.images import convert, needs_imagemagick, png_of, small_jpeg, small_webp, tiff_of
+from tests.unit.assets.tables import FIELDS
+
+MAX_PIXELS = 150_000_000
+
+
+def reason_of(path: Path) -> str:
+    with pytest.raises(ImageError) as error:
+        read_header(path, max_pixels=MAX_PIXELS)
+    return error.value.reason
+
+
+def put(folder: Path, content: bytes) -> Path:
+    path = folder / "1.jpg"
+    path.write_bytes(content)
+    return path
+
+
+@needs_imagemagick
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [
+        ("1.jpg", "image/jpeg"),
+        ("1.png", "image/png"),
+        ("1.webp", "image/webp"),
+        ("1.tif", "image/tiff"),
+        ("1.tif64", "image/tiff"),
+        ("1.gif", "image/gif"),
+        ("1.bmp", "image/bmp"),
+        ("1.jp2", "image/jp2"),
+        ("1.j2k", "image/jp2"),
+    ],
+)
+def test_type_and_size_are_those_of_the_content(tmp_path: Path, name: str, mime_type: str) -> None:
+    form = "tiff64:" if name.endswith("64") else ""
+    convert("-size", "60x80", "gradient:", "-depth", 8, f"{form}{tmp_path / name}")
+    shutil.copyfile(tmp_path / name, tmp_path / "other.jpg")
+    assert read_header(tmp_path / "other.jpg", max_pixels=MAX_PIXELS) == ImageHeader(mime_type, ((60, 80),))
+
+
+@needs_imagemagick
+def test_every_kind_of_webp_says_its_size(tmp_path: Path) -> None:
+    kinds: list[list[object]] = [["-quality", 80], ["-define", "webp:lossless=true"], ["-alpha", "set"]]
+    for number, options in enumerate(kinds):
+        path = tmp_path / f"{number}.webp"
+        convert("-size", "61x83", "gradient:", *options, path)
+        assert read_header(path, max_pixels=MAX_PIXELS).sizes == ((61, 83),)
+    assert reason_of(put(tmp_path, small_webp()[:25])) == "its WebP header is cut short or damaged"
+
+
+@needs_imagemagick
+@pytest.mark.parametrize("compression", ["Group4", "LZW", "JPEG", "Zip", "None"])
+def test_each_page_of_a_tiff_is_one(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "5.tif"
+    pages = [each for size in ("60x80", "70x90", "80x60") for each in ("(", "-size", size, "gradient:", ")")]
+    bilevel = ["-monochrome"] if compression == "Group4" else []
+    convert(*pages, *bilevel, "-compress", compression, path)
+    assert read_header(path, max_pixels=MAX_PIXELS).sizes == ((60, 80), (70, 90), (80, 60))
+
+
+@needs_imagemagick
+def test_the_levels_of_a_pyramid_are_no_pages(tmp_path: Path) -> None:
+    convert("-size", "600x800", "gradient:", "-define", "tiff:tile-geometry=64x64", f"ptif:{tmp_path / '1.tif'}")
+    assert read_header(tmp_path / "1.tif", max_pixels=MAX_PIXELS).sizes == ((600, 800),)
+    # As other tools write them, the smaller versions say what they are: here the second of two.
+    convert("-size", "60x80", "gradient:", "gradient:", "-compress", "None", tmp_path / "2.tif")
+    content = (tmp_path / "2.tif").read_bytes()
+    subfile = struct.pack("<HHII", 254, 4, 1, 2)
+    assert content.count(subfile) == 2
+    second = content.rindex(subfile)
+    (tmp_path / "2.tif").write_bytes(content[:second] + struct.pack("<HHII", 254, 4, 1, 1) + content[second + 12 :])
+    assert read_header(tmp_path / "2.tif", max_pixels=MAX_PIXELS).sizes == ((60, 80),)
+
+
+@needs_imagemagick
+def test_the_size_is_that_before_a_rotation(tmp_path: Path) -> None:
+    convert("-size", "60x80", "gradient:", "-orient", "RightTop", tmp_path / "1.tif")
+    assert read_header(tmp_path / "1.tif", max_pixels=MAX_PIXELS).sizes == ((60, 80),)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"<html>", "it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file"),
+        (small_jpeg()[:40], "its JPEG header is cut short or damaged"),
+        (small_jpeg()[:3], "its JPEG header is cut short or damaged"),
+        (png_of(60, 80)[:20], "its PNG header is cut short or damaged"),
+        (tiff_of(60, 80)[:10], "its TIFF header is cut short or damaged"),
+        (b"II*\0", "its TIFF header is cut short or damaged"),
+        (b"GIF89a\1", "its GIF header is cut short or damaged"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "its JPEG 2000 header is cut short or damaged"),
+        (b"BM" + bytes(60), "its BMP header cannot be read: Unsupported BMP header type (0)"),
+    ],
+)
+def test_what_is_no_image_is_told_in_a_few_words(tmp_path: Path, content: bytes, reason: str) -> None:
+    assert reason_of(put(tmp_path, content)) == reason
+
+
+@pytest.mark.parametrize("content", [png_of(60_000, 60_000), tiff_of(60_000, 60_000), png_of(15_000, 10_001)])
+def test_a_bomb_is_told_by_its_head(tmp_path: Path, content: bytes) -> None:
+    assert len(content) < 200
+    assert reason_of(put(tmp_path, content)).endswith(" pixels, more than safety.max_image_pixels")
+    assert read_header(tmp_path / "1.jpg", max_pixels=3_600_000_000), "our own limit decides, not Pillow's"
+
+
+@needs_imagemagick
+def test_a_tiff_that_ends_in_its_second_page_is_told(tmp_path: Path) -> None:
+    convert("-size", "60x80", "gradient:", "gradient:", "-compress", "None", tmp_path / "1.tif")
+    content = (tmp_path / "1.tif").read_bytes()
+    assert reason_of(put(tmp_path, content[: len(content) * 3 // 4])).startswith("page 2 of the TIFF file ")
+
+
+@needs_imagemagick
+def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_neither(tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "CA" / "Lincoln" / "1901"
+    folder.mkdir(parents=True)
+    convert("-size", "60x80", "gradient:", "gradient:", "gradient:", folder / "5.tif")
+    convert("-size", "50x40", "gradient:", "gradient:", folder / "10.tif")
+    (folder / "11.jpg").write_bytes(small_jpeg())
+
+    def walk(known: dict[tuple[str, int, int], ImageHeader]) -> dict[int, tuple[str, int, int]]:
+        found = walk_images(
+            tmp_path / "images", root=tmp_path, depth=3, known=known, page_pattern="(?P<page>.*)", max_pixels=MAX_PIXELS
+        )
+        assert {Path(problem.path).name: problem.reason for problem in found.problems} == {
+            "10.tif": "page 11 has 2 images; keep one",
+            "11.jpg": "page 11 has 2 images; keep one",
+        }
+        manifest = record_manifest(
+            page_images(None, images=found.images, document_fields=FIELDS), document_fields=FIELDS
+        )
+        known.clear()
+        known.update(known_images(manifest))
+        return {image.page: (Path(image.path).name, image.frame, image.width) for image in found.images}
+
+    known: dict[tuple[str, int, int], ImageHeader] = {}
+    first = walk(known)
+    assert first == {5: ("5.tif", 0, 60), 6: ("5.tif", 1, 60), 7: ("5.tif", 2, 60), 10: ("10.tif", 0, 50)}
+    assert [Path(path).name for path, _, _ in known] == ["5.tif"], "of the other, one page is not in the manifest"
+    assert [len(header.sizes) for header in known.values()] == [3]
+    assert walk(known) == first
+
+
+@needs_imagemagick
+def test_a_deep_jpeg_2000_in_colour_is_left_out_rather_than_read_wrongly(tmp_path: Path) -> None:
+    for form in ("jp2", "j2k"):
+        convert("-size", "60x80", "gradient:red-blue", "-depth", 16, tmp_path / f"1.{form}")
+        assert reason_of(tmp_path / f"1.{form}").startswith("a JPEG 2000 in colour with more than 8 bits")
+        convert("-size", "60x80", "gradient:red-blue", "-depth", 8, tmp_path / f"2.{form}")
+        assert read_header(tmp_path / f"2.{form}", max_pixels=MAX_PIXELS).sizes == ((60, 80),)
