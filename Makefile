@@ -1,4 +1,4 @@
-# Everything is installed into .venv from requirements.lock (exact versions and hashes). The lock is complete, so pip
+# Everything is installed into .venv from requirements-dev.lock (exact versions and hashes). The lock is complete, so pip
 # resolves nothing (--no-deps): in hash mode it stumbles over extras that are pinned below the newest version.
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,10 +9,10 @@ PART ?= 1/1
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Quire needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -54,11 +54,15 @@ fuzz: setup
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100000) $(BIN)/python -m pytest tests/properties/test_results.py -q \
 		--hypothesis-profile=fuzz --hypothesis-show-statistics
 
-# Adds to the lock what pyproject.toml asks for and it lacks; UPGRADE=--upgrade takes the newest of everything.
+# Two locks, from pyproject.toml: what runs a collection, and the same with demo, notebooks and development added. Both
+# get what they lack; UPGRADE=--upgrade takes the newest of everything.
 # opencv-python is left out: rapidocr asks for it, but it needs libGL; the headless wheel gives the same module.
+COMPILE = $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE)
+
 lock:
 	$(PYTHON) -m pip install --quiet uv
+	$(COMPILE) -o requirements.lock
 	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
-	$(PYTHON) -m uv pip compile pyproject.toml --all-extras --overrides .lock-overrides.txt --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(UPGRADE) -o requirements.lock
+	$(COMPILE) --all-extras --overrides .lock-overrides.txt --constraints requirements.lock -o requirements-dev.lock
 	rm .lock-overrides.txt
