@@ -21,9 +21,9 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 model answers with), and a hostile one takes twenty times its length when it is parsed."""
 MAX_RAW_CHARS = 10_000
 """How much of a failed answer's text is kept in the outcomes."""
-MAX_STRAY_LINES = 1000
+MAX_UNMATCHED_LINES = 1000
 """How many lines that belong to no record are kept, to be told: a file of nothing else must not fill the memory."""
-MAX_STRAY_KEY_CHARS = 200
+MAX_UNMATCHED_KEY_CHARS = 200
 MAX_TOKENS = 10_000_000
 """No model takes or gives so many in one request: a larger count is garbage."""
 
@@ -85,21 +85,21 @@ def batch_results(
     ``lines``: offset in bytes and content. ``keys``: the batch's records. ``redact``: takes out of what is kept of a
     failure what nobody may see. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is no object with
     a key. Of lines that no record needs (no key, a key of another batch, a second line that is no better) the first
-    MAX_STRAY_LINES are there, so that memory is bounded by the number of records and not by that of lines.
+    MAX_UNMATCHED_LINES are there, so that memory is bounded by the number of records and not by that of lines.
     """
     rows: list[dict[str, Any]] = []
     has_good_line: dict[str, bool] = {}
-    expected, strays = set(keys), 0
+    expected, unmatched = set(keys), 0
     for offset, line in lines:
         verdict = judge_line(line, validator, redact)
         key, is_good = verdict.record_key, verdict.kind is OutcomeKind.SUCCESS
         if key in expected and (key not in has_good_line or (is_good and not has_good_line[key])):
             has_good_line[key] = is_good
-        elif strays == MAX_STRAY_LINES:
+        elif unmatched == MAX_UNMATCHED_LINES:
             continue
         else:
-            strays += 1
-            verdict = _as_stray(verdict, redact, is_known=key in expected)
+            unmatched += 1
+            verdict = _as_unmatched(verdict, redact, is_known=key in expected)
         rows.append(
             {
                 "record_key": verdict.record_key,
@@ -115,12 +115,12 @@ def batch_results(
     return pa.Table.from_pylist(rows, schema=VERDICT_SCHEMA)
 
 
-def _as_stray(verdict: Verdict, redact: Redact, *, is_known: bool) -> Verdict:
+def _as_unmatched(verdict: Verdict, redact: Redact, *, is_known: bool) -> Verdict:
     """As little as tells whose line it was. A key that is cut ends so that it can be nobody's."""
     key = verdict.record_key
     if key is not None and not is_known:
         key = redact(key)
-        key = key if len(key) <= MAX_STRAY_KEY_CHARS else f"{key[:MAX_STRAY_KEY_CHARS]}…"
+        key = key if len(key) <= MAX_UNMATCHED_KEY_CHARS else f"{key[:MAX_UNMATCHED_KEY_CHARS]}…"
     return replace(verdict, record_key=key, raw_text=None)
 
 

@@ -15,7 +15,7 @@ from assets.domain.record import decode_ranges
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
-from flows.protocol.closing import close, close_uniformly, refresh_views, suspect_job
+from flows.protocol.closing import close, close_uniformly, note_first_look, refresh_views
 from flows.runtime.passes import Pass
 from flows.tables.derived import history_table
 
@@ -43,7 +43,7 @@ async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str],
     return Reset(deleted, reset)
 
 
-async def let_go(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
+async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
     """Let records go on that are held for a person, as they were in batch after batch without an answer; returns how
     many had been in any. Raises RecordKeyError, ManifestError."""
     keys = set(decode_ranges(entries, field_count=field_count))
@@ -80,7 +80,7 @@ async def release(p: Pass, name: str, *, cancel: bool) -> str:
         return f"{name} is taken out of active_batch_ids; no file here knew its records{cancelled}"
     submission_id, state = _named(p.services.storage, standing, name)
     is_settled = state is SubmissionState.SETTLED
-    job = p.services.storage.read_job(submission_id) if is_settled else suspect_job(p, submission_id)
+    job = p.services.storage.read_job(submission_id) if is_settled else note_first_look(p, submission_id)
     batch_id = job.batch_id if job is not None else None
     said = ""
     if batch_id is not None:
@@ -103,7 +103,7 @@ def _named(storage: Storage, standing: Standing, name: str) -> tuple[str, Submis
     for each in standing.active:
         if name in (each.name, each.submission_id):
             return each.submission_id, each.state
-    for submission_id in standing.strays:
+    for submission_id in standing.unclaimed:
         job = storage.read_job(submission_id)
         if name in (submission_id, claim_name(submission_id)) or (job is not None and job.batch_id == name):
             return submission_id, SubmissionState.UNCLAIMED

@@ -14,8 +14,8 @@ from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, 
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
-from flows.protocol.closing import cancel, close, close_uniformly, refresh_views, suspect_job
-from flows.protocol.late import expects_late_jobs, welcome_late
+from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views
+from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
 from flows.runtime.logs import logger
@@ -55,9 +55,9 @@ async def poll_batches(p: Pass) -> PollReport:
     ledger = await p.services.ledger.read()
     standing = resolve(p.services.storage, ledger)
     check_known(p.services.storage, ledger, standing)
-    were_open = [*standing.strays, *(each.submission_id for each in standing.active)]
-    if standing.strays:
-        await _welcome_strays(p, standing)
+    were_open = [*standing.unclaimed, *(each.submission_id for each in standing.active)]
+    if standing.unclaimed:
+        await _put_back_or_release(p, standing)
         standing = resolve(p.services.storage, await p.services.ledger.read())
     elif not are_current(p.services.storage, ledger, standing):
         await refresh_views(p)
@@ -87,7 +87,7 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
         except (GeminiError, OSError):
             report.running += 1
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
-    await welcome_late(p, jobs)
+    await cancel_or_use_late_jobs(p, jobs)
 
 
 async def _refresh_derived(p: Pass) -> None:
@@ -137,19 +137,19 @@ def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
     return job.state is JobState.UNKNOWN and age > UNKNOWN_STATE_PATIENCE
 
 
-async def _welcome_strays(p: Pass, standing: Standing) -> None:
+async def _put_back_or_release(p: Pass, standing: Standing) -> None:
     """A batch manifest without outcomes that is not active was taken out by a person, or by an editor that was opened
     before the claim and saved after it: put back while it is young, released when it is not. Where nothing was posted
     (its pass may have died before the claim) nothing can be lost: released at once."""
     young = timedelta(minutes=p.services.settings.safety.put_back_minutes)
-    for submission_id in standing.strays:
+    for submission_id in standing.unclaimed:
         was_posted = p.services.storage.read_job(submission_id) is not None
         _, facts = p.services.storage.read_batch_manifest(submission_id)
         # Since its claim: the uploads before it can take an hour.
         if was_posted and p.services.now() - facts.created_at < young:
             await _put_back(p, submission_id)
         else:
-            await let_stray_go(p, submission_id)
+            await release_unclaimed(p, submission_id)
     await refresh_views(p)
 
 
@@ -170,10 +170,10 @@ async def _put_back(p: Pass, submission_id: str) -> None:
     )
 
 
-async def let_stray_go(p: Pass, submission_id: str) -> None:
+async def release_unclaimed(p: Pass, submission_id: str) -> None:
     """Release a submission that a person has taken out of the active list; its job is cancelled if it still runs."""
     p.lease.check()
-    job = suspect_job(p, submission_id)
+    job = note_first_look(p, submission_id)
     if job is not None and job.batch_id:
         await cancel(p, job.batch_id)
     await close_uniformly(

@@ -228,11 +228,12 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
         "runnable_records", manifest, existing, ledger, inflight=inflight, held=held, rules=rules
     )
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
-    return states, _suspects_last(runnable, history), most - len(ledger.active)
+    return states, _bisected_last(runnable, history), most - len(ledger.active)
 
 
-def _suspects_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
-    """Records whose jobs FAILED go behind all others, and never in a batch with them. Adds the column failed_jobs."""
+def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
+    """Bisected records, those whose jobs FAILED, go behind all others, and never in a batch with them. Adds the column
+    failed_jobs."""
     failed_jobs = failed_jobs_of(history, runnable["record_key"])
     order = np.argsort(failed_jobs, kind="stable")
     return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))

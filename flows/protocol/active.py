@@ -26,19 +26,19 @@ class ActiveSubmission:
 class Standing:
     """The active list, resolved, and what stands beside it.
 
-    ``unknown``: names of which no file here knows the submission. ``strays``: submissions with a batch manifest that
+    ``unknown``: names of which no file here knows the submission. ``unclaimed``: submissions with a batch manifest that
     have no outcomes and are not active, oldest first.
     """
 
     active: tuple[ActiveSubmission, ...]
     unknown: tuple[str, ...]
-    strays: tuple[str, ...]
+    unclaimed: tuple[str, ...]
 
     def open_ids(self) -> list[str]:
         """The submissions whose records are in flight. Those that were taken out are among them until they are put back
         or released, which is for the next poll to say: a list that was saved a moment ago frees nothing by itself."""
         active = [each.submission_id for each in self.active if each.state is not SubmissionState.SETTLED]
-        return [*active, *self.strays]
+        return [*active, *self.unclaimed]
 
 
 def resolve(storage: Storage, ledger: Ledger) -> Standing:
@@ -68,8 +68,8 @@ def resolve(storage: Storage, ledger: Ledger) -> Standing:
         state = state_of(active_name=name, was_posted=job is not None, has_outcomes=submission_id in closed)
         active.append(ActiveSubmission(name, submission_id, state, job))
     taken = {each.submission_id for each in active}
-    strays = tuple(each for each in everyone if each not in closed and each not in taken)
-    return Standing(tuple(active), tuple(unknown), strays)
+    unclaimed = tuple(each for each in everyone if each not in closed and each not in taken)
+    return Standing(tuple(active), tuple(unknown), unclaimed)
 
 
 def check_known(storage: Storage, ledger: Ledger, standing: Standing) -> None:

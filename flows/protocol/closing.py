@@ -48,7 +48,7 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
     if state is SubmissionState.SETTLED:
         async with p.services.ledger.transaction() as change:
             p.lease.check()
-            await _let_go(p, change, submission_id)
+            await _leave_active_list(p, change, submission_id)
     return committed
 
 
@@ -96,7 +96,7 @@ async def cancel(p: Pass, batch_id: str) -> None:
         logger().warning("%s could not be cancelled: %s", batch_id, error)
 
 
-def suspect_job(p: Pass, submission_id: str) -> JobFile | None:
+def note_first_look(p: Pass, submission_id: str) -> JobFile | None:
     """Note, before a submission is released whose create may have been answered to nobody, that it may have a job.
     Returns its jobs file, or None: then nothing was ever posted."""
     job = p.services.storage.read_job(submission_id)
@@ -145,7 +145,7 @@ async def delete_files(p: Pass, names: Sequence[str]) -> bool:
     return not problems
 
 
-async def _let_go(p: Pass, change: LedgerTransaction, submission_id: str) -> None:
+async def _leave_active_list(p: Pass, change: LedgerTransaction, submission_id: str) -> None:
     standing = resolve(p.services.storage, change.ledger)
     await change.set_views(views(p.services.storage, standing, without=submission_id))
     leaving = {each.name for each in standing.active if each.submission_id == submission_id}

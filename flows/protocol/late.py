@@ -1,5 +1,5 @@
-"""Jobs of ours that nobody counts on any more: a job that turns up after its submission was released, a second one of
-the same name. While they run they are cancelled; what they have answered is paid for, so it is used once.
+"""Late jobs: jobs of ours that nobody counts on any more, as they turn up after their submission was released, or as a
+second one of the same name. While they run they are cancelled; what they have answered is paid for, so it is used once.
 
 Ours is a job whose display name is a submission id with a batch manifest in this collection.
 """
@@ -35,7 +35,7 @@ def expects_late_jobs(p: Pass) -> bool:
     return any(each not in late for each in closed.filter(may_turn_up)["submission_id"].to_pylist())
 
 
-async def welcome_late(p: Pass, jobs: Sequence[RemoteJob]) -> None:
+async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> None:
     """Cancel or use each of ``jobs`` that is ours and that no submission counts on. Trouble with one is told, and tried
     again by the next pass. Raises StateError."""
     storage = p.services.storage

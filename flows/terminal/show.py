@@ -93,8 +93,8 @@ async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
     async with open_ledger(settings) as ledger:
         await ensure_home(storage, ledger)
         reset = await operate.unblock(ledger, keys, field_count=fields)
-    let_go = await operate.let_go(storage, keys, field_count=fields)
-    return f"{len(reset)} counts reset" + (f", {let_go} records without an answer let go of" if let_go else "")
+    unblocked = await operate.unblock_held(storage, keys, field_count=fields)
+    return f"{len(reset)} counts reset" + (f", {unblocked} records without an answer let go of" if unblocked else "")
 
 
 async def reset_breaker_text(config: str | None) -> str:

@@ -62,7 +62,7 @@ async def test_a_job_that_always_fails_is_bisected_down_to_the_poisonous_record(
     assert project.gemini.existing_files() == []
 
 
-async def test_healthy_records_do_not_share_a_batch_with_suspects(project: Project) -> None:
+async def test_healthy_records_do_not_share_a_batch_with_bisected_ones(project: Project) -> None:
     keys = pages(project, 4)
     project.gemini.set_rules(jobs=[{"ordinal": 1, "end": "FAILED"}])
     await project.run_pass()

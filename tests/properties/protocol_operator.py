@@ -12,7 +12,7 @@ from assets.domain.batch import JobState, RemoteJob
 from assets.domain.errors import QuireError
 from assets.domain.ledger import ACTIVE, COUNTS
 from assets.domain.outcome import OutcomeKind
-from flows.operate import let_go, release, rerun, unblock
+from flows.operate import release, rerun, unblock, unblock_held
 from flows.prune import prune_counts
 from flows.runtime.passes import Pass
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
@@ -91,7 +91,7 @@ class Operator:
                 await rerun(services.storage, services.ledger, [key], field_count=3)
             else:
                 await unblock(services.ledger, [key], field_count=3)
-            await let_go(services.storage, [key], field_count=3)
+            await unblock_held(services.storage, [key], field_count=3)
 
         ended = self.world.run_command(work, [self.crash(at)])
         if ended.how is End.FINISHED:

@@ -13,8 +13,8 @@ from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.results import (
     MAX_RAW_CHARS,
-    MAX_STRAY_LINES,
     MAX_TOKENS,
+    MAX_UNMATCHED_LINES,
     VERDICT_SCHEMA,
     Verdict,
     batch_results,
@@ -232,10 +232,10 @@ def test_the_table_has_a_row_for_each_line_with_its_place() -> None:
 
 
 def test_lines_of_nobody_do_not_fill_the_memory() -> None:
-    strays = (line(GOOD, key=f"A:b:c:{number}") for number in range(2, 10 * MAX_STRAY_LINES))
-    ours = [b"no line", line(GOOD), *[line(GOOD)] * MAX_STRAY_LINES]
-    table = batch_results(None, lines=enumerate([*strays, *ours]), keys=["A:b:c:1"], validator=MODEL)
-    assert len(table) == MAX_STRAY_LINES + 1
+    unmatched = (line(GOOD, key=f"A:b:c:{number}") for number in range(2, 10 * MAX_UNMATCHED_LINES))
+    ours = [b"no line", line(GOOD), *[line(GOOD)] * MAX_UNMATCHED_LINES]
+    table = batch_results(None, lines=enumerate([*unmatched, *ours]), keys=["A:b:c:1"], validator=MODEL)
+    assert len(table) == MAX_UNMATCHED_LINES + 1
     assert table.filter(pc.equal(table["record_key"], "A:b:c:1")).num_rows == 1
 
 
