@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from assets.domain.errors import ImageError
 from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
+
+IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "jp2", "j2k", "jpx", "jpf", "gif", "bmp"})
+"""How the name of a page image can end, in small letters. What a file is, its first bytes say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,13 @@ class ImageHeader:
 
     mime_type: str
     sizes: tuple[tuple[int, int], ...]
+
+
+def check_sizes(sizes: Iterable[tuple[int, int]], *, max_pixels: int) -> None:
+    """Raise ImageError if one of them is too large. ``sizes``: width and height in pixels."""
+    for width, height in sizes:
+        if width * height > max_pixels:
+            raise ImageError(f"{width} x {height} pixels, more than safety.max_image_pixels")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from assets.manifest import record_manifest
 from assets.sources import page_images
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import walk_images, walk_results
+from flows.gateways.images.headers import read_header
 from flows.scan import known_images
 
 FIELDS = ("state", "school", "year")
@@ -84,6 +85,7 @@ def scan(storage: Storage, folder: Path) -> pa.Table:
         root=storage.root,
         depth=len(FIELDS),
         known=known_images(before),
+        read_header=read_header,
         page_pattern=PAGE_PATTERN,
         max_pixels=150_000_000,
     )

@@ -4,12 +4,11 @@ put right what a person did to the list. New batches stand in `submit`.
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from prefect import flow
-from ulid import ULID
 
-from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
+from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name, submitted_at
 from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, SchemaError
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
@@ -185,8 +184,3 @@ async def release_unclaimed(p: Pass, submission_id: str) -> None:
         batch_id=job.batch_id if job is not None else None,
     )
     logger().warning("Batch Released: %s: its records are free", submission_id)
-
-
-def submitted_at(submission_id: str) -> datetime:
-    """When the submission was made: a ULID begins with its time."""
-    return ULID.from_str(submission_id.upper()).datetime.astimezone(UTC)

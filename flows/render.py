@@ -1,6 +1,6 @@
 """The part of a scan that makes page images of PDFs: what has to be rendered, its log lines, its progress in Prefect.
 
-Nothing is said or made in Prefect when there is nothing to render. How it is done stands in `gateways/rendering`.
+Nothing is said or made in Prefect when there is nothing to render. How it is done stands in `gateways.pdf.rendering`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifa
 
 from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
+from flows.gateways.files import atomic
 from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import RenderSettings
@@ -36,7 +37,7 @@ class SourceReport:
 async def render_sources(p: Pass) -> SourceReport:
     """See that the images of every PDF are there. Raises LeaseLostError, RenderError, OSError."""
     settings = p.services.settings
-    folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images)
+    folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images, files=atomic)
     if not folders.source_documents.is_dir():
         return SourceReport()
     looks = render_settings(settings)

@@ -14,6 +14,7 @@ from assets.sources import ImageHeader, SourceProblem
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
+from flows.gateways.images.headers import read_header
 from flows.render import render_sources
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
@@ -62,6 +63,7 @@ async def scan_records(p: Pass) -> ScanReport:
         root=storage.root,
         depth=depth,
         known=known_images(before),
+        read_header=read_header,
         page_pattern=settings.record.page_pattern,
         max_pixels=settings.safety.max_image_pixels,
         wants=lambda fields: is_wanted(fields, settings.record.document_fields, filters),

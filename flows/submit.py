@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import flow
 
-from assets.candidates import RecordState, RunRules, count_states, record_states, waves_left
+from assets.candidates import RecordState, count_states, record_states, waves_left
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
-from assets.history import batch_size, failed_jobs_of, held_records
-from config.settings import Settings
+from assets.history import batch_size, failed_jobs_of
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import walk_results
 from flows.protocol.active import check_known, inflight_keys, resolve
@@ -29,6 +28,7 @@ from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.derived import history_table
 from flows.tables.prompts import warn_of_another_text
+from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import Scales, explain, read_scales
 
 DRY_RUN = "dry run"
@@ -237,19 +237,6 @@ def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
     failed_jobs = failed_jobs_of(history, runnable["record_key"])
     order = np.argsort(failed_jobs, kind="stable")
     return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))
-
-
-def held_keys(settings: Settings, storage: Storage, history: pa.Table) -> list[str]:
-    """The records that wait for a person. Raises ManifestError."""
-    return held_records(history, max_retries=settings.execution.max_retries, let_go=storage.read_let_go())
-
-
-def run_rules(settings: Settings) -> RunRules:
-    return RunRules(
-        max_retries=settings.execution.max_retries,
-        context_mode=settings.context.mode,
-        on_dead_dependency=settings.context.on_dead_dependency,
-    )
 
 
 def _explain_waiting(states: pa.Table) -> None:

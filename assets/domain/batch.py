@@ -6,8 +6,10 @@ list, the jobs file, the batch manifest, the outcomes file), so there is no seco
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+
+from ulid import ULID
 
 CLAIM_PREFIX = "submitting/"
 BATCH_ID_PREFIX = "batches/"
@@ -73,6 +75,11 @@ class RemoteJob:
 def is_submission_id(text: str) -> bool:
     """Whether ``text`` is a ULID in lower case, as our submission ids are."""
     return _SUBMISSION_ID.fullmatch(text) is not None
+
+
+def submitted_at(submission_id: str) -> datetime:
+    """When the submission was made (UTC): a ULID begins with its time."""
+    return ULID.from_str(submission_id.upper()).datetime.astimezone(UTC)
 
 
 def is_late(name: str) -> bool:

@@ -1,16 +1,25 @@
-"""The ports: what the flows ask of the outside world. Each has a real gateway in this folder and an in-memory twin in
-the tests; one contract suite holds both to what is written here. Vendor types never cross a port.
+"""The ports: what the flows ask of the outside world, and what the gateways' folders know of each other. The ledger,
+the locks and Gemini each have a real gateway in a folder beside this and an in-memory twin in the tests; one contract
+suite holds both to what is written here. Vendor types never cross a port.
 
-Every call has a time-out of its own. What may be tried again says so by ``error.retry_helps``.
+Every call over a network has a time-out of its own. What may be tried again says so by ``error.retry_helps``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from assets.domain.batch import RemoteFile, RemoteJob
 from assets.domain.ledger import CountChange, Ledger
+from assets.sources import ImageHeader
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Temporary files carry it, so that whoever lists a folder can pass over them, and a later pass can clear them away."""
+SOURCE_MARKER = ".source.json"
+"""In a folder whose images were made from a PDF: which one, and how. No page; `pdf.page_folders` reads and writes
+it."""
 
 
 class Lease(Protocol):
@@ -121,3 +130,36 @@ class GeminiGateway(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class DurableFiles(Protocol):
+    """Files that are whole or absent, also after a power cut. Both raise OSError."""
+
+    def replace_file(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Let what ``write`` makes of a temporary file take the place of ``path`` in one step."""
+        ...
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in ``folder`` durable."""
+        ...
+
+
+class ReadHeader(Protocol):
+    """What the head of an image file says. Raises ImageError, OSError."""
+
+    def __call__(self, path: str, *, max_pixels: int) -> ImageHeader: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What goes up. ``source``: the original file, or the bytes that were made of it; ``sha256``: of the original
+    file's bytes, in hex; ``size_bytes``, ``width``, ``height``: of what goes up; ``conversion``: what was done, in a
+    few words, or "" for nothing."""
+
+    source: Path | bytes
+    mime_type: str
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    conversion: str = ""

@@ -22,7 +22,8 @@ from assets.requests import RequestTemplate
 from config.sections import ContextMode
 from config.settings import Settings
 from flows.gateways.gemini.uploads import UploadItem, UploadReport, upload_with_retries
-from flows.gateways.images.preparing import Prepared, prepare
+from flows.gateways.images.preparing import prepare
+from flows.gateways.ports import Prepared
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.runtime.logs import logger, warn_of_each

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.candidates import STATES, RecordState
+from assets.domain.batch import submitted_at
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
 from assets.domain.record import document_of
@@ -20,7 +21,6 @@ from assets.outcomes import OUTCOME_SCHEMA
 from assets.results import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
-from flows.poll import submitted_at
 from flows.questions.status import Status, read_ledger_or_files, state_table, status_of
 from flows.runtime.wiring import make_storage
 

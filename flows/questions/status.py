@@ -25,10 +25,10 @@ from flows.protocol.breaking import breaker_reason
 from flows.runtime.passes import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger
-from flows.submit import held_keys, run_rules
 from flows.tables.derived import history_table
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
+from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import read_spent
 
 

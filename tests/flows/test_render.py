@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 
 from config.settings import load_settings
-from flows.gateways.files.atomic import SOURCE_MARKER, TEMPORARY_PREFIX
+from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX
 from flows.scan import ScanReport, scan
 from tests.contracts.pdf.shelf import SQUARE, blanks, by_hand, content_bomb, image, stream, typeset
 from tests.emulator_server import API_KEY

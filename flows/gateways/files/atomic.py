@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-TEMPORARY_PREFIX = ".tmp-"
-"""Temporary files carry it, so that whoever lists a folder can pass over them, and a later pass can clear them away."""
-SOURCE_MARKER = ".source.json"
-"""In a folder whose images were made from a PDF: which one, and how. No page; `page_folders` reads and writes it."""
+from flows.gateways.ports import TEMPORARY_PREFIX
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from assets.domain.errors import ImageError, ManifestError, RecordKeyError
 from assets.domain.record import MAX_PAGE, check_field, parse_page
-from assets.sources import ImageHeader, PageImage, SourceProblem, join_key
-from flows.gateways.files.atomic import SOURCE_MARKER
-from flows.gateways.images.headers import IMAGE_SUFFIXES, check_sizes, read_header
+from assets.sources import IMAGE_SUFFIXES, ImageHeader, PageImage, SourceProblem, check_sizes, join_key
+from flows.gateways.ports import SOURCE_MARKER, ReadHeader
 
 PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 """What systems leave in folders, in small letters; beside it all names that begin with a dot."""
@@ -40,6 +39,7 @@ class _ImageRules:
     """How a file becomes pages: see `walk_images`."""
 
     known: KnownImages
+    read_header: ReadHeader
     pattern: re.Pattern[str]
     max_pixels: int
     allowed: Set[str] | None
@@ -51,6 +51,7 @@ def walk_images(
     root: Path,
     depth: int,
     known: KnownImages,
+    read_header: ReadHeader,
     page_pattern: str,
     max_pixels: int,
     wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
@@ -58,13 +59,14 @@ def walk_images(
 ) -> ImageWalk:
     """All page images under ``folder``, whose first ``depth`` levels are the document's fields.
 
-    Opens a file only if ``known`` does not have it. Paths are relative to ``root``. ``page_pattern``: a regular
-    expression with the group ``page``, which matches the whole name without its ending; ``max_pixels``: an image with
-    more is left out. A TIFF file of several pages is as many, counted from the number in its name. ``wants``: whether
-    the documents with these fields are looked into; ``allowed``: the record keys that are, or None for all: what nobody
-    wants is not opened in each scan. The images of a PDF bear plain numbers, whatever the pattern is.
+    A file is opened, with ``read_header``, only if ``known`` does not have it. Paths are relative to ``root``.
+    ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
+    ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, counted from the number in
+    its name. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record keys that are,
+    or None for all: what nobody wants is not opened in each scan. The images of a PDF bear plain numbers, whatever the
+    pattern is.
     """
-    rules = _ImageRules(known, re.compile(page_pattern), max_pixels, allowed)
+    rules = _ImageRules(known, read_header, re.compile(page_pattern), max_pixels, allowed)
     of_pdf = replace(rules, pattern=_NUMBER)
     images: list[PageImage] = []
     problems: list[SourceProblem] = []
@@ -216,7 +218,7 @@ def _pages(
             return SourceProblem(path, "no page image: it is no file")
         header = rules.known.get((path, found.st_size, found.st_mtime_ns))
         if header is None:
-            header = read_header(entry.path, max_pixels=rules.max_pixels)
+            header = rules.read_header(entry.path, max_pixels=rules.max_pixels)
         else:
             check_sizes(header.sizes, max_pixels=rules.max_pixels)
     except OSError as error:

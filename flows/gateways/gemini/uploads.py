@@ -15,8 +15,7 @@ import tenacity
 
 from assets.domain.batch import RemoteFile
 from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError, ImageError
-from flows.gateways.images.preparing import Prepared
-from flows.gateways.ports import GeminiGateway
+from flows.gateways.ports import GeminiGateway, Prepared
 
 FAILURES_IN_A_ROW_TO_STOP = 16
 """After so many pages in a row for which all tries failed the service is down: the others are not tried."""

@@ -7,7 +7,7 @@ of kinds, and would judge the size by a limit of the whole process.
 
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, pairwise
@@ -25,9 +25,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from assets.domain.errors import ImageError
-from assets.sources import ImageHeader
+from assets.sources import ImageHeader, check_sizes
 
-IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "jp2", "j2k", "jpx", "jpf", "gif", "bmp"})
 _HEAD_BYTES = 32
 _JPEG_2000_HEAD_BYTES = 65_536
 _MAX_REASON_CHARS = 100
@@ -97,13 +96,6 @@ def read_header(path: str | Path, *, max_pixels: int) -> ImageHeader:
                 sizes = tuple(size for _, size in _pages(opened))
     check_sizes(sizes, max_pixels=max_pixels)
     return ImageHeader(kind.mime_type, sizes)
-
-
-def check_sizes(sizes: Iterable[tuple[int, int]], *, max_pixels: int) -> None:
-    """Raises ImageError if one of them is too large."""
-    for width, height in sizes:
-        if width * height > max_pixels:
-            raise ImageError(f"{width} x {height} pixels, more than safety.max_image_pixels")
 
 
 @contextmanager

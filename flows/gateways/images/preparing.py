@@ -8,13 +8,13 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from assets.sources import check_sizes
 from flows.gateways.images.headers import (
     BITS_PER_SAMPLE,
     JPEG,
@@ -24,11 +24,11 @@ from flows.gateways.images.headers import (
     WEBP,
     Kind,
     OpenImage,
-    check_sizes,
     open_page,
     reading,
 )
 from flows.gateways.images.pixels import has_transparency, shrunk_size, to_upload
+from flows.gateways.ports import Prepared
 
 PIXELS_AT_ONCE = 200_000_000
 """What all conversions of the process may hold together: with 4 bytes a pixel, before and after, about 1.6 GB at the
@@ -66,21 +66,6 @@ class PixelBudget:
 
 
 _budget = PixelBudget(PIXELS_AT_ONCE)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What goes up. ``source``: the original file, or the bytes that were made of it; ``sha256``: of the original
-    file's bytes, in hex; ``size_bytes``, ``width``, ``height``: of what goes up; ``conversion``: what was done, in a
-    few words, or "" for nothing."""
-
-    source: Path | bytes
-    mime_type: str
-    sha256: str
-    size_bytes: int
-    width: int
-    height: int
-    conversion: str = ""
 
 
 def prepare(

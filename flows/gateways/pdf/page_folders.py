@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.gateways.files.atomic import SOURCE_MARKER, TEMPORARY_PREFIX, replace_file, sync_folder
 from flows.gateways.pdf.worker import Note, RenderSettings
+from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX, DurableFiles
 
 MAX_PAGES = 1_000_000
 """No PDF has more pages; a marker that says so was not written here."""
@@ -123,7 +123,13 @@ def make_temporary(folder: Path) -> Path:
 
 
 def replace_folder(
-    folder: Path, temporary: Path, marker: Marker, before: Marker | None, check: Callable[[], None]
+    folder: Path,
+    temporary: Path,
+    marker: Marker,
+    before: Marker | None,
+    *,
+    files: DurableFiles,
+    check: Callable[[], None],
 ) -> None:
     """Let ``temporary``, which holds the images of ``marker``, take the place of ``folder``, which held ``before``.
 
@@ -135,7 +141,7 @@ def replace_folder(
         _keep(folder, temporary, names - {SOURCE_MARKER}, marker.images(), before.images() if before else set())
     text = json.dumps(asdict(marker), ensure_ascii=False, indent=1) + "\n"
     # Last, and durable with the names of the images: a folder that has its marker is whole.
-    replace_file(temporary / SOURCE_MARKER, lambda path: _write_text(path, text))
+    files.replace_file(temporary / SOURCE_MARKER, lambda path: _write_text(path, text))
     check()
     old = None
     if names is not None:
@@ -143,12 +149,12 @@ def replace_folder(
         folder.rename(old)
     # A crash here leaves two whole folders and none in place: `clear_leftovers` puts one there.
     temporary.rename(folder)
-    sync_folder(folder.parent)
+    files.sync_folder(folder.parent)
     if old is not None:
         shutil.rmtree(old)
 
 
-def clear_leftovers(parent: Path, check: Callable[[], None]) -> None:
+def clear_leftovers(parent: Path, *, files: DurableFiles, check: Callable[[], None]) -> None:
     """Heal what a crash left in ``parent``, in which folders of PDFs lie: a whole folder whose place is empty is put
     there, all else that bears our name is removed. Raises OSError."""
     if not parent.is_dir():
@@ -164,7 +170,7 @@ def clear_leftovers(parent: Path, check: Callable[[], None]) -> None:
         place = _child(parent, unicodedata.normalize("NFC", Path(marker.source).stem)) if marker else None
         if place is not None and not os.path.lexists(place):
             left.rename(place)
-            sync_folder(parent)
+            files.sync_folder(parent)
         else:
             shutil.rmtree(left)
 

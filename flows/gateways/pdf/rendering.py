@@ -33,6 +33,7 @@ from flows.gateways.pdf.worker import (
     UnreadableError,
     render_pdf,
 )
+from flows.gateways.ports import DurableFiles
 
 Check = Callable[[], None]
 """Raises if we may not write any more."""
@@ -40,10 +41,12 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class SourceFolders:
-    """``source_documents``: where the PDFs lie; ``page_images``: where their images go, and nowhere else."""
+    """``source_documents``: where the PDFs lie; ``page_images``: where their images go, and nowhere else; ``files``:
+    how what is written there is made durable."""
 
     source_documents: Path
     page_images: Path
+    files: DurableFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def plan_rendering(
             folder = find_folder(folders.page_images, pdf.fields)
             if folder.parent not in cleared:
                 cleared.add(folder.parent)
-                clear_leftovers(folder.parent, check)
+                clear_leftovers(folder.parent, files=folders.files, check=check)
             names = names_in(folder)
             marker = read_marker(folder, names)
         except FolderProblemError as problem:
@@ -178,7 +181,7 @@ def _render_one(
         for name in {f"{note.page}.jpg" for note in found.notes if note.left_out}:
             # What a worker had begun to write when it was ended.
             (temporary / name).unlink(missing_ok=True)
-        replace_folder(folder, temporary, marker, before, check)
+        replace_folder(folder, temporary, marker, before, files=folders.files, check=check)
         return _document(pdf, marker)
     except FolderProblemError as problem:
         return _left_out(pdf, str(problem))

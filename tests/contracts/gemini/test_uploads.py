@@ -9,7 +9,7 @@ import pytest
 from assets.domain.errors import GeminiAccessError, ImageError
 from flows.gateways.gemini.client import GoogleGemini
 from flows.gateways.gemini.uploads import Prepare, PreparedImage, UploadItem, UploadReport, upload_with_retries
-from flows.gateways.images.preparing import Prepared
+from flows.gateways.ports import Prepared
 from tests.contracts.gemini.test_gateway import PNG
 from tests.emulator_server import EmulatorHandle
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from assets.sources import SourceProblem
-from flows.gateways.files.atomic import TEMPORARY_PREFIX
+from flows.gateways.files import atomic
 from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import PAGE_SECONDS, RenderSettings
+from flows.gateways.ports import TEMPORARY_PREFIX
 
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 
@@ -172,7 +173,7 @@ class Shelf:
         self, *, check: Callable[[], None] = lambda: None, processes: int = 2, page_seconds: float = PAGE_SECONDS
     ) -> "Scanned":
         """What a scan does with the PDFs."""
-        folders = SourceFolders(self.sources, self.images)
+        folders = SourceFolders(self.sources, self.images, files=atomic)
         pdfs, problems = walk_pdfs(self.sources, depth=3)
         plan = plan_rendering(pdfs, folders, self.settings, check=check)
         self.progress = Progress()

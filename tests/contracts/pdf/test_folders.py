@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import LeaseLostError
-from flows.gateways.files.atomic import SOURCE_MARKER, TEMPORARY_PREFIX
+from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX
 from tests.contracts.pdf.shelf import SQUARE, Shelf, by_hand, jpegs, typeset
 
 DOCUMENT = "CA/Lincoln/1901"

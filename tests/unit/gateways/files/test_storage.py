@@ -10,8 +10,8 @@ import pytest
 
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.outcomes import OUTCOME_SCHEMA, with_counts
-from flows.gateways.files.atomic import TEMPORARY_PREFIX
 from flows.gateways.files.storage import JobFile, Storage
+from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
 
 KEY = "CA:Lincoln:2023:4"

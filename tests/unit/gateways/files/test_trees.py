@@ -9,8 +9,9 @@ import pytest
 
 from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
-from flows.gateways.files.atomic import TEMPORARY_PREFIX
 from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images, walk_results
+from flows.gateways.images.headers import read_header
+from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.images import png_of, small_jpeg, small_webp, tiff_of
 
 JPEG, PNG, WEBP = small_jpeg(), png_of(60, 80), small_webp()
@@ -35,7 +36,9 @@ def put(tree: Path, name: str, content: bytes = JPEG) -> Path:
 
 def walk(tree: Path, known: KnownImages | None = None, *, pattern: str = PATTERN) -> ImageWalk:
     root = tree.parent.parent
-    return walk_images(tree, root=root, depth=3, known=known or {}, page_pattern=pattern, max_pixels=1_000_000)
+    return walk_images(
+        tree, root=root, depth=3, known=known or {}, read_header=read_header, page_pattern=pattern, max_pixels=1_000_000
+    )
 
 
 def pages(found: ImageWalk) -> dict[str, str]:

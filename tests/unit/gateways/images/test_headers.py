@@ -135,7 +135,13 @@ def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_
 
     def walk(known: dict[tuple[str, int, int], ImageHeader]) -> dict[int, tuple[str, int, int]]:
         found = walk_images(
-            tmp_path / "images", root=tmp_path, depth=3, known=known, page_pattern="(?P<page>.*)", max_pixels=MAX_PIXELS
+            tmp_path / "images",
+            root=tmp_path,
+            depth=3,
+            known=known,
+            read_header=read_header,
+            page_pattern="(?P<page>.*)",
+            max_pixels=MAX_PIXELS,
         )
         assert {Path(problem.path).name: problem.reason for problem in found.problems} == {
             "10.tif": "page 11 has 2 images; keep one",

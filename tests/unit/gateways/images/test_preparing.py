@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from assets.domain.errors import ImageError
-from flows.gateways.images.preparing import PixelBudget, Prepared, prepare
+from flows.gateways.images.preparing import PixelBudget, prepare
+from flows.gateways.ports import Prepared
 from tests.images import convert, needs_imagemagick, pixel_of, png_of, small_jpeg, tiff_of, with_orientation
 
 pytestmark = needs_imagemagick
