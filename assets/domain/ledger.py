@@ -59,16 +59,13 @@ class Ledger:
     """A snapshot of the Variables.
 
     ``active``: the active list, in its order. ``count_pages``: page number -> record key -> failures; all keys
-    unfolded. ``batch_record_keys``, ``inflight_record_ids``: the views as they stand, all pages together, ranges and
-    references not resolved; they are for people to see, never to be decided from. ``stored``: the value of every
-    Variable under its full name, ``prefix`` included.
+    unfolded. ``stored``: the value of every Variable under its full name, ``prefix`` included. The two views stand
+    there alone, as they are: they are for people to see, so they are written and never read.
     """
 
     prefix: str
     active: tuple[str, ...]
     count_pages: Mapping[int, Mapping[str, int]]
-    batch_record_keys: Mapping[str, tuple[str, ...]]
-    inflight_record_ids: tuple[str, ...]
     stored: Mapping[str, object]
 
     @cached_property
@@ -130,12 +127,7 @@ def set_views(ledger: Ledger, records: Mapping[str, tuple[str, Sequence[str]]]) 
     }
     stored |= {page_name(ledger.prefix, RECORDS, n): page for n, page in enumerate(map_pages, 1)}
     stored |= {page_name(ledger.prefix, IN_FLIGHT, n): page for n, page in enumerate(list_pages, 1)}
-    return replace(
-        ledger,
-        batch_record_keys={name: tuple(entries) for page in map_pages for name, entries in page.items()},
-        inflight_record_ids=tuple(entry for page in list_pages for entry in page),
-        stored=stored,
-    )
+    return replace(ledger, stored=stored)
 
 
 def apply_counts(ledger: Ledger, changes: Iterable[CountChange]) -> list[Ledger]:

@@ -120,10 +120,6 @@ def encode_views(
     return map_pages, [list(page) for page in _paged(entries, lambda entry: encoded_bytes(entry) + 1)]
 
 
-def is_reference(entry: str) -> bool:
-    return entry.startswith(REFERENCE_PREFIX)
-
-
 def _give_way(
     lists: Mapping[str, list[str]], references: Mapping[str, str], *, room_bytes: int, frame_bytes: int
 ) -> dict[str, list[str]]:
@@ -152,7 +148,7 @@ def _bytes_of_item(name: str, values: Sequence[str]) -> int:
 
 def _entry_sort_key(entry: str) -> tuple[bool, list[str], int]:
     """Natural order of ranges by their first page, references after them."""
-    if is_reference(entry):
+    if entry.startswith(REFERENCE_PREFIX):
         return True, [entry], 0
     *fields, pages = entry.split(SEPARATOR)
     return False, fields, int(pages.partition("-")[0])

@@ -4,22 +4,18 @@ an error that names the Variable, the entry and the way out. How a ledger change
 
 from collections.abc import Mapping
 
-from assets.domain.batch import is_submission_id
 from assets.domain.errors import WAY_BACK, LedgerError, RecordKeyError
 from assets.domain.ledger import (
     ACTIVE,
     COUNTS,
     EMPTY_VALUES,
-    IN_FLIGHT,
     MAX_COUNT,
     PAGED,
-    RECORDS,
     Ledger,
     check_active,
     kind_of,
     page_number,
 )
-from assets.domain.ledger_codec import REFERENCE_PREFIX, is_reference
 from assets.domain.record import decode_range
 
 MAX_COUNTED_RECORDS = 1_000_000
@@ -35,7 +31,8 @@ def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count:
     passed over. ``field_count``: document fields in a record key.
 
     Raises LedgerError, naming Variable and entry, for anything that cannot be understood, and when one of the two
-    authorities, ``active_batch_ids`` and ``record_failure_counts``, is missing. A missing view is an empty one.
+    authorities, ``active_batch_ids`` and ``record_failure_counts``, is missing. What a view holds is not
+    looked at: nothing hangs on it, and the next pass writes it anew.
     """
     pages = {base: _page_numbers(values, prefix, base) for base in PAGED}
     for base, empty in ((ACTIVE, "[]"), (COUNTS, "{}")):
@@ -50,21 +47,11 @@ def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count:
         room = MAX_COUNTED_RECORDS - sum(map(len, count_pages.values()))
         count_pages[number] = _parse_counts(name, values[name], field_count, room)
     _check_pages_agree(count_pages, pages[COUNTS])
-    records: dict[str, tuple[str, ...]] = {}
-    for name in pages[RECORDS].values():
-        records.update(_parse_records(name, values[name], field_count))
-    in_flight = tuple(
-        entry
-        for name in pages[IN_FLIGHT].values()
-        for entry in _parse_entries(name, "", values[name], field_count, empty="[]")
-    )
     names = [f"{prefix}{ACTIVE}", *(name for base in PAGED for name in pages[base].values())]
     return Ledger(
         prefix=prefix,
         active=check_active(f"{prefix}{ACTIVE}", values[f"{prefix}{ACTIVE}"]),
         count_pages=count_pages,
-        batch_record_keys=records,
-        inflight_record_ids=in_flight,
         stored={name: values[name] for name in names},
     )
 
@@ -107,28 +94,6 @@ def _check_pages_agree(pages: Mapping[int, Mapping[str, int]], names: Mapping[in
             if pages[other][key] != count:
                 problem = f"its count is {count} here and {pages[other][key]} in {names[other]}"
                 raise LedgerError(names[number], problem, entry=key, way_out="delete the one that is wrong")
-
-
-def _parse_records(variable: str, value: object, field_count: int | None) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        way_out = "set it to {}: it is only a view and is rewritten"
-        raise LedgerError(variable, f"it is {kind_of(value)}, not a map of batches to lists", way_out=way_out)
-    return {name: _parse_entries(variable, name, entries, field_count, empty="{}") for name, entries in value.items()}
-
-
-def _parse_entries(variable: str, name: str, value: object, field_count: int | None, *, empty: str) -> tuple[str, ...]:
-    """Check a list of a view: record keys, ranges, references."""
-    way_out = f"set the Variable to {empty}: it is only a view and is rewritten"
-    if not isinstance(value, list):
-        raise LedgerError(variable, f"it is {kind_of(value)}, not a list of record keys", entry=name, way_out=way_out)
-    for position, entry in enumerate(value):
-        if not isinstance(entry, str):
-            place = f"{name}, number {position + 1}" if name else f"number {position + 1}"
-            raise LedgerError(variable, f"{kind_of(entry)} is no record key", entry=place, way_out=way_out)
-        if is_reference(entry) and is_submission_id(entry.removeprefix(REFERENCE_PREFIX)):
-            continue
-        _keys_of(variable, name or entry, entry, field_count, way_out)
-    return tuple(value)
 
 
 def _keys_of(variable: str, place: str, entry: str, field_count: int | None, way_out: str) -> list[str]:

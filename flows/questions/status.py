@@ -182,7 +182,5 @@ def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:
         prefix="",
         active=active,
         count_pages={1: counts},
-        batch_record_keys={},
-        inflight_record_ids=(),
         stored={},
     )

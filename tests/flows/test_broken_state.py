@@ -60,10 +60,6 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
         "says which records are in this batch; restore that file, or let go of the batch: quire release batches/x",
     ),
     "a claim that no file knows": ("active_batch_ids", [CLAIM], f"quire release {CLAIM}"),
-    "a view that is a list": ("batch_record_keys", [KEY], "set it to {}: it is only a view and is rewritten"),
-    "a bad key in a view": ("batch_record_keys", {"batches/x": ["nonsense"]}, "entry 'batches/x': 'nonsense' is no"),
-    "a view that is a map": ("inflight_record_ids", {KEY: 1}, "set the Variable to []: it is only a view"),
-    "a bad key in the other view": ("inflight_record_ids", ["nonsense"], "entry 'nonsense': "),
     "a home of somebody else": (
         "quire_home",
         "0123456789abcdef",

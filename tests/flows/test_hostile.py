@@ -248,6 +248,8 @@ EDITS: list[tuple[str, Any]] = [
     ("record_failure_counts", {PATH: 1}),
     ("record_failure_counts", {f"CA:{PATH}:1901:1": 1}),
     ("record_failure_counts", {ATTACK: 1}),
+]
+VIEW_EDITS: list[tuple[str, Any]] = [
     ("batch_record_keys", {"batches/x": [f"@{PATH}"]}),
     ("inflight_record_ids", [ATTACK]),
 ]
@@ -268,6 +270,10 @@ async def test_names_in_edits_and_arguments_that_are_paths_lead_nowhere(project:
         if (name, value) in (EDITS[0], EDITS[3]):
             with pytest.raises(LedgerError):
                 await project.run_pass()
+        await project.edit_variable(name, good[name])
+    for name, value in VIEW_EDITS:
+        await project.edit_variable(name, value)
+        said += (await status_text(config)).splitlines()
         await project.edit_variable(name, good[name])
     for key in (PATH, f"CA:{PATH}:1901:1", "CA:..:1901:1", f"CA:{ATTACK}:1901:1-2"):
         for command in (why_text(config, key), rerun_text(config, [key]), unblock_text(config, [key])):

@@ -1,8 +1,9 @@
 """What holds for any ledger and any changes of it: nothing is lost at any moment, nothing outgrows its Variable."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from assets.domain.ledger import (
     CountChange,
     Ledger,
     apply_counts,
+    page_number,
     remove_counts,
     set_active,
     set_views,
@@ -144,18 +146,22 @@ def test_views_fit_and_say_where_every_record_is(batches: list[list[str]]) -> No
     records = {f"batches/{n:036d}": (f"01jd{n:022d}", [f"{n}{key}" for key in some]) for n, some in enumerate(batches)}
     ledger = set_views(empty_ledger(), records)
     by_reference = {f"@{submission_id}": some for submission_id, some in records.values()}
+    by_batch = {name: entries for page in _pages_of(ledger, "batch_record_keys") for name, entries in page.items()}
     for name, (_, some) in records.items():
-        assert set(_resolved(ledger.batch_record_keys[name], by_reference)) == set(some)
-    assert set(_resolved(ledger.inflight_record_ids, by_reference)) == {
-        key for _, some in records.values() for key in some
-    }
+        assert set(_resolved(by_batch[name], by_reference)) == set(some)
+    in_flight = [entry for page in _pages_of(ledger, "inflight_record_ids") for entry in page]
+    assert set(_resolved(in_flight, by_reference)) == {key for _, some in records.values() for key in some}
     assert all(fits(value) for value in ledger.stored.values())
     assert parse_ledger(ledger.stored, field_count=3) == ledger
     back = set_views(ledger, {})
     assert variable_writes(empty_ledger(), back) == {}
 
 
-def _resolved(entries: tuple[str, ...], references: Mapping[str, tuple[str, ...] | list[str]]) -> list[str]:
+def _pages_of(ledger: Ledger, view: str) -> list[Any]:
+    return [value for name, value in ledger.stored.items() if page_number(name, "", view) is not None]
+
+
+def _resolved(entries: Sequence[str], references: Mapping[str, Sequence[str]]) -> list[str]:
     plain = [entry for entry in entries if entry not in references]
     return decode_ranges(plain) + [key for entry in entries for key in references.get(entry, ())]
 
