@@ -13,7 +13,7 @@ from assets.domain.ledger import CountChange
 from assets.domain.outcome import COUNTED, OutcomeKind, kind_without_line
 from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
-from assets.results import USAGE_COLUMNS
+from assets.usage import USAGE_COLUMNS
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -24,6 +24,7 @@ OUTCOME_SCHEMA = pa.schema(
         pa.field("message", pa.string(), nullable=False),
         pa.field("finish_reason", pa.string()),
         *(pa.field(name, pa.int64()) for name in USAGE_COLUMNS),
+        pa.field("unsure", pa.bool_()),
         pa.field("count_before", pa.int32()),
         pa.field("count_after", pa.int32()),
         pa.field("model", pa.string(), nullable=False),
@@ -35,6 +36,9 @@ OUTCOME_SCHEMA = pa.schema(
     ]
 )
 """Described in manifests/README.md."""
+
+LATER_COLUMNS = frozenset({"unsure"})
+"""Not in the files that earlier versions wrote: they are null there."""
 
 _LINE_COLUMNS = ("line_offset", "line_bytes")
 """Where the answer stands in the result file: needed until the outputs are written, not kept."""

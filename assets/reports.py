@@ -37,6 +37,9 @@ def batch_report(
     ]
     if cost is not None and cost["usd"] is not None:
         lines += ["", f"Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."]
+    if cost is not None and cost["unsure"]:
+        most = "" if cost["unsure_usd"] is None else f" They count with {dollars(cost['unsure_usd'])}, their most."
+        lines += ["", f"Unsure: of {cost['unsure']} records nobody knows what they cost.{most}"]
     bad = record_outcomes.filter(pc.invert(pc.is_in(record_outcomes["kind"], value_set=pa.array(list(ANSWERED_WELL)))))
     rows = bad.select(["record_key", "kind", "message", "count_after"]).to_pylist()
     dead = [row for row in rows if row["count_after"] is not None and _is_dead(row, max_retries)]

@@ -1,11 +1,11 @@
 """How one line of a result file is judged, and what is written for a good one. Whether the text of an answer fits the
-schema is the matter of `validation`; what becomes of the whole batch stands in `outcomes`.
+schema is the matter of `validation`, what it says of its cost that of `usage`; what becomes of the whole batch stands
+in `outcomes`.
 
 Everything in a result file is untrusted: a line of any bytes gets a verdict, never an exception.
 """
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from assets.domain.outcome import OutcomeKind
 from assets.graph import asset
+from assets.usage import USAGE_COLUMNS, read_usage
 from assets.validation import MAX_MESSAGE_CHARS, AnswerError, ResultValidator, refuse_constant
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -24,31 +25,23 @@ MAX_RAW_CHARS = 10_000
 MAX_UNMATCHED_LINES = 1000
 """How many lines that belong to no record are kept, to be told: a file of nothing else must not fill the memory."""
 MAX_UNMATCHED_KEY_CHARS = 200
-MAX_TOKENS = 10_000_000
-"""No model takes or gives so many in one request: a larger count is garbage."""
 
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one line of a result file says. ``record_key``: None where the line names none; tokens: as billed."""
+    """What one line of a result file says. ``record_key``: None where the line names none; ``usage``: tokens as billed,
+    see `assets.usage`; ``unsure``: there is a response, and what it has cost cannot be known from it."""
 
     record_key: str | None
     kind: OutcomeKind | None
     message: str = ""
     finish_reason: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    unsure: bool = False
     raw_text: str | None = None
 
-
-USAGE_COLUMNS = {
-    "prompt_tokens": "promptTokenCount",
-    "output_tokens": "candidatesTokenCount",
-    "thoughts_tokens": "thoughtsTokenCount",
-    "cached_tokens": "cachedContentTokenCount",
-    "total_tokens": "totalTokenCount",
-}
 
 VERDICT_SCHEMA = pa.schema(
     [
@@ -57,6 +50,7 @@ VERDICT_SCHEMA = pa.schema(
         pa.field("message", pa.string(), nullable=False),
         pa.field("finish_reason", pa.string()),
         *(pa.field(name, pa.int64()) for name in USAGE_COLUMNS),
+        pa.field("unsure", pa.bool_()),
         pa.field("raw_text", pa.string()),
         pa.field("line_offset", pa.int64(), nullable=False),
         pa.field("line_bytes", pa.int64(), nullable=False),
@@ -107,6 +101,7 @@ def batch_results(
                 "message": verdict.message,
                 "finish_reason": verdict.finish_reason,
                 **{name: verdict.usage.get(name) for name in USAGE_COLUMNS},
+                "unsure": verdict.unsure,
                 "raw_text": verdict.raw_text,
                 "line_offset": offset,
                 "line_bytes": len(line),
@@ -143,7 +138,8 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
         return Verdict(None, None, "a line's key holds half a Unicode character")
     response = document.get("response")
     response = response if isinstance(response, dict) else {}
-    usage = _usage(response.get("usageMetadata", response.get("usage_metadata")))
+    found = read_usage(response.get("usageMetadata", response.get("usage_metadata")))
+    usage, unsure = found or {}, bool(response) and found is None
     finish_reason: str | None = None
     text = ""
     try:
@@ -158,8 +154,8 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     except AnswerError as error:
         # Redacted first: a secret that is cut in two would not be found any more.
         message, raw_text = redact(str(error))[:MAX_MESSAGE_CHARS], redact(text)[:MAX_RAW_CHARS]
-        return Verdict(key, error.kind, _safe(message), finish_reason, usage, _safe(raw_text) or None)
-    return Verdict(key, OutcomeKind.SUCCESS, "", finish_reason, usage)
+        return Verdict(key, error.kind, _safe(message), finish_reason, usage, unsure, _safe(raw_text) or None)
+    return Verdict(key, OutcomeKind.SUCCESS, "", finish_reason, usage, unsure)
 
 
 def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
@@ -221,22 +217,6 @@ def _answer_text(candidate: Mapping[str, Any]) -> str:
         if isinstance(part, dict) and isinstance(part.get("text"), str) and part.get("thought") is not True
     ]
     return "".join(texts)
-
-
-def _usage(metadata: Any) -> dict[str, int]:
-    """The counts that are there. If one is garbage none is believed: what the answer has cost is not known then, and
-    caps take it for the most that it can have cost."""
-    if not isinstance(metadata, dict):
-        return {}
-    found = {column: metadata.get(name, metadata.get(_snake_case(name))) for column, name in USAGE_COLUMNS.items()}
-    there = {column: value for column, value in found.items() if value is not None}
-    is_good = all(type(value) is int and 0 <= value <= MAX_TOKENS for value in there.values())
-    return there if is_good else {}
-
-
-def _snake_case(name: str) -> str:
-    """Both ``promptTokenCount`` and ``prompt_token_count`` are seen in result files."""
-    return re.sub(r"([A-Z])", r"_\1", name).lower()
 
 
 def _text_of(mapping: Mapping[str, Any], *names: str) -> str | None:

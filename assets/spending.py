@@ -41,18 +41,20 @@ SUBMISSIONS_SCHEMA = pa.schema(
         pa.field("cached_tokens", pa.int64(), nullable=False),
         pa.field("estimated_usd", pa.float64()),
         pa.field("usd", pa.float64()),
+        pa.field("unsure", pa.int64(), nullable=False),
         pa.field("unsure_usd", pa.float64()),
     ]
 )
 """Described in manifests/README.md."""
 
+_BILLED = ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
 _PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED}) | (
     ANSWERED_WELL | {OutcomeKind.BLOCKED, OutcomeKind.CUT_SHORT, OutcomeKind.EMPTY}
     | {OutcomeKind.NOT_JSON, OutcomeKind.SCHEMA_MISMATCH}
 )  # fmt: skip
 """Where no usage says what these cost, nothing does: a job that succeeded may have answered what it did not write down,
-one that was cancelled may have answered before, and an answer without a usage that can be believed was paid for all the
-same. Caps count them with the most that they can cost."""
+one that was cancelled may have answered before, and an answer without a usage that adds up was paid for all the same.
+Caps count them with the most that they can cost."""
 
 
 def submission_row(
@@ -64,19 +66,16 @@ def submission_row(
     released then may be billed all the same. Sums of tokens are over the records that have an answer, so that they can
     be held against each other.
     """
-    table = outcomes.select(
-        ["record_key", "batch_id", "kind", "prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
-    )
+    table = outcomes.select(["record_key", "batch_id", "kind", *_BILLED, "unsure"])
     is_released = set(table["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}
     at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
     sent = batch_manifest.take(at.combine_chunks())
     answered = table["prompt_tokens"].is_valid().to_numpy(zero_copy_only=False)
-    used = {
-        name: pc.fill_null(table[name], 0).to_numpy()
-        for name in ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
-    }
+    used = {name: pc.fill_null(table[name], 0).to_numpy() for name in _BILLED}
     perhaps = _PERHAPS_BILLED | ({OutcomeKind.RELEASED} if may_have_run else set())
-    is_unsure = pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in perhaps], pa.string()))
+    is_perhaps = pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in perhaps], pa.string()))
+    # An error is not billed; an error beside a response may be.
+    is_unsure = pc.or_(is_perhaps, pc.fill_null(table["unsure"], False))
     unsure = is_unsure.to_numpy(zero_copy_only=False) & ~answered
     price = facts.price
     return {
@@ -106,6 +105,7 @@ def submission_row(
             output_tokens=int(used["output_tokens"].sum() + used["thoughts_tokens"].sum()),
             cached_tokens=int(used["cached_tokens"].sum()),
         ),
+        "unsure": int(np.count_nonzero(unsure)),
         "unsure_usd": _usd_sum(sent.filter(pa.array(unsure)), "max_usd") if price is not None else None,
     }
 
@@ -124,28 +124,32 @@ CAPS = ("max_usd_per_run", "max_usd_per_day", "max_usd_total")
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """US dollars of one submission. ``usd``: what its answers cost; ``open_usd``: the most that can be added, as it is
-    in flight or nobody knows what became of it."""
+    """US dollars of one submission. ``usd``: what its answers cost; ``open_usd``: the most that can be added while it
+    is in flight; ``unsure_usd``: the most that those records can have cost of which nobody knows, ``unsure``: how many
+    they are."""
 
     submission_id: str
     created_at: datetime
     usd: float
-    open_usd: float
+    open_usd: float = 0.0
+    unsure_usd: float = 0.0
+    unsure: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
     """``name``: the setting; ``usd``: its value; ``spent_usd``: what answers have cost; ``open_usd``: what is in flight
-    can cost at most."""
+    can cost at most; ``unsure_usd``: what that can have cost at most of which nobody knows."""
 
     name: str
     usd: float
     spent_usd: float
     open_usd: float
+    unsure_usd: float = 0.0
 
     @property
     def room_usd(self) -> float:
-        return self.usd - self.spent_usd - self.open_usd
+        return self.usd - self.spent_usd - self.open_usd - self.unsure_usd
 
 
 def spending(
@@ -159,17 +163,19 @@ def spending(
     found, rows = [], closed.to_pylist()
     answered_late = {submission_of(row["submission_id"]) for row in rows if row["submission_id"].endswith(LATE)}
     for row in rows:
-        usd, unsure = row["usd"], row["unsure_usd"]
+        usd, unsure, unsure_usd = row["usd"], row["unsure"], row["unsure_usd"]
         if row["released"] and row["submission_id"] in answered_late:
             # What its job has cost is known by now, in a row of its own.
-            unsure = 0.0
+            unsure, unsure_usd = 0, 0.0
         if usd is None and (price := price_of(row["model"])) is not None:
             usd = price.usd(
                 input_tokens=row["prompt_tokens"],
                 output_tokens=row["output_tokens"] + row["thoughts_tokens"],
                 cached_tokens=row["cached_tokens"],
             )
-        found.append(Spent(row["submission_id"], row["created_at"], usd or 0.0, unsure or 0.0))
+        found.append(
+            Spent(row["submission_id"], row["created_at"], usd or 0.0, unsure_usd=unsure_usd or 0.0, unsure=unsure)
+        )
     for facts, table in in_flight:
         found.append(Spent(facts.submission_id, facts.created_at, 0.0, _usd_sum(table, "max_usd") or 0.0))
     return found
@@ -190,6 +196,7 @@ def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at:
             limit,
             sum(each.usd for each in counted[name]),
             sum(each.open_usd for each in counted[name]),
+            sum(each.unsure_usd for each in counted[name]),
         )
         for name, limit in limits.items()
     ]

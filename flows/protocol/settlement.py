@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.domain.batch import JobState, RemoteJob, SubmissionState
 from assets.domain.schema import schema_hash
@@ -148,6 +149,13 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
 
 
 def _log_end(job: RemoteJob, committed: pa.Table) -> None:
+    unsure = pc.sum(committed["unsure"], min_count=0).as_py()
+    if unsure:
+        logger().warning(
+            "%s: %d answers say nothing of their cost that adds up: they count with the most that it can be",
+            job.name,
+            unsure,
+        )
     found = totals(committed)
     what = ", ".join(f"{count} {kind}" for kind, count in found.items())
     if job.state is JobState.FAILED:

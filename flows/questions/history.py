@@ -18,13 +18,13 @@ from assets.provenance import result_rows
 from flows.gateways.files.storage import Storage
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "prompt_tokens", "output_tokens"]
-_COLUMNS += ["thoughts_tokens", "cached_tokens"]
+_COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """An outcome of the record. ``is_late``: of a job that had been let go of. Tokens are None where Gemini did not
-    say, ``usd`` also where no price was known."""
+    say, ``usd`` also where no price was known; ``unsure``: it was answered, and what that cost is not known."""
 
     submission_id: str
     is_late: bool
@@ -35,6 +35,7 @@ class Attempt:
     prompt_tokens: int | None
     output_tokens: int | None
     thoughts_tokens: int | None
+    unsure: bool
     usd: float | None
 
 
@@ -86,10 +87,10 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
         submission_id = submission_of(name)
         (row,) = table.filter(_is_key(table, record_key)).to_pylist()
         del row["record_key"]
-        cached = row.pop("cached_tokens")
+        cached, unsure = row.pop("cached_tokens"), bool(row.pop("unsure"))
         _, facts = storage.read_batch_manifest(submission_id)
         usd = _usd(facts, row["prompt_tokens"], (row["output_tokens"], row["thoughts_tokens"]), cached)
-        found.append(Attempt(submission_id=submission_id, is_late=is_late(name), usd=usd, **row))
+        found.append(Attempt(submission_id=submission_id, is_late=is_late(name), unsure=unsure, usd=usd, **row))
     return sorted(found, key=lambda each: (each.settled_at, each.submission_id))
 
 

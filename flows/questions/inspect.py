@@ -18,7 +18,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
 from assets.domain.record import document_of
 from assets.outcomes import OUTCOME_SCHEMA
-from assets.results import USAGE_COLUMNS
+from assets.usage import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.questions.status import Status, read_ledger_or_files, state_table, status_of

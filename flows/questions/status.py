@@ -47,7 +47,8 @@ class BatchStatus:
 class Status:
     """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
     nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
-    ``open_usd``: the most that what is in flight can cost; ``failures``: outcome kind -> how often, over all
+    ``open_usd``: the most that what is in flight can cost, ``unsure_usd``: the most that those records can have cost of
+    which nobody will know, ``unsure``: how many those are; ``failures``: outcome kind -> how often, over all
     submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person; ``breaker``:
     why nothing is sent, or None; ``blocking``: dead or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out."""
@@ -59,6 +60,8 @@ class Status:
     waves_by_mode: Mapping[str, int]
     spent_usd: float
     open_usd: float
+    unsure_usd: float
+    unsure: int
     batches: tuple[BatchStatus, ...]
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
@@ -148,6 +151,8 @@ def status_of(
         waves_by_mode=waves,
         spent_usd=sum(each.usd for each in spent),
         open_usd=sum(each.open_usd for each in spent),
+        unsure_usd=sum(each.unsure_usd for each in spent),
+        unsure=sum(each.unsure for each in spent),
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),

@@ -212,6 +212,8 @@ def _attempt_line(attempt: Attempt) -> str:
             f"{attempt.thoughts_tokens or 0:,} thought"
         )
         parts.append("no price was known" if attempt.usd is None else dollars(attempt.usd))
+    elif attempt.unsure:
+        parts.append("what it cost is not known: its usage does not add up")
     return "  " + "  ".join(parts)
 
 

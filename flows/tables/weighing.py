@@ -205,11 +205,15 @@ def explain(scales: Scales, held_by: str, weights: Weights) -> str:
         cap = next(cap for cap in scales.caps if cap.name == held_by)
         return (
             f"{held_by} is {dollars(cap.usd)}: {dollars(cap.spent_usd)} are spent, what is in flight can cost "
-            f"{dollars(cap.open_usd)}, and the next record {dollars(float(weights.max_usd[0]))}"
+            f"{dollars(cap.open_usd)}, {_unsure(cap)}and the next record {dollars(float(weights.max_usd[0]))}"
         )
     if held_by == "limits.storage_bytes":
         return f"{held_by}: the images of {load.batches} batches hold {load.upload_bytes / 1e9:.1f} GB at Gemini"
     return f"{held_by}: {load.batches} batches with {load.tokens:,} input tokens are at Gemini"
+
+
+def _unsure(cap: Cap) -> str:
+    return f"what answered without a usage that adds up {dollars(cap.unsure_usd)}, " if cap.unsure_usd else ""
 
 
 def _upload_bytes(batch_manifest: pa.Table) -> int:

@@ -60,6 +60,11 @@ async def status_text(config: str | None) -> str:
     lines.append(f"waves left {found.waves_left} ({_waves(found.waves_by_mode)})")
     if found.spent_usd or found.open_usd:
         lines.append(f"spent {dollars(found.spent_usd)}, in flight at most {dollars(found.open_usd)}")
+    if found.unsure:
+        lines.append(
+            f"unsure: of {found.unsure} records nobody knows what they cost; "
+            f"they count with {dollars(found.unsure_usd)}, the most that it can be"
+        )
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
         lines.append(f"{batch.name}  {batch.state}  {records}")

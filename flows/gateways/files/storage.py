@@ -5,7 +5,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 import json
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
-from assets.outcomes import OUTCOME_SCHEMA
+from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
@@ -142,7 +142,9 @@ class Storage(Decisions):
         )
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
-        return _read_table(self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns]))
+        """Columns: ``columns`` of OUTCOME_SCHEMA; those of LATER_COLUMNS are null where the file lacks them."""
+        schema = pa.schema([OUTCOME_SCHEMA.field(name) for name in columns])
+        return _read_table(self.outcomes_path(submission_id), schema, later=LATER_COLUMNS)
 
     def late_submissions(self) -> list[str]:
         """Submission ids whose late job was used, oldest first."""
@@ -311,10 +313,16 @@ def _stems(folder: Path) -> list[str]:
     return []
 
 
-def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """The columns of ``schema``, with the file's metadata."""
+def _read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) -> pa.Table:
+    """The columns of ``schema``, with the file's metadata. ``later``: columns that are null where the file lacks
+    them."""
     try:
-        table = pq.read_table(path, columns=schema.names)
+        missing = {name for name in schema.names if name in later} - set(pq.read_schema(path).names if later else ())
+        table = pq.read_table(path, columns=[name for name in schema.names if name not in missing])
+        for name in schema.names:
+            if name in missing:
+                at, field = schema.get_field_index(name), schema.field(name)
+                table = table.add_column(at, field, pa.nulls(len(table), field.type))
         return table.cast(schema.with_metadata(table.schema.metadata))
     except FileNotFoundError:
         raise ManifestError(path, "is missing; restore it from a backup") from None

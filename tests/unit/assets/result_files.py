@@ -27,7 +27,8 @@ class Case:
 
     ``name``: the test's id. ``content``: the lines between two good ones; None: the job has no result file. ``kind``
     and ``message``: the victim's outcome, the message's beginning. ``told``: beginnings of what is told of lines that
-    belong to nobody. ``is_whole``: ``content`` is the whole file; ``is_last``: nothing comes after it.
+    belong to nobody. ``is_whole``: ``content`` is the whole file; ``is_last``: nothing comes after it. ``usage``: the
+    victim's token counts, in the order of USAGE_COLUMNS; None: what it cost is not known.
     """
 
     name: str
@@ -37,14 +38,19 @@ class Case:
     told: tuple[str, ...] = ()
     is_whole: bool = False
     is_last: bool = False
+    usage: tuple[int, ...] | None = None
 
 
 def _parts(*parts: object) -> bytes:
     return response_line({"candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP"}]})
 
 
-def _usage(usage: object) -> bytes:
-    return response_line(_ANSWER | {"usageMetadata": usage})
+def _usage(usage: object, **more: object) -> bytes:
+    return response_line(_ANSWER | {"usageMetadata": usage}, **more)
+
+
+def _counts(prompt: int, answer: int, thoughts: int, total: int, cached: int = 0) -> dict[str, int]:
+    return {**dict(zip(_COUNTS, (prompt, answer, thoughts, total), strict=True)), "cachedContentTokenCount": cached}
 
 
 def _with_id(identity: object) -> bytes:
@@ -115,6 +121,16 @@ CASES = (
     Case("usage-no-numbers", _usage(dict(zip(_COUNTS, ("7", None, True, [1.5]), strict=True))), "success"),
     Case("usage-negative", _usage(dict.fromkeys(_COUNTS, -1)), "success"),
     Case("usage-huge", _usage(dict.fromkeys(_COUNTS, 2**62)), "success"),
+    Case("usage-adds-up", _usage(_counts(1200, 40, 10, 1250)), "success", usage=(1200, 40, 10, 0, 1250)),
+    Case("usage-total-holds-more", _usage(_counts(1200, 40, 10, 1900)), "success", usage=(1200, 40, 660, 0, 1900)),
+    Case("usage-thoughts-not-in-total", _usage(_counts(1200, 40, 10, 1240)), "success", usage=(1200, 40, 10, 0, 1240)),
+    Case("usage-less-than-its-parts", _usage(_counts(1200, 40, 10, 1245)), "success"),
+    Case("usage-total-below-request", _usage(_counts(1200, 0, 0, 1199)), "success"),
+    Case("usage-no-total", _usage({"promptTokenCount": 1200, "candidatesTokenCount": 40}), "success"),
+    Case("usage-no-request", _usage({"candidatesTokenCount": 40, "totalTokenCount": 40}), "success"),
+    Case("usage-more-cached-than-sent", _usage(_counts(1200, 40, 10, 1250, cached=1201)), "success"),
+    Case("usage-absent", response_line(_ANSWER), "success"),
+    Case("usage-odd-in-an-error", _usage(_counts(0, 0, 0, 0), error={"code": 500, "message": "x"}), "api_error", "500"),
     Case("prompt-blocked", _feedback({"blockReason": "SAFETY"}), "blocked", "the prompt was blocked: SAFETY"),
     Case("feedback-garbage", _feedback([{"blockReason": 4}]), "empty", "the response has no candidate"),
     Case("block-reason-garbage", _feedback({"blockReason": {"a": 1}}), "empty", "the response has no candidate"),

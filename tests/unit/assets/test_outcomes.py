@@ -47,6 +47,7 @@ def test_a_row_tells_submission_batch_model_prompt_and_usage() -> None:
         "thoughts_tokens": 3,
         "cached_tokens": None,
         "total_tokens": None,
+        "unsure": None,
         "count_before": None,
         "count_after": None,
         "model": "gemini-3.5-flash",

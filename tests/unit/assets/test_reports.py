@@ -51,9 +51,17 @@ def test_a_batch_without_failures_is_one_sentence() -> None:
 def test_what_it_cost_has_a_paragraph_of_its_own() -> None:
     table = outcomes_of(keys(1), verdicts({"record_key": keys(1)[0]}))
     for estimated, words in ((0.5, "$0.5000"), (None, "$0.00")):
-        cost = {"usd": 0.25, "estimated_usd": estimated}
+        cost = {"usd": 0.25, "estimated_usd": estimated, "unsure": 0}
         markdown = batch_report(with_counts(table, {}), output_results(table), max_retries=3, cost=cost)
         assert markdown.splitlines()[1:3] == ["", f"Cost $0.2500, estimated {words}."]
+
+
+def test_records_of_which_nobody_knows_what_they_cost_are_told() -> None:
+    table = outcomes_of(keys(1), verdicts({"record_key": keys(1)[0], "unsure": True}))
+    for most, words in ((0.5, " They count with $0.5000, their most."), (None, "")):
+        cost = {"usd": None, "estimated_usd": None, "unsure": 1, "unsure_usd": most}
+        markdown = batch_report(with_counts(table, {}), output_results(table), max_retries=3, cost=cost)
+        assert markdown.splitlines()[1:] == ["", f"Unsure: of 1 records nobody knows what they cost.{words}"]
 
 
 def test_each_failed_record_stands_there_with_kind_message_and_what_is_next() -> None:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from assets.outcomes import line_problems, output_results
-from assets.results import USAGE_COLUMNS, batch_results, result_of_line
+from assets.results import batch_results, result_of_line
+from assets.usage import USAGE_COLUMNS
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.gateways.files.atomic import read_lines
 from tests.unit.assets.answers import line
@@ -45,7 +46,9 @@ def test_every_file_has_its_outcome(case: Case, validator: ResultValidator, tmp_
     assert victim["kind"] == case.kind
     assert victim["message"].startswith(case.message)
     assert bool(victim["message"]) == (case.kind != "success")
-    assert {name: victim[name] for name in USAGE_COLUMNS} == dict.fromkeys(USAGE_COLUMNS), "garbage is no number"
+    assert tuple(victim[name] for name in USAGE_COLUMNS) == (case.usage or (None,) * 5), "garbage is no number"
+    was_answered = case.kind != "missing" and b'"response": null' not in (case.content or b"")
+    assert bool(victim["unsure"]) == (was_answered and case.usage is None)
     assert rows[BEFORE]["kind"] == ("missing" if case.is_whole else "success")
     assert rows[AFTER]["kind"] == ("missing" if case.is_whole or case.is_last else "success")
     told = line_problems(batch_of(KEYS), judged) if judged is not None else []

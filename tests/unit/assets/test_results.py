@@ -13,7 +13,6 @@ from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.results import (
     MAX_RAW_CHARS,
-    MAX_TOKENS,
     MAX_UNMATCHED_LINES,
     VERDICT_SCHEMA,
     Verdict,
@@ -21,6 +20,7 @@ from assets.results import (
     judge_line,
     result_of_line,
 )
+from assets.usage import MAX_TOKENS
 from assets.validation import MAX_MESSAGE_CHARS, ModelValidator, ResultValidator, SentSchemaValidator
 from tests.unit.assets.answers import line, response_line
 
@@ -175,15 +175,27 @@ def test_odd_but_good_lines_are_taken(good: bytes) -> None:
 
 
 def test_both_spellings_of_usage_are_read_and_what_is_not_there_is_left_out() -> None:
-    counts = {"prompt_token_count": 5, "thoughtsTokenCount": 7, "total_token_count": None, "of_another_kind": "x"}
-    response = {"candidates": [None], "usage_metadata": counts}
-    assert judge_line(response_line(response), MODEL).usage == {"prompt_tokens": 5, "thoughts_tokens": 7}
+    counts = {"prompt_token_count": 5, "thoughtsTokenCount": 7, "total_token_count": 12, "of_another_kind": "x"}
+    response = {"candidates": [None], "usage_metadata": counts | {"cached_content_token_count": None}}
+    verdict = judge_line(response_line(response), MODEL)
+    assert verdict.usage == {"prompt_tokens": 5, "output_tokens": 0, "thoughts_tokens": 7, "total_tokens": 12}
+    assert not verdict.unsure
 
 
 @pytest.mark.parametrize("garbage", [-1, True, "7", 1.5, [], MAX_TOKENS + 1, 2**63, 10**4000])
 def test_usage_with_garbage_in_it_is_not_believed_at_all(garbage: Any) -> None:
-    response = {"candidates": [None], "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": garbage}}
-    assert judge_line(response_line(response), MODEL).usage == {}
+    response: dict[str, Any] = {
+        "candidates": [None],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": garbage},
+    }
+    response["usageMetadata"]["totalTokenCount"] = 5
+    verdict = judge_line(response_line(response), MODEL)
+    assert (verdict.usage, verdict.unsure) == ({}, True)
+
+
+def test_without_a_response_there_is_nothing_to_be_unsure_of() -> None:
+    for bad in (response_line(None, error={"code": 500, "message": "x"}), response_line({}), b"{}", b"no line"):
+        assert not judge_line(bad, MODEL).unsure
 
 
 def test_what_is_kept_of_a_failure_is_bounded_and_can_be_written() -> None:

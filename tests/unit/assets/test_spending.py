@@ -58,6 +58,27 @@ def test_what_nobody_knows_counts_with_the_most_that_it_can_be(
     assert row["unsure_usd"] == pytest.approx(unsure * BOUND)
 
 
+def test_an_answer_whose_usage_does_not_add_up_counts_with_the_most_and_never_with_nothing() -> None:
+    lines = verdicts(
+        {"record_key": KEYS[0], **USAGE},
+        {"record_key": KEYS[1], "unsure": True},
+        {"record_key": KEYS[2], "kind": "api_error", "unsure": True},
+    )
+    row = row_of(outcomes_of(KEYS, lines))
+    assert (row["answers"], row["unsure"]) == (1, 2)
+    assert row["unsure_usd"] == pytest.approx(2 * BOUND)
+
+    [spent] = spending(pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA), [], lambda model: None)
+    assert (spent.open_usd, spent.unsure) == (0, 2), "it is not in flight any more"
+    [cap] = caps([spent], {"max_usd_total": 1.0}, run_started_at=NOW, day=NOW.date())
+    assert cap.room_usd == pytest.approx(1.0 - spent.usd - 2 * BOUND)
+
+
+def test_an_error_without_a_response_costs_nothing() -> None:
+    row = row_of(outcomes_of(KEYS, verdicts(*({"record_key": key, "kind": "api_error"} for key in KEYS))))
+    assert (row["usd"], row["unsure"], row["unsure_usd"]) == (0, 0, 0)
+
+
 def test_what_was_sent_without_a_price_is_counted_at_todays() -> None:
     row = row_of(outcomes_of(KEYS, verdicts({"record_key": KEYS[0], **USAGE})), price=None)
     assert (row["usd"], row["unsure_usd"]) == (None, None)
@@ -78,15 +99,15 @@ def test_a_cap_counts_what_belongs_to_it() -> None:
     day = datetime(2026, 11, 25, 9, tzinfo=UTC)
     spent = [
         Spent("a", day - timedelta(days=1), 1.0, 0.0),
-        Spent("b", day - timedelta(hours=3), 2.0, 0.5),
+        Spent("b", day - timedelta(hours=3), 2.0, 0.0, unsure_usd=0.5, unsure=1),
         Spent("c", day + timedelta(seconds=1), 4.0, 0.25),
     ]
     limits = {"max_usd_per_run": 5.0, "max_usd_per_day": 10.0, "max_usd_total": 8.0}
     found = caps(spent, limits, run_started_at=day, day=date(2026, 11, 25))
     assert found == [
         Cap("budget.max_usd_per_run", 5.0, 4.0, 0.25),
-        Cap("budget.max_usd_per_day", 10.0, 6.0, 0.75),
-        Cap("budget.max_usd_total", 8.0, 7.0, 0.75),
+        Cap("budget.max_usd_per_day", 10.0, 6.0, 0.25, 0.5),
+        Cap("budget.max_usd_total", 8.0, 7.0, 0.25, 0.5),
     ]
     tight = tightest(found)
     assert tight == found[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import ManifestError, RecordKeyError
-from assets.outcomes import OUTCOME_SCHEMA, with_counts
+from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA, with_counts
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
@@ -60,6 +60,23 @@ def test_outcomes_are_created_once(storage: Storage) -> None:
     assert not storage.create_outcomes(SUBMISSION, with_counts(outcomes_of([KEY], None), {}))
     assert storage.read_outcomes(SUBMISSION).equals(first)
     assert storage.read_outcomes(SUBMISSION, ["kind"]).column_names == ["kind"]
+
+
+def test_outcomes_of_an_earlier_version_are_read_what_they_lack_is_null(storage: Storage) -> None:
+    table = with_counts(outcomes_of([KEY], verdicts({"record_key": KEY})), {})
+    storage.create_outcomes(SUBMISSION, table.drop_columns(sorted(LATER_COLUMNS)))
+
+    assert storage.read_outcomes(SUBMISSION).schema.equals(OUTCOME_SCHEMA)
+    assert storage.read_outcomes(SUBMISSION).equals(table), "nothing else is another"
+    for name in LATER_COLUMNS:
+        assert storage.read_outcomes(SUBMISSION, ["kind", name])[name].to_pylist() == [None]
+
+
+def test_outcomes_that_lack_another_column_are_damaged(storage: Storage) -> None:
+    table = with_counts(outcomes_of([KEY], verdicts({"record_key": KEY})), {})
+    storage.create_outcomes(SUBMISSION, table.drop_columns(["finish_reason"]))
+    with pytest.raises(ManifestError, match="restore it from a backup"):
+        storage.read_outcomes(SUBMISSION)
     assert storage.closed_submissions() == {SUBMISSION}
     assert storage.is_closed(SUBMISSION)
 
