@@ -3,13 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from tests.flows.recorded import Recorded
-from tests.images import convert, needs_imagemagick, tiff_of, with_orientation
+from tests.images import cmyk, deep, gradient, tiff, tiff_of, with_orientation, write
 from tests.project import Project
-
-pytestmark = needs_imagemagick
 
 DOCUMENT = "CA:Lincoln:1901"
 
@@ -21,21 +20,16 @@ def hashes(folder: Path) -> dict[str, str]:
 async def test_images_as_archives_keep_them_are_read_and_stay_as_they_are(project: Project) -> None:
     folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
     folder.mkdir(parents=True)
-    page = [
-        *["-size", "600x800", "gradient:white-gray", "-fill", "black"],
-        "-draw",
-        "rectangle 100,100 500,140",
-        "-alpha",
-        "off",
-    ]
-    convert(*page, "-quality", 90, folder / "page-0001.jpg")
-    convert(*page, "-monochrome", "-write", "mpr:p", *["mpr:p"] * 2, "-compress", "Group4", folder / "page-0002.tif")
-    convert(*page, "-depth", 16, folder / "page-0005.tif")
-    convert(*page, "-colorspace", "CMYK", folder / "page-0006.jpg")
-    convert(*page, "-depth", 8, folder / "page-0007.jp2")
-    convert(*page, "-quality", 90, folder / "page-0008.jpg")
-    (folder / "page-0008.jpg").write_bytes(with_orientation((folder / "page-0008.jpg").read_bytes(), 6))
-    convert(*page, "-quality", 90, "-resize", "1200x", folder / "9.jpg")
+    page = 127 + gradient(600, 800) // 2
+    page[100:140, 100:500] = 0
+    bilevel, colour = page > 200, np.dstack([page] * 3)
+    write(folder / "page-0001.jpg", page)
+    (folder / "page-0002.tif").write_bytes(tiff(bilevel, bilevel, bilevel, compression="ccittfax4"))
+    write(folder / "page-0005.tif", deep(page))
+    write(folder / "page-0006.jpg", cmyk(colour))
+    write(folder / "page-0007.jp2", page)
+    (folder / "page-0008.jpg").write_bytes(with_orientation(write(folder / "page-0008.jpg", colour).read_bytes(), 6))
+    write(folder / "9.jpg", page.repeat(2, axis=0).repeat(2, axis=1))
     (folder / "page-0010.tif").write_bytes(tiff_of(60_000, 60_000))
     (folder / "page-0011.tif").write_bytes(tiff_of(300, 400, bits=8, content=bytes(1000)))
     before = hashes(folder)

@@ -4,6 +4,7 @@ too large. Which images need it stands in `preparing`.
 Done in strips: beside the image and what it becomes, only a few million pixels are held.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,6 +17,8 @@ from flows.gateways.images.headers import BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_F
 STRIP_PIXELS = 4_000_000
 _DEEP = ("I", "I;16", "I;16B", "F")
 _UNSIGNED = 1
+_BIG_ENDIAN = re.compile(r"(;16|;32)B(S|F)?$")
+"""Of Pillow's names of how samples are stored, such as "F;32BF"."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -32,6 +35,8 @@ def to_upload(opened: OpenImage, *, orientation: int, max_side_pixels: int | Non
     """The pixels in mode 1, L or RGB. ``orientation``: as EXIF has it. Raises whatever Pillow does."""
     image: Image.Image = opened.image
     to_gray = _gray_of(opened)
+    if isinstance(opened.image, TiffImageFile):
+        _expect_native_order(opened.image)
     opened.image.load()
     if isinstance(opened.image, TiffImageFile):
         orientation = 1  # Pillow has turned a TIFF when it is loaded
@@ -49,6 +54,17 @@ def to_upload(opened: OpenImage, *, orientation: int, max_side_pixels: int | Non
             image = _by_strips(image, "L", lambda strip: strip.convert("L"))
         image = image.resize(shrunk_size(image.size, max_side_pixels), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _expect_native_order(image: TiffImageFile) -> None:
+    """libtiff hands samples over in the order of this machine, of which Pillow (13.0) thinks only for unsigned ones of
+    16 bits: numbers in a compressed file with the other order would be read backwards."""
+    image.tile = [
+        tile._replace(args=(_BIG_ENDIAN.sub(r"\1N\2", tile.args[0]), *tile.args[1:]))
+        if tile.codec_name == "libtiff" and isinstance(tile.args, tuple)
+        else tile
+        for tile in image.tile
+    ]
 
 
 def shrunk_size(size: tuple[int, int], max_side_pixels: int) -> tuple[int, int]:

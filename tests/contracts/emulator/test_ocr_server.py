@@ -2,13 +2,10 @@
 
 import io
 
-import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.contracts.emulator.sdk import JOB_SECONDS, client_of, create, line, results, text_of, upload
 from tests.emulator_server import emulator
-
-pytest.importorskip("rapidocr")
 
 KEY = "CA:Lincoln:2023:4"
 

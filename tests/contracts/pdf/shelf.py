@@ -1,18 +1,21 @@
 """PDFs made with other tools than those under test, and a shelf of them that is rendered as a scan renders it.
 
-Tools: Ghostscript, ImageMagick, qpdf; pdftoppm is the witness of what a page looks like. What no tool makes, since it
-is broken or a trap, is written by hand.
+Tools: reportlab, img2pdf, and qpdf in pikepdf. What a page must look like is drawn once more with Pillow, from the same
+numbers. What no tool makes, since it is broken or a trap, is written by hand.
 """
 
-import shutil
-import subprocess
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import pytest
+import pikepdf
+import reportlab
+from PIL import Image, ImageDraw, ImageFont
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 
 from assets.sources import SourceProblem
 from flows.gateways.files import atomic
@@ -24,51 +27,52 @@ from flows.gateways.ports import TEMPORARY_PREFIX
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 
 
-def tool(*names: str) -> str:
-    """The first of these programs that is there; else the test is skipped."""
-    for name in names:
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip(f"needs {names[0]}")
-
-
-def run(*command: str | Path, may_warn: bool = False) -> None:
-    done = subprocess.run([str(each) for each in command], capture_output=True, check=False, text=True)
-    # qpdf ends with 3 after a warning.
-    assert done.returncode in ((0, 3) if may_warn else (0,)), done.stderr
+FONT, FONT_FILE, FONT_SIZE, LINE_WIDTH = "Vera", "Vera.ttf", 36, 4
+"""The font comes with reportlab. Sizes in points, as all numbers of a page."""
+BLUE = (0.2, 0.5, 0.8)
+BLUE_IN_GRAY = round(255 * (0.299 * BLUE[0] + 0.587 * BLUE[1] + 0.114 * BLUE[2]))
 
 
 def typeset(path: Path, pages: int | Sequence[str], *, size: tuple[int, int] = (612, 792)) -> Path:
-    """A PDF by Ghostscript: a line of text and a frame on each page. ``pages``: how many, or the texts."""
+    """A PDF by reportlab: a line of text, a frame and a blue box on each page. ``pages``: how many, or the texts."""
     texts = [f"Page {number}" for number in range(1, pages + 1)] if isinstance(pages, int) else pages
     width, height = size
-    drawn = [
-        f"/Helvetica findfont 36 scalefont setfont 72 {height - 108} moveto ({text}) show "
-        f"4 setlinewidth 60 60 {width - 120} {height // 2} rectstroke 0.2 0.5 0.8 setrgbcolor "
-        f"100 100 {width // 4} {height // 5} rectfill showpage"
-        for text in texts
-    ]
-    source = path.with_suffix(".ps")
-    source.write_text(f"%!PS\n<< /PageSize [{width} {height}] >> setpagedevice\n" + "\n".join(drawn))
-    run(tool("gs"), "-q", "-dNOPAUSE", "-dBATCH", "-sDEVICE=pdfwrite", f"-sOutputFile={path}", source)
-    source.unlink()
+    pdfmetrics.registerFont(TTFont(FONT, FONT_FILE))
+    canvas = Canvas(str(path), pagesize=size)
+    for text in texts:
+        canvas.setFont(FONT, FONT_SIZE)
+        canvas.drawString(72, height - 108, text)
+        canvas.setLineWidth(LINE_WIDTH)
+        canvas.rect(60, 60, width - 120, height // 2)
+        canvas.setFillColorRGB(*BLUE)
+        canvas.rect(100, 100, width // 4, height // 5, stroke=0, fill=1)
+        canvas.showPage()
+    canvas.save()
     return path
 
 
-def imagemagick() -> str:
-    """The real ``convert``, wherever something else bears its name."""
-    return tool("convert-im6.q16", "/usr/bin/convert")
+def as_it_was_drawn(text: str, dpi: int, *, size: tuple[int, int] = (612, 792)) -> Image.Image:
+    """What a page of `typeset` looks like, in gray."""
+    width, height = size
+
+    def pixels(*points: float) -> list[float]:
+        return [point * dpi / 72 for point in points]
+
+    image = Image.new("L", (round(width * dpi / 72), round(height * dpi / 72)), "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(str(Path(reportlab.__file__).parent / "fonts" / FONT_FILE), FONT_SIZE * dpi / 72)
+    draw.text((72 * dpi / 72, 108 * dpi / 72), text, "black", font, anchor="ls")
+    half, bottom = LINE_WIDTH / 2, height - 60
+    outer = (60 - half, bottom - height // 2 - half, width - 60 + half, bottom + half)
+    draw.rectangle(pixels(*outer), outline="black", width=round(LINE_WIDTH * dpi / 72))
+    draw.rectangle(pixels(100, height - 100 - height // 5, 100 + width // 4, height - 100), fill=BLUE_IN_GRAY)
+    return image
 
 
-def qpdf(*arguments: str | Path) -> None:
-    run(tool("qpdf"), *arguments, may_warn=True)
-
-
-def as_pdftoppm_sees_it(pdf: Path, page: int, dpi: int, folder: Path) -> Path:
-    """A PNG of one page."""
-    run(tool("pdftoppm"), "-r", str(dpi), "-f", str(page), "-l", str(page), "-png", "-singlefile", pdf, folder / "seen")
-    return folder / "seen.png"
+def encrypted(plain: Path, path: Path, *, password: str) -> None:
+    """The same PDF, to be opened with ``password``, which may be empty, and changed by its owner only."""
+    with pikepdf.open(plain) as pdf:
+        pdf.save(path, encryption=pikepdf.Encryption(user=password, owner="owner", R=6))
 
 
 # --- by hand

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pikepdf
 import pytest
 
 from flows.gateways.pdf.worker import MAX_LOST_PAGES
@@ -18,10 +19,10 @@ from tests.contracts.pdf.shelf import (
     blanks,
     by_hand,
     content_bomb,
+    encrypted,
     form,
     image,
     jpegs,
-    qpdf,
     stream,
     typeset,
 )
@@ -52,12 +53,12 @@ class TestFiles:
 
     def test_encrypted(self, shelf: Shelf, tmp_path: Path) -> None:
         plain = typeset(tmp_path / "plain.pdf", 2)
-        qpdf("--encrypt", "secret", "owner", "256", "--", plain, shelf.place(PDF))
+        encrypted(plain, shelf.place(PDF), password="secret")
         self.check(shelf, "it is encrypted, and opens with a password only")
 
     def test_a_file_that_only_may_not_be_changed_is_readable(self, shelf: Shelf, tmp_path: Path) -> None:
         plain = typeset(tmp_path / "plain.pdf", 2)
-        qpdf("--encrypt", "", "owner", "256", "--", plain, shelf.place(PDF))
+        encrypted(plain, shelf.place(PDF), password="")
         assert shelf.scan().problems == []
         assert shelf.pages(DOCUMENT) == jpegs(2)
 
@@ -92,7 +93,8 @@ class TestFiles:
         assert shelf.scan().notes == scanned.notes
 
     def test_cut_off_in_its_middle(self, shelf: Shelf, tmp_path: Path) -> None:
-        qpdf("--linearize", typeset(tmp_path / "plain.pdf", 20), tmp_path / "web.pdf")
+        with pikepdf.open(typeset(tmp_path / "plain.pdf", 20)) as pdf:
+            pdf.save(tmp_path / "web.pdf", linearize=True)
         whole = (tmp_path / "web.pdf").read_bytes()
         shelf.place(PDF).write_bytes(whole[: len(whole) // 2])
         self.check(shelf, DAMAGED)

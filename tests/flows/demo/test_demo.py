@@ -9,10 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("rapidocr")
-
 DEADLINE_SECONDS = 180
 DEMO = [sys.executable, "-c", "from flows.cli import main; main()", "demo", "--documents", "1", "--pages", "2"]
 HOSTILE = {

@@ -1,11 +1,14 @@
-"""What goes up of images as archives keep them. The images are made by ImageMagick, and what became of them is compared
-with what ImageMagick itself makes of them."""
+"""What goes up of images as archives keep them. Other tools than Pillow write them, and what became of them is compared
+with what was drawn."""
 
 import hashlib
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,9 +17,27 @@ from PIL import Image
 from assets.domain.errors import ImageError
 from flows.gateways.images.preparing import PixelBudget, prepare
 from flows.gateways.ports import Prepared
-from tests.images import convert, needs_imagemagick, pixel_of, png_of, small_jpeg, tiff_of, with_orientation
-
-pytestmark = needs_imagemagick
+from tests.images import (
+    ORIENTATION,
+    Drawn,
+    blended,
+    cmyk,
+    deep,
+    dithered,
+    gif,
+    gradient,
+    noise,
+    patches,
+    png,
+    png_of,
+    pyramid,
+    small_jpeg,
+    tiff,
+    tiff_of,
+    with_orientation,
+    with_tag,
+    write,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -52,44 +73,45 @@ def assert_gradient(pixels: Pixels) -> None:
     assert abs(column[len(column) // 4] - 191) <= 2
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("1.jpg", []),
-        ("2.jpg", ["-colorspace", "Gray"]),
-        ("1.png", ["-depth", 8]),
-        ("2.png", ["-monochrome"]),
-        ("3.png", ["-type", "Palette"]),
-        ("1.webp", []),
-    ],
-)
-def test_what_gemini_takes_goes_up_as_it_is(tmp_path: Path, name: str, options: list[object]) -> None:
-    convert("-size", "60x80", "gradient:red-blue", *options, tmp_path / name)
-    found = prepared(tmp_path / name, max_side_pixels=256)
-    assert found.source == tmp_path / name
-    assert (found.width, found.height, found.conversion) == (60, 80, "")
-    assert found.mime_type == {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}[name[2:]]
-    assert found.size_bytes == (tmp_path / name).stat().st_size
+RED_TO_BLUE = blended(60, 80, (255, 0, 0), (0, 0, 255))
+
+
+def test_what_gemini_takes_goes_up_as_it_is(tmp_path: Path) -> None:
+    gray = gradient(60, 80)
+    files = [write(tmp_path / f"1.{kind}", RED_TO_BLUE) for kind in ("jpg", "png", "webp")]
+    files.append(write(tmp_path / "2.jpg", gray))
+    (tmp_path / "2.png").write_bytes(png(dithered(gray), bits=1))
+    (tmp_path / "3.png").write_bytes(png(gray, palette=blended(1, 256, (255, 0, 0), (0, 0, 255))[:, 0]))
+    for path in [*files, tmp_path / "2.png", tmp_path / "3.png"]:
+        found = prepared(path, max_side_pixels=256)
+        assert found.source == path
+        assert (found.width, found.height, found.conversion) == (60, 80, "")
+        assert found.mime_type == {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}[path.suffix]
+        assert found.size_bytes == path.stat().st_size
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "kind", "options"),
     [
-        ("1.tif", ["-depth", 16]),
-        ("2.tif", ["-depth", 16, "-endian", "MSB"]),
-        ("3.tif", ["-negate", "-depth", 16, "-define", "quantum:polarity=min-is-white"]),
-        ("4.tif", ["-depth", 32]),
-        ("5.tif", ["-depth", 32, "-define", "quantum:format=floating-point", "-compress", "Zip"]),
-        ("6.tif", ["-depth", 32, "-define", "quantum:format=floating-point", "-compress", "LZW", "-endian", "MSB"]),
-        ("7.tif", ["-depth", 8]),
-        ("8.tif", ["-depth", 16, "-compress", "LZW"]),
-        ("1.png", ["-depth", 16]),
-        ("1.jp2", ["-depth", 16]),
+        ("1.tif", "u2", {}),
+        ("2.tif", "u2", {"byteorder": ">"}),
+        ("3.tif", "u2", {"photometric": "miniswhite"}),
+        ("4.tif", "u4", {}),
+        ("5.tif", "f4", {"compression": "deflate"}),
+        ("6.tif", "f4", {"compression": "lzw", "byteorder": ">"}),
+        ("7.tif", "u1", {}),
+        ("8.tif", "u2", {"compression": "lzw"}),
+        ("9.tif", "u2", {"compression": "lzw", "byteorder": ">"}),
+        ("10.tif", "i2", {"compression": "lzw", "byteorder": ">"}),
+        ("11.tif", "f4", {"byteorder": ">"}),
+        ("12.tif", "f4", {"compression": "lzw", "byteorder": ">", "predictor": True}),
+        ("1.png", "u2", {}),
+        ("1.jp2", "u2", {}),
     ],
 )
-def test_deep_gray_keeps_its_whole_range(tmp_path: Path, name: str, options: list[object]) -> None:
-    path = tmp_path / name
-    convert("-size", "64x1024", "gradient:", "-colorspace", "Gray", *options, path)
+def test_deep_gray_keeps_its_whole_range(tmp_path: Path, name: str, kind: str, options: dict[str, Any]) -> None:
+    drawn = gradient(64, 1024, kind)
+    path = write(tmp_path / name, 65_535 - drawn if "photometric" in options else drawn, **options)
     found = prepared(path)
     assert_gradient(pixels_of(found))
     assert image_of(found).mode == "L"
@@ -99,55 +121,70 @@ def test_deep_gray_keeps_its_whole_range(tmp_path: Path, name: str, options: lis
 
 @pytest.mark.parametrize("name", ["1.tif", "1.png"])
 def test_deep_colour_keeps_its_whole_range(tmp_path: Path, name: str) -> None:
-    convert("-size", "64x1024", "gradient:#ff0000-#000000", "-depth", 16, "-type", "TrueColor", tmp_path / name)
-    pixels = pixels_of(prepared(tmp_path / name))
+    path = write(tmp_path / name, deep(blended(64, 1024, (255, 0, 0), (0, 0, 0))))
+    pixels = pixels_of(prepared(path))
     assert_gradient(pixels[:, :, 0])
     assert pixels[:, :, 1].max() <= 4
 
 
-COLOURS = ("#c03020", "#20a040", "#3040b0", "#e0d0b0")
+COLOURS = ((0xC0, 0x30, 0x20), (0x20, 0xA0, 0x40), (0x30, 0x40, 0xB0), (0xE0, 0xD0, 0xB0))
+COLOURED = patches(*COLOURS)
+NUMBERED = np.tile(np.repeat(np.arange(4, dtype=np.uint8), 100), (100, 1))
+"""The same as numbers of colours."""
+TABLE = np.zeros((256, 3), np.uint8)
+TABLE[:4] = COLOURS
+INKS = cmyk(COLOURED)
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "drawn", "options"),
     [
-        ("1.jpg", ["-colorspace", "CMYK", "-quality", 98]),
-        ("1.tif", ["-colorspace", "CMYK"]),
-        ("2.tif", ["-colorspace", "CMYK", "-depth", 16]),
-        ("3.tif", ["-compress", "JPEG", "-quality", 98]),
-        ("4.tif", ["-type", "Palette"]),
-        ("5.tif", ["-compress", "LZW", "-define", "tiff:tile-geometry=64x64"]),
-        ("6.tif", ["-interlace", "plane"]),
-        ("1.gif", []),
-        ("1.bmp", []),
-        ("1.jp2", ["-quality", 98]),
-        ("1.j2k", ["-quality", 98]),
+        ("1.jpg", INKS, {}),
+        ("1.tif", INKS, {"photometric": "separated"}),
+        ("2.tif", deep(INKS), {"photometric": "separated"}),
+        ("3.tif", COLOURED, {"compression": "jpeg", "level": 98}),
+        ("4.tif", COLOURED, {"compression": "jpeg", "level": 98, "photometric": "ycbcr"}),
+        ("5.tif", NUMBERED, {"photometric": "palette", "colormap": TABLE.T.astype(np.uint16) * 257}),
+        ("6.tif", COLOURED, {"compression": "lzw", "tile": (64, 64)}),
+        (
+            "7.tif",
+            COLOURED.transpose(2, 0, 1),
+            {"planarconfig": "separate", "photometric": "rgb"},
+        ),
+        ("1.gif", NUMBERED, {"colormap": TABLE}),
+        ("1.bmp", COLOURED, {}),
+        ("1.jp2", COLOURED, {}),
+        ("1.j2k", COLOURED, {}),
     ],
 )
-def test_colours_are_those_that_imagemagick_sees(tmp_path: Path, name: str, options: list[object]) -> None:
-    path = tmp_path / name
-    convert("-size", "100x100", *[f"xc:{colour}" for colour in COLOURS], "+append", "-depth", 8, *options, path)
-    pixels = pixels_of(prepared(path)).astype(int)
-    for at in range(len(COLOURS)):
-        x = at * 100 + 50
-        assert np.abs(pixels[50, x] - np.array(pixel_of(path, x, 50))).max() <= 6, COLOURS[at]
+def test_colours_are_those_that_were_drawn(tmp_path: Path, name: str, drawn: Drawn, options: dict[str, Any]) -> None:
+    pixels = pixels_of(prepared(write(tmp_path / name, drawn, **options))).astype(int)
+    for at, colour in enumerate(COLOURS):
+        assert np.abs(pixels[50, at * 100 + 50] - np.array(colour)).max() <= 6, colour
+
+
+BAR = np.zeros((100, 100), np.uint8)
+BAR[:, 40:61] = 255
+BLACK_BAR = np.dstack([np.zeros((100, 100, 3), np.uint8), BAR])
+"""Black strokes on nothing, of which the colour is black, too."""
 
 
 @pytest.mark.parametrize("name", ["1.png", "1.tif", "1.webp", "1.gif", "2.png", "3.png", "4.png", "1.jp2"])
 def test_what_is_transparent_becomes_white(tmp_path: Path, name: str) -> None:
     """Black strokes on nothing would otherwise be black on black. RGBA, palettes and gray, each with transparency."""
-    forms: dict[str, list[object]] = {
-        "1.tif": ["-depth", 8, "-type", "TrueColorMatte"],
-        "1.jp2": ["-depth", 8],
-        "2.png": ["png8:"],
-        "3.png": ["-colorspace", "Gray", "-type", "GrayscaleAlpha"],
-        "4.png": ["-depth", 16],
-    }
-    options = forms.get(name, [])
-    target = f"png8:{tmp_path / name}" if options == ["png8:"] else tmp_path / name
-    black_bar = ["-size", "100x100", "xc:transparent", "-fill", "black", "-draw", "rectangle 40,0 60,99"]
-    convert(*black_bar, *(options if options != ["png8:"] else []), target)
-    found = prepared(tmp_path / name)
+    path, numbers, black = tmp_path / name, 1 - BAR // 255, np.zeros((256, 3), np.uint8)
+    match name:
+        case "1.gif":
+            path.write_bytes(gif(numbers, black, transparent=1))
+        case "2.png":
+            path.write_bytes(png(numbers, palette=black[:2], transparent=1))
+        case "3.png":
+            write(path, BLACK_BAR[:, :, 2:])
+        case "4.png":
+            write(path, deep(BLACK_BAR))
+        case _:
+            write(path, BLACK_BAR)
+    found = prepared(path)
     pixels = pixels_of(found)
     assert pixels[50, 10].min() >= 250
     assert pixels[50, 50].max() <= 5
@@ -155,36 +192,46 @@ def test_what_is_transparent_becomes_white(tmp_path: Path, name: str) -> None:
 
 
 def test_half_transparent_is_half_white(tmp_path: Path) -> None:
-    for name, options in {"1.png": [], "2.png": ["-type", "GrayscaleAlpha"], "1.tif": ["-depth", "8"]}.items():
-        convert("-size", "50x50", "xc:rgba(0,0,0,0.5)", *options, tmp_path / name)
-        assert abs(int(pixels_of(prepared(tmp_path / name)).reshape(-1)[0]) - 127) <= 3
+    half = np.zeros((50, 50, 4), np.uint8)
+    half[:, :, 3] = 128
+    for name, drawn in {"1.png": half, "2.png": half[:, :, 2:], "1.tif": half}.items():
+        assert abs(int(pixels_of(prepared(write(tmp_path / name, drawn))).reshape(-1)[0]) - 127) <= 3
+
+
+UPRIGHT: dict[int, Callable[[Drawn], Drawn]] = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.transpose(1, 0, 2),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored.transpose(1, 0, 2), 2),
+    8: np.rot90,
+}
+"""What EXIF's numbers mean: where the first row and the first column of what is stored belong."""
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["1.jpg", "1.tif"])
 @pytest.mark.parametrize("max_side_pixels", [None, 256])
 def test_a_page_goes_up_upright(tmp_path: Path, name: str, orientation: int, max_side_pixels: int | None) -> None:
-    path = tmp_path / name
-    corners = ["xc:red", "xc:lime", "xc:blue", "xc:white"]
-    row = ["(", "-size", "200x150", *corners[:2], "+append", ")", "(", *corners[2:], "+append", ")", "-append"]
-    names = ["TopLeft", "TopRight", "BottomRight", "BottomLeft", "LeftTop", "RightTop", "RightBottom", "LeftBottom"]
-    convert(*row, "-quality", 95, *(["-orient", names[orientation - 1]] if name == "1.tif" else []), path)
-    if name == "1.jpg":
-        path.write_bytes(with_orientation(path.read_bytes(), orientation))
-    convert(path, "-auto-orient", tmp_path / "upright.png")
+    red_and_lime, blue_and_white = patches((255, 0, 0), (0, 255, 0)), patches((0, 0, 255), (255, 255, 255))
+    stored = np.vstack([red_and_lime, blue_and_white]).repeat(2, axis=1)[:150]
+    path = write(tmp_path / name, stored)
+    turned = with_orientation if name == "1.jpg" else lambda content, value: with_tag(content, ORIENTATION, value)
+    path.write_bytes(turned(path.read_bytes(), orientation))
+    expected = UPRIGHT[orientation](stored).astype(int)
 
     found = prepared(path, max_side_pixels=max_side_pixels)
 
     if found.source == path:
         assert orientation == 1
         return
-    with Image.open(tmp_path / "upright.png") as image:
-        expected = np.asarray(image.convert("RGB").resize((found.width, found.height))).astype(int)
     assert found.height > found.width if orientation > 4 else found.width > found.height
     pixels = pixels_of(found).astype(int)
-    for x, y in ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)):
-        at = int(y * found.height), int(x * found.width)
-        assert np.abs(pixels[at] - expected[at]).max() <= 6
+    for x, y in ((0.25, 0.2), (0.75, 0.2), (0.25, 0.8), (0.75, 0.8), (0.2, 0.25), (0.8, 0.75)):
+        seen = pixels[int(y * found.height), int(x * found.width)]
+        assert np.abs(seen - expected[int(y * expected.shape[0]), int(x * expected.shape[1])]).max() <= 6
     assert ("turned" in found.conversion) == (orientation != 1)
 
 
@@ -195,23 +242,23 @@ def test_damaged_exif_is_as_good_as_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frame", [0, 1, 2])
-@pytest.mark.parametrize("compression", ["Group4", "LZW", "JPEG"])
+@pytest.mark.parametrize("compression", ["ccittfax4", "lzw", "jpeg"])
 def test_each_page_of_a_tiff_goes_up_by_itself(tmp_path: Path, compression: str, frame: int) -> None:
-    shades = ["black", "gray(50%)", "white"] if compression != "Group4" else ["black", "white", "black"]
-    pages = [each for at, shade in enumerate(shades) for each in ("(", "-size", f"{60 + at}x80", f"xc:{shade}", ")")]
-    bilevel = ["-monochrome"] if compression == "Group4" else ["-type", "TrueColor"]
-    convert(*pages, *bilevel, "-compress", compression, tmp_path / "5.tif")
+    is_bilevel = compression == "ccittfax4"
+    shades = (0, 255, 0) if is_bilevel else (0, 127, 255)
+    pages: list[Drawn] = [np.full((80, 60 + at), shade, np.uint8) for at, shade in enumerate(shades)]
+    pages = [page > 127 if is_bilevel else np.dstack([page] * 3) for page in pages]
+    (tmp_path / "5.tif").write_bytes(tiff(*pages, compression=compression))
     found = prepared(tmp_path / "5.tif", frame)
     assert found.width == 60 + frame
-    assert found.mime_type == ("image/png" if compression == "Group4" else "image/jpeg")
-    value = {"black": 0, "gray(50%)": 127, "white": 255}[shades[frame]]
+    assert found.mime_type == ("image/png" if is_bilevel else "image/jpeg")
     image = image_of(found)
-    assert image.mode == ("1" if compression == "Group4" else "RGB")
-    assert abs(int(np.asarray(image.convert("L"))[40, 30]) - value) <= 3
+    assert image.mode == ("1" if is_bilevel else "RGB")
+    assert abs(int(np.asarray(image.convert("L"))[40, 30]) - shades[frame]) <= 3
 
 
 def test_a_page_behind_a_thumbnail_is_counted_as_the_scan_counts_it(tmp_path: Path) -> None:
-    convert("-size", "600x800", "gradient:red-blue", "-depth", 8, f"ptif:{tmp_path / '1.tif'}")
+    (tmp_path / "1.tif").write_bytes(pyramid(blended(600, 800, (255, 0, 0), (0, 0, 255))))
     assert (prepared(tmp_path / "1.tif").width, prepared(tmp_path / "1.tif").height) == (600, 800)
     with pytest.raises(ImageError, match="it has no page 2 any more"):
         prepared(tmp_path / "1.tif", 1)
@@ -219,9 +266,9 @@ def test_a_page_behind_a_thumbnail_is_counted_as_the_scan_counts_it(tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["1.jpg", "1.png", "1.tif", "2.tif", "1.webp", "1.jp2"])
 def test_what_is_too_large_is_shrunk_in_proportion(tmp_path: Path, name: str) -> None:
-    bilevel = ["-monochrome"] if name == "2.tif" else []
-    convert("-size", "900x1200", "gradient:", *bilevel, "-depth", 8, tmp_path / name)
-    found = prepared(tmp_path / name, max_side_pixels=400)
+    drawn = gradient(900, 1200)
+    path = write(tmp_path / name, dithered(drawn) if name == "2.tif" else drawn)
+    found = prepared(path, max_side_pixels=400)
     assert (found.width, found.height) == (300, 400)
     assert found.mime_type == "image/jpeg", "also what was bilevel: it is gray where it was shrunk"
     assert found.conversion.endswith("shrunk -> JPEG 300 x 400")
@@ -236,21 +283,22 @@ def test_a_side_that_no_jpeg_can_have_makes_a_png(tmp_path: Path) -> None:
     assert prepared(tmp_path / "1.tif").mime_type == "image/png"
 
 
+DAMAGED = tiff(noise(300, 400), compression="lzw")
+DEEP = bytes(imagecodecs.png_encode(noise(300, 400, "u2")))
+
+
 @pytest.mark.parametrize(
-    ("name", "options"), [("1.tif", ["-compress", "None"]), ("2.tif", ["-compress", "LZW"]), ("1.png", ["-depth", 16])]
+    "content",
+    [
+        tiff_of(300, 400, bits=8, content=bytes(1000)),
+        DAMAGED[:500] + b"\xff" * 5000 + DAMAGED[5500:],
+        DEEP[: len(DEEP) // 2],
+    ],
+    ids=["a short strip", "damaged LZW", "half a PNG"],
 )
-def test_pixels_that_are_cut_short_are_told_where_they_must_be_read(
-    tmp_path: Path, name: str, options: list[object]
-) -> None:
-    path = tmp_path / name
-    convert("-size", "300x400", "-seed", 1, "plasma:fractal", *options, path)
-    content = path.read_bytes()
-    if name == "2.tif":
-        path.write_bytes(content[:500] + b"\xff" * 5000 + content[5500:])
-    elif name == "1.tif":
-        path.write_bytes(tiff_of(300, 400, bits=8, content=bytes(1000)))
-    else:
-        path.write_bytes(content[: len(content) // 2])
+def test_pixels_that_are_cut_short_are_told_where_they_must_be_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "1.tif"
+    path.write_bytes(content)
     with pytest.raises(ImageError) as error:
         prepared(path)
     assert error.value.reason.startswith("the image ")
@@ -258,8 +306,7 @@ def test_pixels_that_are_cut_short_are_told_where_they_must_be_read(
 
 
 def test_a_jpeg_that_is_cut_short_goes_up_as_it_is_and_is_told_when_it_must_be_turned(tmp_path: Path) -> None:
-    path = tmp_path / "1.jpg"
-    convert("-size", "300x400", "-seed", 1, "plasma:fractal", path)
+    path = write(tmp_path / "1.jpg", noise(300, 400))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     assert prepared(path).source == path
