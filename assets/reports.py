@@ -14,7 +14,7 @@ from assets.domain.outcome import ANSWERED_WELL, COUNTED, is_dead
 from assets.graph import asset
 
 MAX_TABLE_ROWS = 200
-"""Prefect sets no limit to an artifact's size (seen in 3.8.8), so the report sets its own."""
+"""Prefect sets no limit to an artifact's size (3.9.1, read in its source), so the report sets its own."""
 MAX_CELL_CHARS = 200
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 

@@ -16,14 +16,16 @@ Trouble = Literal["status", "cut_before", "cut_after", "hang"]
 
 @dataclass
 class Fault:
-    """The next ``times`` requests whose "METHOD path" holds ``match`` go wrong. ``status``: answered with that status;
-    ``cut_before`` and ``cut_after``: the connection is cut before the server has seen the request, or after it has
-    done it; ``hang``: nothing comes for ``hang_seconds``."""
+    """The next ``times`` requests whose "METHOD path" holds ``match`` go wrong. ``status``: answered with that status
+    and ``headers`` (none name a pause, as Prefect's own 503 has none); ``cut_before`` and ``cut_after``: the connection
+    is cut before the server has seen the request, or after it has done it; ``hang``: nothing comes for
+    ``hang_seconds``."""
 
     kind: Trouble
     match: str = ""
     times: int = 1
     status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
     hang_seconds: float = 1.0
 
 
@@ -60,7 +62,7 @@ def running_proxy(upstream_api_url: str) -> Iterator[PrefectProxy]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             fault = proxy.take(f"{self.command} {self.path.removeprefix('/api')}")
             if fault is not None and fault.kind == "status":
-                self._answer(fault.status, b"{}", {"Retry-After": "0"})
+                self._answer(fault.status, b"{}", fault.headers)
                 return
             if fault is not None and fault.kind == "hang":
                 time.sleep(fault.hang_seconds)

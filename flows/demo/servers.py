@@ -173,7 +173,7 @@ def _start_prefect(port: int) -> _Command:
         ["-m", "prefect", "server", "start"],
         {
             "PREFECT_SERVER_API_HOST": "127.0.0.1",
-            # The UI takes the port from here; with --port alone it would call 4200 (seen in Prefect 3.8.8).
+            # The UI takes the port from here; with --port alone it would call 4200 (3.9.1, read in its source).
             "PREFECT_SERVER_API_PORT": str(port),
             # The newer UI cannot save a long Variable by mouse, and Variables are how people steer Quire.
             "PREFECT_SERVER_UI_V2_ENABLED": "false",

@@ -19,7 +19,7 @@ def one_line(flow_function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, 
     """Wrap a flow's function: a QuireError becomes the run's Failed state, which raises that error to whoever called;
     another pass that runs is nothing wrong, so the run is Completed, as Skipped, and returns None.
 
-    Nothing is logged here: Prefect logs the state that a run ends in, message and all (3.8.8)."""
+    Nothing is logged here: Prefect logs the state that a run ends in, message and all (3.9.1)."""
 
     @functools.wraps(flow_function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:

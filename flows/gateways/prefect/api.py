@@ -13,7 +13,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.context import SettingsContext, get_settings_context
 from prefect.settings import PREFECT_API_URL
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from assets.domain.errors import PrefectUnavailableError
 
@@ -24,8 +24,8 @@ CALL_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 8
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5.0
-"""Prefect's own client waits 2 s after the first 503 (3.8.8, ``prefect/client/base.py``), and on SQLite a 503 comes
-whenever two writers meet, to be gone a moment later: so its repeats are switched off, and ours begin quickly."""
+"""On SQLite a 503 comes whenever two writers meet, to be gone a moment later: so our repeats begin quickly, and with
+as much chance in each pause as the first is long, lest the same two meet again."""
 
 _WARN_AFTER = 4
 """So many failed tries are no two writers that met."""
@@ -83,7 +83,7 @@ class PrefectApi:
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(attempts or self._attempts),
-            wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+            wait=wait_exponential_jitter(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, jitter=_FIRST_WAIT_SECONDS),
             retry=retry_if_exception(_may_pass),
             before_sleep=_tell_of_trouble,
             sleep=self._sleep,
@@ -136,8 +136,22 @@ def status_of(error: BaseException) -> int | None:
 
 def _own_client() -> PrefectClient:
     """A client of our own: with settings that differ from Prefect's default, ``get_client`` never hands out the one of
-    the running flow, which would be closed under our hands when that flow ends (3.8.8, read in its source)."""
-    return get_client(httpx_settings={"timeout": httpx.Timeout(CALL_TIMEOUT_SECONDS)})
+    the running flow, which would be closed under our hands when that flow ends (3.9.1, read in its source)."""
+    return get_client(
+        httpx_settings={
+            "timeout": httpx.Timeout(CALL_TIMEOUT_SECONDS),
+            "event_hooks": {"response": [_ask_for_no_pause]},
+        }
+    )
+
+
+async def _ask_for_no_pause(response: httpx.Response) -> None:
+    """Prefect's client pauses after each answer that it would ask again for, for 2 s if the server names no time, even
+    when that was its last try (3.9.1, ``prefect/client/base.py:_send_with_retry``). The pauses are ours to make. An
+    answer that tells of maintenance does not count as a try there, so it must not look like one."""
+    if response.is_error:
+        response.headers["Retry-After"] = "0"
+        response.headers.pop("Prefect-Maintenance", None)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -164,7 +178,7 @@ def _is_denied(error: BaseException) -> bool:
 
 
 def _is_no_route(error: BaseException) -> bool:
-    """Whether the server has no such path at all; a missing object is told in words of its own (3.8.8)."""
+    """Whether the server has no such path at all; a missing object is told in words of its own (3.9.1)."""
     status = status_of(error)
     if isinstance(error, httpx.HTTPStatusError) and status == 404:
         return error.response.text == '{"detail":"Not Found"}'

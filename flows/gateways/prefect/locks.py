@@ -159,7 +159,7 @@ class PrefectLock:
 
     async def _ensure_limit(self, client: PrefectClient) -> None:
         """Create the limit if it is missing; never touch one that is there, whose slot may be taken. A limit that is
-        switched off, or has more than one slot, locks nothing (3.8.8), so each hold looks."""
+        switched off, or has more than one slot, locks nothing (3.9.1), so each hold looks."""
         try:
             limit: GlobalConcurrencyLimitResponse = await client.read_global_concurrency_limit_by_name(self.name)
         except ObjectNotFound:

@@ -48,6 +48,35 @@ async def test_503_for_a_while_is_survived(proxy: PrefectProxy, ledger: PrefectL
     assert proxy.requests["POST /variables/filter"] == 6 + 2
 
 
+async def test_the_pauses_are_ours_short_and_grow(proxy: PrefectProxy, collection: str) -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    proxy.faults = [Fault("status", "/variables/filter", times=6)]
+    async with PrefectApi(sleep=note) as api:
+        lock = PrefectLock(f"{collection}_quire_ledger", api=api)
+        assert await PrefectLedger(collection=collection, field_count=3, lock=lock, api=api).read_home() is None
+    for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8, 1.6, 3.2), strict=True):
+        assert least <= pause <= least + 0.1
+    assert len({pause % 0.1 for pause in pauses}) == len(pauses), "two that met once would meet again"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "30"}, {"Prefect-Maintenance": "true"}], ids=str)
+@pytest.mark.parametrize("status", [408, 429, 502, 503])
+async def test_prefects_client_makes_no_pause_of_its_own(
+    proxy: PrefectProxy, collection: str, status: int, headers: dict[str, str]
+) -> None:
+    proxy.faults = [Fault("status", "/variables/filter", times=100, status=status, headers=headers)]
+    # Less than its pause of 2 s: with one, a try would end by its time-out and not by its answer.
+    async with PrefectApi(timeout_seconds=1.2, attempts=2, sleep=no_wait) as api:
+        lock = PrefectLock(f"{collection}_quire_ledger", api=api)
+        with pytest.raises(PrefectUnavailableError, match=rf"\(status {status}\)"):
+            await PrefectLedger(collection=collection, field_count=3, lock=lock, api=api).read_home()
+    assert proxy.requests["POST /variables/filter"] == 2, "one request for each try"
+
+
 async def test_500_is_tried_again_too(proxy: PrefectProxy, ledger: PrefectLedger) -> None:
     proxy.faults = [Fault("status", "/variables/filter", times=2, status=500)]
     assert (await ledger.read()).counts == {}
