@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.context import ContextMode
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import is_dead
 from assets.graph import Check, asset
@@ -30,17 +31,15 @@ class RecordState(StrEnum):
 
 
 STATES = tuple(RecordState)
-CONTEXT_MODES = ("previous_result", "previous_image", "none")
-"""What a page may be told about the page before it: its result, for which it waits, its image, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRules:
-    """The settings that decide who runs. With ``context_mode`` previous_result a record waits for its predecessor's
-    result; with ``on_dead_dependency`` proceed not for that of a dead letter."""
+    """The settings that decide who runs. With ``on_dead_dependency`` proceed nobody waits for the result of a dead
+    letter."""
 
     max_retries: int
-    context_mode: str
+    context_mode: ContextMode
     on_dead_dependency: str
 
 
@@ -64,7 +63,7 @@ def record_states(
     done = _is_in(keys, existing_results["record_key"])
     dead = _is_in(keys, pa.array(dead_keys, pa.string()))
     state = np.full(len(keys), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
-    if rules.context_mode == "previous_result":
+    if rules.context_mode.waits_for_result:
         passed_over = dead_keys if rules.on_dead_dependency == "proceed" else []
         met = _dependency_met(record_manifest, existing_results, passed_over)
         state[~met] = STATES.index(RecordState.WAITING)
@@ -112,11 +111,11 @@ def runnable_records(
     return in_running_order(states, context_mode=rules.context_mode)
 
 
-def in_running_order(states: pa.Table, *, context_mode: str) -> pa.Table:
-    """The runnable rows of `record_states`, longest chain first; the manifest's own order decides between equals.
-    Without waiting that order is all: neighbours in one batch share the image that one is and the other gets along."""
+def in_running_order(states: pa.Table, *, context_mode: ContextMode) -> pa.Table:
+    """The runnable rows of `record_states`, in the order in which they are sent; the manifest's decides between
+    equals."""
     runnable = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.RUNNABLE.value))
-    if context_mode != "previous_result":
+    if not context_mode.longest_chain_first:
         return runnable
     order = np.argsort(-runnable["remaining"].to_numpy().astype(np.int64), kind="stable")
     return runnable.take(pa.array(order))
@@ -128,20 +127,17 @@ def count_states(states: pa.Table) -> dict[RecordState, int]:
     return {state: counted.get(state, 0) for state in STATES}
 
 
-def waves_left(states: pa.Table, *, context_mode: str) -> int:
+def waves_left(states: pa.Table, *, context_mode: ContextMode) -> int:
     """How many rounds of batches are still needed if nothing fails any more: the longest line of pages that wait for
     each other behind one that can go, itself included; without waiting, one. What stands behind a dead letter or a
     held page waits for a person, not for a wave."""
     heads, sizes = _lines_of_waiting(states)
-    sizes = sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.INFLIGHT])]
-    if context_mode != "previous_result":
-        return min(1, len(sizes))
-    return int(sizes.max(initial=0))
+    return context_mode.waves(sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.INFLIGHT])])
 
 
-def waves_by_mode(states_of: Callable[[str], pa.Table]) -> dict[str, int]:
+def waves_by_mode(states_of: Callable[[ContextMode], pa.Table]) -> dict[str, int]:
     """Context mode -> waves that are left in it. ``states_of``: the `record_states` of the collection in a mode."""
-    return {mode: waves_left(states_of(mode), context_mode=mode) for mode in CONTEXT_MODES}
+    return {mode.value: waves_left(states_of(mode), context_mode=mode) for mode in ContextMode}
 
 
 def blocked_successors(states: pa.Table) -> dict[str, int]:

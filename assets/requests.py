@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from assets.context import ContextMode
 from assets.domain.errors import ConfigError, PromptError
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
@@ -37,7 +38,7 @@ class RequestTemplate:
 
     prompt: str
     prompt_source: str
-    context_mode: str
+    context_mode: ContextMode
     document_fields: Sequence[str]
     response_schema: Mapping[str, Any]
     generation_config: Mapping[str, Any]
@@ -82,7 +83,7 @@ def batch_requests(
 
     Each is UTF-8 and ends in ``\\n``; no other byte of it is a ``\\n``. ``previous_results``: the results of the
     records that ``context_key`` names; may read them as it is asked. Where a row has a ``context_file_uri``, that image
-    goes along before the record's own instead. Raises, when called, what ``RequestTemplate.check`` raises, and while
+    goes along before the record's own. Raises, when called, what ``RequestTemplate.check`` raises, and while
     iterating PromptError, for a row that cannot be rendered or whose predecessor has no result any more.
     """
     template.check()
@@ -119,10 +120,9 @@ def _line(
     previous_results: Mapping[str, Mapping[str, Any]],
 ) -> bytes:
     key: str = row["record_key"]
-    with_image_before = row["context_file_uri"] is not None
-    context_key = None if with_image_before else row["context_key"]
+    context_key = row["context_key"] if template.context_mode.waits_for_result else None
     parts: list[dict[str, Any]] = [{"text": _prompt_text(key, context_key, template, previous_results)}]
-    if with_image_before:
+    if row["context_file_uri"] is not None:
         before = _image(row["context_file_uri"], row["context_file_mime_type"])
         parts += [{"text": PREVIOUS_IMAGE_LABEL}, before, {"text": IMAGE_LABEL}]
     parts.append(_image(row["file_uri"], row["file_mime_type"]))

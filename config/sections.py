@@ -12,6 +12,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from assets.context import ContextMode, described
 from config.values import (
     ApiVersion,
     BaseUrl,
@@ -25,14 +26,6 @@ from config.values import (
     Whole,
     with_low_thinking,
 )
-
-
-class ContextMode(StrEnum):
-    """What a page is told about the page before it."""
-
-    PREVIOUS_RESULT = "previous_result"
-    PREVIOUS_IMAGE = "previous_image"
-    NONE = "none"
 
 
 class DeadDependency(StrEnum):
@@ -148,8 +141,7 @@ class ContextSection(Section):
 
     mode: ContextMode = Field(
         default=ContextMode.PREVIOUS_RESULT,
-        description="`previous_result`: a page waits for the result of the page before and gets it as context; "
-        "`previous_image`: it gets the image of the page before, without waiting; `none`: no context, no waiting.",
+        description=described(),
     )
     on_dead_dependency: DeadDependency = Field(
         default=DeadDependency.WAIT,

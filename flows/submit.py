@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from prefect import flow
 
 from assets.candidates import RecordState, count_states, record_states, waves_left
+from assets.context import ContextMode
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
@@ -126,9 +127,9 @@ def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
     return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person)
 
 
-def context_rows(states: pa.Table, rows: pa.Table, *, mode: str) -> pa.Table:
+def context_rows(states: pa.Table, rows: pa.Table, *, mode: ContextMode) -> pa.Table:
     """The rows of the pages before that go along as images and are not in the batch themselves."""
-    if mode != "previous_image":
+    if not mode.sends_image:
         return states.slice(0, 0)
     before = rows["predecessor"].drop_null()
     others = before.filter(pc.invert(pc.is_in(before, value_set=rows["record_key"].combine_chunks())))

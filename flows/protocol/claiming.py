@@ -19,7 +19,6 @@ from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
 from assets.planning import SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
-from config.sections import ContextMode
 from config.settings import Settings
 from flows.gateways.gemini.uploads import UploadItem, UploadReport, upload_with_retries
 from flows.gateways.images.preparing import prepare
@@ -97,8 +96,7 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]
     if conversions:
         logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
-    with_image_before = settings.context.mode == "previous_image"
-    return _sorted_out(rows, report, with_image_before=with_image_before)
+    return _sorted_out(rows, report, with_image_before=settings.context.mode.sends_image)
 
 
 def _sorted_out(rows: pa.Table, report: UploadReport, *, with_image_before: bool) -> Uploads:
@@ -218,13 +216,10 @@ async def _write_batch_manifest(
 
 def _with_context(p: Pass, rows: pa.Table, context_files: Mapping[str, RemoteFile]) -> set[str]:
     """The records whose predecessor has something to send along: a result, or an image that went up."""
-    match p.services.settings.context.mode:
-        case ContextMode.PREVIOUS_IMAGE:
-            return set(context_files)
-        case ContextMode.PREVIOUS_RESULT:
-            pairs = zip(rows["record_key"].to_pylist(), context_keys(p.services.storage, rows), strict=True)
-            return {key for key, before in pairs if before is not None}
-    return set()
+    if not p.services.settings.context.mode.waits_for_result:
+        return set(context_files)
+    pairs = zip(rows["record_key"].to_pylist(), context_keys(p.services.storage, rows), strict=True)
+    return {key for key, before in pairs if before is not None}
 
 
 def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:

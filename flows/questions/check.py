@@ -153,17 +153,18 @@ def _request(settings: Settings, storage: Storage, rows: pa.Table, before: pa.Ta
     row |= {"file_uri": rows["image_path"][0].as_py(), "file_mime_type": rows["image_mime_type"][0].as_py()}
     predecessor = rows["predecessor"][0].as_py()
     mode = settings.context.mode
-    said = "no page before this one goes along"
-    if mode == "previous_image" and len(before):
+    said = []
+    if mode.sends_image and len(before):
         path = before["image_path"][0].as_py()
         row |= {"context_key": predecessor, "context_file_uri": path}
         row |= {"context_file_mime_type": before["image_mime_type"][0].as_py()}
-        said = f"the image of {predecessor} goes along, {path}"
-    elif mode == "previous_result" and predecessor is not None:
+        said.append(f"the image of {predecessor} goes along, {path}")
+    if mode.waits_for_result and predecessor is not None:
         (row["context_key"],) = context_keys(storage, rows)
         has_result = row["context_key"] is not None
-        said = f"the result of {predecessor} goes along" + ("" if has_result else ", and there is none yet")
-    return f"{mode}: {said}", pa.Table.from_pylist([row], schema=_REQUEST_SCHEMA)
+        said.append(f"the result of {predecessor} goes along" + ("" if has_result else ", and there is none yet"))
+    words = " and ".join(said) or "no page before this one goes along"
+    return f"{mode}: {words}", pa.Table.from_pylist([row], schema=_REQUEST_SCHEMA)
 
 
 def _summary(found: Checked) -> list[str]:

@@ -120,9 +120,9 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
 def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, rates: Rates) -> Estimate:
     tariff, mode = tariff_of(settings), settings.context.mode
     has_before = left["predecessor"].is_valid().to_numpy(zero_copy_only=False)
-    with_image_before = has_before if mode == "previous_image" else None
+    with_image_before = has_before if mode.sends_image else None
     of_images = int(images_tokens(left, tariff, with_image_before=with_image_before).sum())
-    with_result = int(np.count_nonzero(has_before)) if mode == "previous_result" else 0
+    with_result = int(np.count_nonzero(has_before)) if mode.waits_for_result else 0
     of_prompts = round(_prompt_tokens(template, left) * rates.text_scale * len(left))
     # The result of the page before is an answer like those that are expected.
     of_context = round(rates.output_tokens) * with_result
@@ -133,7 +133,7 @@ def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, rat
     return Estimate(
         model=tariff.model,
         records=len(left),
-        with_context=int(np.count_nonzero(has_before)) if mode != "none" else 0,
+        with_context=int(np.count_nonzero(has_before)) if mode.sends_anything else 0,
         image_tokens=of_images,
         prompt_tokens=of_prompts,
         context_tokens=of_context,
@@ -206,12 +206,10 @@ def _cost_line(report: EstimateReport) -> str:
 
 
 def _context_basis(settings: Settings, found: Estimate) -> str:
-    match settings.context.mode:
-        case "previous_result":
-            return f"the result of the page before, for {found.with_context:,} pages"
-        case "previous_image":
-            return f"the image of the page before, for {found.with_context:,} pages, is among the images"
-    return "none (context.mode)"
+    mode, pages = settings.context.mode, f"for {found.with_context:,} pages"
+    said = [f"the result of the page before, {pages}"] if mode.waits_for_result else []
+    said += [f"the image of the page before, {pages}, is among the images"] if mode.sends_image else []
+    return "; ".join(said) or "none (context.mode)"
 
 
 def _shrunk(max_side_pixels: int | None) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
+from assets.context import ContextMode
 from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
@@ -119,7 +120,7 @@ def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Tabl
     return states_in_mode(settings, storage, ledger)(settings.context.mode)
 
 
-def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Callable[[str], pa.Table]:
+def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Callable[[ContextMode], pa.Table]:
     """Reads everything, and returns what gives the states of all records for a context mode."""
     manifest = storage.read_records()
     if manifest is None:
@@ -128,7 +129,7 @@ def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Call
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
     results, held = existing_results(keys=done), held_keys(settings, storage, history_table(storage, write=False))
 
-    def states(mode: str) -> pa.Table:
+    def states(mode: ContextMode) -> pa.Table:
         rules = replace(run_rules(settings), context_mode=mode)
         return record_states(manifest, results, ledger, inflight=inflight, held=held, rules=rules)
 
@@ -147,7 +148,7 @@ def status_of(
         collection=settings.collection,
         records=len(states),
         states={state.value: count for state, count in count_states(states).items()},
-        waves_left=waves[settings.context.mode],
+        waves_left=waves[settings.context.mode.value],
         waves_by_mode=waves,
         spent_usd=sum(each.usd for each in spent),
         open_usd=sum(each.open_usd for each in spent),

@@ -50,11 +50,11 @@ class Scales:
         """Estimates (ESTIMATE_SCHEMA) and weights of runnable records. Raises PromptError, ManifestError."""
         mode = self.settings.context.mode
         keys = rows["record_key"].to_pylist()
-        context = context_keys(storage, rows) if mode == "previous_result" else [None] * len(keys)
+        context = context_keys(storage, rows) if mode.waits_for_result else [None] * len(keys)
         texts = request_texts(keys, context, template=self.template, previous_results=storage.results())
         prompt_bytes = np.fromiter((len(text.encode(errors="replace")) for text in texts), np.int64, len(keys))
         has_before = rows["predecessor"].is_valid().to_numpy(zero_copy_only=False)
-        with_image_before = has_before if mode == "previous_image" else None
+        with_image_before = has_before if mode.sends_image else None
         of_images = images_tokens(rows, self.tariff, with_image_before=with_image_before)
         schema = schema_bytes(self.template)
         estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from ulid import ULID
 
 from assets.catalog import CATALOG
+from assets.context import ContextMode
 from assets.domain.errors import QuireError
 from assets.domain.schema import response_schema
 from assets.manifest import record_manifest
@@ -267,7 +268,7 @@ def _settings(context_mode: str, max_retries: int) -> Settings:
 
 
 @cache
-def _template(context_mode: str) -> RequestTemplate:
+def _template(context_mode: ContextMode) -> RequestTemplate:
     return RequestTemplate(
         prompt="Read the page.",
         prompt_source="here",

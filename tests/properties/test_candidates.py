@@ -15,6 +15,7 @@ from assets.candidates import (
     runnable_records,
     waves_left,
 )
+from assets.context import ContextMode
 from tests.unit.assets.tables import ledger_of, manifest_of, results_of
 
 Page = tuple[str, int]
@@ -44,7 +45,7 @@ worlds = st.builds(
     rules=st.builds(
         RunRules,
         max_retries=st.integers(0, 3),
-        context_mode=st.sampled_from(["previous_result", "previous_image", "none"]),
+        context_mode=st.sampled_from(ContextMode),
         on_dead_dependency=st.sampled_from(["wait", "proceed"]),
     ),
 )
@@ -61,7 +62,7 @@ def state_by_hand(world: World, page: Page) -> RecordState:
         return RecordState.DEAD
     if page in world.held:
         return RecordState.HELD
-    if world.rules.context_mode != "previous_result" or before not in world.pages or before in world.done:
+    if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT or before not in world.pages or before in world.done:
         return RecordState.RUNNABLE
     is_dead_before = world.counts.get(before, 0) > world.rules.max_retries
     proceeds = is_dead_before and world.rules.on_dead_dependency == "proceed"
@@ -79,7 +80,7 @@ def remaining_by_hand(world: World, page: Page) -> int:
 
 def waves_by_hand(world: World, states: dict[Page, RecordState]) -> int:
     """Let everything that can go succeed, round by round, until nobody can."""
-    if world.rules.context_mode != "previous_result":
+    if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT:
         return int(any(state in (RecordState.RUNNABLE, RecordState.INFLIGHT) for state in states.values()))
     waves, left = 0, dict(states)
     while going := [page for page, state in left.items() if state in (RecordState.RUNNABLE, RecordState.INFLIGHT)]:
@@ -131,7 +132,7 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
     assert blocked_successors(table) == {key(page): count for page, count in blocked_by_hand(expected).items()}
 
     running = [page for page, state in expected.items() if state is RecordState.RUNNABLE]
-    if world.rules.context_mode == "previous_result":
+    if world.rules.context_mode is ContextMode.PREVIOUS_RESULT:
         running.sort(key=lambda page: (-remaining_by_hand(world, page), page))
     ordered = in_running_order(table, context_mode=world.rules.context_mode)
     assert ordered["record_key"].to_pylist() == [key(page) for page in running]

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from assets.context import ContextMode
 from assets.domain.schema import response_schema
 from assets.requests import RequestTemplate, batch_requests
 from config.schemas.page_transcript import PageTranscript
@@ -72,7 +73,7 @@ async def test_a_page_becomes_an_instance_of_the_model(
     template = RequestTemplate(
         prompt=PROMPT.read_text(encoding="utf-8"),
         prompt_source=PROMPT.name,
-        context_mode="previous_result",
+        context_mode=ContextMode.PREVIOUS_RESULT,
         document_fields=("state", "school", "year"),
         response_schema=response_schema(model),
         generation_config={"temperature": 0.1, "max_output_tokens": 8192},

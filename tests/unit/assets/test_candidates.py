@@ -16,12 +16,13 @@ from assets.candidates import (
     runnable_records,
     waves_left,
 )
+from assets.context import ContextMode
 from tests.unit.assets.tables import ledger_of, manifest_of, results_of
 
 DOCUMENT = "CA:Lincoln:2023"
 
 
-def rules(*, max_retries: int = 1, mode: str = "previous_result", on_dead: str = "wait") -> RunRules:
+def rules(*, max_retries: int = 1, mode: ContextMode = ContextMode.PREVIOUS_RESULT, on_dead: str = "wait") -> RunRules:
     return RunRules(max_retries=max_retries, context_mode=mode, on_dead_dependency=on_dead)
 
 
@@ -57,7 +58,7 @@ def test_a_page_waits_until_the_page_before_it_is_done() -> None:
 
 
 def test_without_context_nobody_waits() -> None:
-    for mode in ("none", "previous_image"):
+    for mode in (ContextMode.NONE, ContextMode.PREVIOUS_IMAGE):
         assert words(states_of([1, 2, 3], counts={1: 9}, by=rules(mode=mode))) == "dead runnable runnable"
 
 
@@ -91,7 +92,7 @@ def test_the_longest_chain_goes_first_then_the_manifests_order() -> None:
 
 def test_without_waiting_neighbours_stay_together() -> None:
     manifest = manifest_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (9, 10, 11))])
-    for mode in ("none", "previous_image"):
+    for mode in (ContextMode.NONE, ContextMode.PREVIOUS_IMAGE):
         found = runnable_records(manifest, results_of([]), ledger_of(), inflight=[], rules=rules(mode=mode))
         assert found["record_key"].to_pylist() == manifest["record_key"].to_pylist()
 
@@ -100,8 +101,8 @@ def test_nothing_to_do_is_no_error() -> None:
     states = record_states(
         manifest_of([]), results_of(["A:b:c:1"]), ledger_of({"A:b:c:1": 1}), inflight=[], rules=rules()
     )
-    assert len(states) == len(in_running_order(states, context_mode="previous_result")) == 0
-    assert waves_left(states, context_mode="previous_result") == 0
+    assert len(states) == len(in_running_order(states, context_mode=ContextMode.PREVIOUS_RESULT)) == 0
+    assert waves_left(states, context_mode=ContextMode.PREVIOUS_RESULT) == 0
     assert blocked_successors(states) == {}
     assert set(count_states(states)) == set(RecordState)
 
@@ -130,8 +131,8 @@ def test_nothing_to_do_is_no_error() -> None:
     ],
 )
 def test_waves_are_the_longest_line_that_can_still_go(states: pa.Table, waves: int) -> None:
-    assert waves_left(states, context_mode="previous_result") == waves
-    assert waves_left(states, context_mode="none") == min(1, waves)
+    assert waves_left(states, context_mode=ContextMode.PREVIOUS_RESULT) == waves
+    assert waves_left(states, context_mode=ContextMode.NONE) == min(1, waves)
 
 
 def test_who_blocks_how_many_is_told_for_dead_and_held_records() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from assets.context import ContextMode
 from assets.domain.errors import ConfigError, PromptError
 from assets.requests import RequestTemplate, batch_requests, request_texts, schema_bytes
 
@@ -18,7 +19,7 @@ def template(prompt: str = "Read {{ record.key }}.", **changes: Any) -> RequestT
     values: dict[str, Any] = {
         "prompt": prompt,
         "prompt_source": "v1.jinja",
-        "context_mode": "previous_result",
+        "context_mode": ContextMode.PREVIOUS_RESULT,
         "document_fields": ("state", "school"),
         "response_schema": SCHEMA,
         "generation_config": {"temperature": 0.1, "max_output_tokens": 99},
@@ -93,7 +94,8 @@ def test_a_predecessors_result_that_is_gone_is_said() -> None:
 
 
 def test_the_predecessors_image_goes_before_the_records_own() -> None:
-    [line] = lines(manifest(("A:b:2", "u2", "A:b:1"), context_uri="https://g/v1/files/p"))
+    table = manifest(("A:b:2", "u2", "A:b:1"), context_uri="https://g/v1/files/p")
+    [line] = lines(table, template(context_mode=ContextMode.PREVIOUS_IMAGE))
     parts = line["request"]["contents"][0]["parts"]
     assert [part.get("text") or part["file_data"]["file_uri"] for part in parts] == [
         "Read A:b:2.",

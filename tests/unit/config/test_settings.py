@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from assets.context import ContextMode
 from assets.domain.errors import ConfigError
-from config.sections import ContextMode
 from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, read_api_key
 from config.values import TAKEN_NAMES, Span
 
