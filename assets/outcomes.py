@@ -25,6 +25,8 @@ OUTCOME_SCHEMA = pa.schema(
         pa.field("finish_reason", pa.string()),
         *(pa.field(name, pa.int64()) for name in USAGE_COLUMNS),
         pa.field("unsure", pa.bool_()),
+        pa.field("model_version", pa.string()),
+        pa.field("retires_at", pa.timestamp("us", tz="UTC")),
         pa.field("count_before", pa.int32()),
         pa.field("count_after", pa.int32()),
         pa.field("model", pa.string(), nullable=False),
@@ -37,7 +39,7 @@ OUTCOME_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md."""
 
-LATER_COLUMNS = frozenset({"unsure"})
+LATER_COLUMNS = frozenset({"unsure", "model_version", "retires_at"})
 """Not in the files that earlier versions wrote: they are null there."""
 
 _LINE_COLUMNS = ("line_offset", "line_bytes")

@@ -6,7 +6,7 @@ Which records are runnable stands in `candidates`; what a line looks like in `re
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import inf
 from types import MappingProxyType
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from assets.domain.batch import RemoteFile
+from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
 from assets.estimates import ESTIMATE_SCHEMA
 from assets.graph import Check, asset
@@ -85,7 +86,8 @@ class SubmissionFacts:
 
     ``result_schema``: the pydantic model's own JSON Schema, against which results are judged even when the model in
     the code has changed since; ``response_schema_hash`` and ``prompt_hash``: SHA-256 in hex; ``created_at``: UTC;
-    ``price``: the model's when it was sent, or None if none was known.
+    ``price``: the model's when it was sent, or None if none was known; ``prices``: likewise of every model that the
+    settings had one of, by its id, as another model than the one that is asked may answer.
     """
 
     submission_id: str
@@ -101,6 +103,15 @@ class SubmissionFacts:
     context_mode: str
     created_at: datetime
     price: Price | None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def price_of(self, answered_by: str | None) -> Price | None:
+        """The price of what answered, in its own words (None: it did not say): as it was when the batch was sent. That
+        of the model that was asked for, where no other is known."""
+        if answered_by is None or is_same_model(self.model, answered_by):
+            return self.price
+        alike = (price for name, price in self.prices.items() if is_same_model(name, answered_by))
+        return self.prices.get(model_id(answered_by)) or next(alike, self.price)
 
     def to_metadata(self) -> dict[str, str]:
         """Parquet metadata: text for every field, JSON where it is no text."""
@@ -127,6 +138,8 @@ class SubmissionFacts:
             context_mode=found["context_mode"],
             created_at=datetime.fromisoformat(found["created_at"]),
             price=Price.from_json(json.loads(found["price"])),
+            # Earlier versions did not keep them.
+            prices={name: Price(**price) for name, price in json.loads(found.get("prices", "{}")).items()},
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.answered_by import other_models
 from assets.domain.money import dollars
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, is_dead
 from assets.graph import asset
@@ -37,6 +38,9 @@ def batch_report(
     ]
     if cost is not None and cost["usd"] is not None:
         lines += ["", f"Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."]
+    for name, answers in other_models(record_outcomes).items():
+        asked = escape(record_outcomes["model"][0].as_py())
+        lines += ["", f"{answers} answers are of {escape(name)}, though {asked} was asked for: its price counts."]
     if cost is not None and cost["unsure"]:
         most = "" if cost["unsure_usd"] is None else f" They count with {dollars(cost['unsure_usd'])}, their most."
         lines += ["", f"Unsure: of {cost['unsure']} records nobody knows what they cost.{most}"]

@@ -8,10 +8,12 @@ Everything in a result file is untrusted: a line of any bytes gets a verdict, ne
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from assets.answered_by import read_retirement
 from assets.domain.outcome import OutcomeKind
 from assets.graph import asset
 from assets.usage import USAGE_COLUMNS, read_usage
@@ -32,7 +34,8 @@ _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one line of a result file says. ``record_key``: None where the line names none; ``usage``: tokens as billed,
-    see `assets.usage`; ``unsure``: there is a response, and what it has cost cannot be known from it."""
+    see `assets.usage`; ``unsure``: there is a response, and what it has cost cannot be known from it;
+    ``model_version``: what has answered, in its own words; ``retires_at``: when that one ends (UTC), if it says so."""
 
     record_key: str | None
     kind: OutcomeKind | None
@@ -41,6 +44,8 @@ class Verdict:
     usage: Mapping[str, int] = field(default_factory=dict)
     unsure: bool = False
     raw_text: str | None = None
+    model_version: str | None = None
+    retires_at: datetime | None = None
 
 
 VERDICT_SCHEMA = pa.schema(
@@ -51,6 +56,8 @@ VERDICT_SCHEMA = pa.schema(
         pa.field("finish_reason", pa.string()),
         *(pa.field(name, pa.int64()) for name in USAGE_COLUMNS),
         pa.field("unsure", pa.bool_()),
+        pa.field("model_version", pa.string()),
+        pa.field("retires_at", pa.timestamp("us", tz="UTC")),
         pa.field("raw_text", pa.string()),
         pa.field("line_offset", pa.int64(), nullable=False),
         pa.field("line_bytes", pa.int64(), nullable=False),
@@ -102,6 +109,8 @@ def batch_results(
                 "finish_reason": verdict.finish_reason,
                 **{name: verdict.usage.get(name) for name in USAGE_COLUMNS},
                 "unsure": verdict.unsure,
+                "model_version": verdict.model_version,
+                "retires_at": verdict.retires_at,
                 "raw_text": verdict.raw_text,
                 "line_offset": offset,
                 "line_bytes": len(line),
@@ -140,6 +149,15 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     response = response if isinstance(response, dict) else {}
     found = read_usage(response.get("usageMetadata", response.get("usage_metadata")))
     usage, unsure = found or {}, bool(response) and found is None
+    version = _text_of(response, "modelVersion", "model_version")
+    about = Verdict(
+        key,
+        OutcomeKind.SUCCESS,
+        usage=usage,
+        unsure=unsure,
+        model_version=redact(version) if version else None,
+        retires_at=read_retirement(response),
+    )
     finish_reason: str | None = None
     text = ""
     try:
@@ -154,8 +172,14 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     except AnswerError as error:
         # Redacted first: a secret that is cut in two would not be found any more.
         message, raw_text = redact(str(error))[:MAX_MESSAGE_CHARS], redact(text)[:MAX_RAW_CHARS]
-        return Verdict(key, error.kind, _safe(message), finish_reason, usage, unsure, _safe(raw_text) or None)
-    return Verdict(key, OutcomeKind.SUCCESS, "", finish_reason, usage, unsure)
+        return replace(
+            about,
+            kind=error.kind,
+            message=_safe(message),
+            finish_reason=finish_reason,
+            raw_text=_safe(raw_text) or None,
+        )
+    return replace(about, finish_reason=finish_reason)
 
 
 def result_of_line(line: bytes, validator: ResultValidator) -> bytes:

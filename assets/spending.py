@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.answered_by import first_retirement, other_models
 from assets.domain.batch import LATE, submission_of
 from assets.domain.money import Price
 from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
@@ -25,6 +26,8 @@ SUBMISSIONS_SCHEMA = pa.schema(
         pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("closed_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("model", pa.string(), nullable=False),
+        pa.field("answered_by", pa.string()),
+        pa.field("retires_at", pa.timestamp("us", tz="UTC")),
         pa.field("way_of_asking", pa.string(), nullable=False),
         pa.field("batch_id", pa.string()),
         pa.field("released", pa.bool_(), nullable=False),
@@ -66,7 +69,7 @@ def submission_row(
     released then may be billed all the same. Sums of tokens are over the records that have an answer, so that they can
     be held against each other.
     """
-    table = outcomes.select(["record_key", "batch_id", "kind", *_BILLED, "unsure"])
+    table = outcomes.select(["record_key", "batch_id", "kind", *_BILLED, "unsure", "model_version"])
     is_released = set(table["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}
     at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
     sent = batch_manifest.take(at.combine_chunks())
@@ -77,12 +80,13 @@ def submission_row(
     # An error is not billed; an error beside a response may be.
     is_unsure = pc.or_(is_perhaps, pc.fill_null(table["unsure"], False))
     unsure = is_unsure.to_numpy(zero_copy_only=False) & ~answered
-    price = facts.price
     return {
         "submission_id": facts.submission_id,
         "created_at": facts.created_at,
         "closed_at": outcomes["settled_at"][0].as_py(),
         "model": facts.model,
+        "answered_by": ", ".join(other_models(outcomes)) or None,
+        "retires_at": first_retirement(outcomes),
         "way_of_asking": way_of_asking(facts),
         "batch_id": table["batch_id"][0].as_py(),
         "released": is_released,
@@ -98,16 +102,33 @@ def submission_row(
         "estimated_text_tokens": _sum(sent, "estimated_text_tokens", answered),
         **{name: int(values.sum()) for name, values in used.items()},
         "estimated_usd": _usd_sum(sent, "estimated_usd"),
-        "usd": None
-        if price is None
-        else price.usd(
-            input_tokens=int(used["prompt_tokens"].sum()),
-            output_tokens=int(used["output_tokens"].sum() + used["thoughts_tokens"].sum()),
-            cached_tokens=int(used["cached_tokens"].sum()),
-        ),
+        "usd": _billed_usd(facts, table["model_version"], used),
         "unsure": int(np.count_nonzero(unsure)),
-        "unsure_usd": _usd_sum(sent.filter(pa.array(unsure)), "max_usd") if price is not None else None,
+        "unsure_usd": _usd_sum(sent.filter(pa.array(unsure)), "max_usd") if facts.price is not None else None,
     }
+
+
+def _billed_usd(
+    facts: SubmissionFacts, versions: pa.ChunkedArray, used: Mapping[str, npt.NDArray[np.int64]]
+) -> float | None:
+    """Each answer at the price of the model that gave it; None where one of them is not known."""
+    if facts.price is None and not any(values.any() for values in used.values()):
+        return None
+    total = 0.0
+    for version in versions.unique().to_pylist():
+        is_its = pc.equal(versions, version) if version is not None else pc.is_null(versions)
+        at = pc.fill_null(is_its, False).to_numpy(zero_copy_only=False)
+        tokens = {name: int(values[at].sum()) for name, values in used.items()}
+        price = facts.price_of(version)
+        if price is None and any(tokens.values()):
+            return None
+        if price is not None:
+            total += price.usd(
+                input_tokens=tokens["prompt_tokens"],
+                output_tokens=tokens["output_tokens"] + tokens["thoughts_tokens"],
+                cached_tokens=tokens["cached_tokens"],
+            )
+    return total
 
 
 def way_of_asking(facts: SubmissionFacts) -> str:

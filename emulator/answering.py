@@ -13,10 +13,11 @@ from typing import Any
 
 from emulator.books import RecordAnswer
 from emulator.engines.protocol import Engine, EngineRequest, ImagePart
-from emulator.engines.result_lines import error_line, line, usage
+from emulator.engines.result_lines import about_model, error_line, line, usage
 from emulator.errors import missing_file
 from emulator.files import IMAGE_TYPES, FileStore
 from emulator.input_lines import ImageReference, MalformedInput, ParsedRequest, RequestRefused, parse_request, read_line
+from emulator.models import retirement_time
 from emulator.tokens import image_size, image_tokens, text_tokens
 
 JsonObject = dict[str, Any]
@@ -37,8 +38,8 @@ class WorkResult:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``moment``: when the job started; files that expired before are not there. ``attempts``: answers that a key has
-    had in earlier jobs. ``result_lines``: stop after so many; None: all."""
+    """``model``: the one that answers; ``moment``: when the job started; files that expired before are not there.
+    ``attempts``: answers that a key has had in earlier jobs. ``result_lines``: stop after so many; None: all."""
 
     input_path: Path
     output_path: Path
@@ -123,9 +124,11 @@ def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> 
         attempt=attempt,
         prompt_tokens=prompt_tokens,
         response_mime_type=parsed.response_mime_type,
+        model=work.model,
+        retirement_time=retirement_time(work.model),
     )
     try:
-        lines = [_with_usage(one, prompt_tokens) for one in work.engine.answer(engine_request).lines]
+        lines = [_completed(one, engine_request) for one in work.engine.answer(engine_request).lines]
     except Exception:
         _LOGGER.exception("the engine failed on %s", key)
         lines = [error_line(key, 500, "An internal error has occurred.")]
@@ -181,9 +184,9 @@ def _parsed(raw: bytes) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
-def _with_usage(raw: bytes, prompt_tokens: int) -> bytes:
-    """The line, with a usageMetadata added to a response that has none."""
-    if b'"usageMetadata"' in raw:
+def _completed(raw: bytes, request: EngineRequest) -> bytes:
+    """The line, with usageMetadata and what is said of the model added to a response that lacks them."""
+    if b'"usageMetadata"' in raw and b'"modelVersion"' in raw:
         return raw
     value = _parsed(raw)
     response = value.get("response") if value else None
@@ -194,7 +197,10 @@ def _with_usage(raw: bytes, prompt_tokens: int) -> bytes:
         for candidate in response.get("candidates") or ()
         for part in ((candidate or {}).get("content") or {}).get("parts") or ()
     ]
-    response["usageMetadata"] = usage(prompt_tokens=prompt_tokens, output_tokens=text_tokens("".join(texts)))
+    counts = usage(prompt_tokens=request.prompt_tokens, output_tokens=text_tokens("".join(texts)))
+    value["response"] = {
+        "usageMetadata": counts, **about_model(request.model, request.retirement_time), **response
+    }  # fmt: skip
     key = value.pop("key", "")
     return line(key, **value)
 
@@ -216,9 +222,15 @@ def _note(key: str, attempt: int, lines: list[bytes], tokens_of_images: int, nam
         attempt,
         "blocked_prompt" if "promptFeedback" in response else "response",
         finish_reason=str((candidates[0] or {}).get("finishReason", "")),
-        prompt_tokens=int(counts.get("promptTokenCount", 0)),
-        output_tokens=int(counts.get("candidatesTokenCount", 0)),
-        thoughts_tokens=int(counts.get("thoughtsTokenCount", 0)),
+        prompt_tokens=_count(counts, "promptTokenCount"),
+        output_tokens=_count(counts, "candidatesTokenCount"),
+        thoughts_tokens=_count(counts, "thoughtsTokenCount"),
         image_tokens=tokens_of_images,
         files=names,
     )
+
+
+def _count(counts: JsonObject, name: str) -> int:
+    """A rule can make anything of a count; what is none bills nothing."""
+    value = counts.get(name, 0)
+    return value if type(value) is int and value > 0 else 0

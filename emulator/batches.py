@@ -19,6 +19,7 @@ from emulator.files import FileStore
 from emulator.ids import JOB_ID_LENGTH, IdSource
 from emulator.inline import read_inlined_responses
 from emulator.jobs import Job, State
+from emulator.models import answering_model
 from emulator.options import EmulatorOptions
 from emulator.rules import JobRule, RuleBook
 
@@ -184,7 +185,7 @@ class JobStore:
         work = Work(
             input_path=path,
             output_path=self._result_path(job),
-            model=job.model,
+            model=answering_model(job.model, job.starts_at),
             moment=job.starts_at,
             engine=self._engine,
             files=self._files,

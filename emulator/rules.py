@@ -28,7 +28,9 @@ class Step(_Strict):
     ``json``/``text``: the answer, as JSON or verbatim; ``base64``: raw bytes. ``code``, ``message``, ``field``: of an
     error. ``reason``: of a block. ``shape``: of an empty answer. ``times``, ``differ``: of a repetition. ``unknown``:
     the foreign key. ``split``: into how many parts; ``thoughts``: thought parts before it; ``thoughts_tokens``:
-    thinking that is billed but not shown; ``null_error``: adds ``"error": null``.
+    thinking that is billed but not shown; ``null_error``: adds ``"error": null``. ``usage``: goes over the counts of
+    ``usageMetadata``, with anything as a value; null takes a count away. ``model_version``, ``retirement_time``:
+    instead of what is true.
     """
 
     kind: StepKind
@@ -47,6 +49,9 @@ class Step(_Strict):
     thoughts: tuple[str, ...] = ()
     thoughts_tokens: int = Field(default=0, ge=0)
     null_error: bool = False
+    usage: dict[str, Any] = {}
+    model_version: str | None = None
+    retirement_time: str | None = None
 
 
 class RecordRule(_Strict):

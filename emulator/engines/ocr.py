@@ -5,8 +5,6 @@ several images the last is the one asked about; the text of the prompt is not lo
 """
 
 import json
-from functools import lru_cache
-from importlib.metadata import version
 
 from emulator.engines.ocr_answers import fill
 from emulator.engines.ocr_layout import PageLayout, lay_out
@@ -31,7 +29,7 @@ class OcrEngine:
         except UnreadableImageError:
             return Answer((error_line(request.key, 400, "Unable to process input image. Please retry or report."),))
         response = text_response([_answer_text(request, page)], prompt_tokens=_prompt_tokens(request))
-        return Answer((line(request.key, response=response | {"modelVersion": _model_version()}),))
+        return Answer((line(request.key, response=response),))
 
 
 def _answer_text(request: EngineRequest, page: PageLayout) -> str:
@@ -47,8 +45,3 @@ def _prompt_tokens(request: EngineRequest) -> int:
     if request.prompt_tokens:
         return request.prompt_tokens
     return sum(text_tokens(text) for text in request.texts) + len(request.images) * GEMINI_3_IMAGE_TOKENS["HIGH"]
-
-
-@lru_cache(maxsize=1)
-def _model_version() -> str:
-    return f"rapidocr-{version('rapidocr')}-pp-ocrv6-small"

@@ -26,7 +26,8 @@ class EngineRequest:
     ``texts``: the text parts in their order. ``response_schema``: the requested schema as it was sent (camelCase or
     snake_case, OpenAPI subset), or None. ``attempt``: 0 for the first time that this key is answered, then 1, 2, ...
     ``prompt_tokens``: what the request is billed with, images included; for the answer's usageMetadata (the server
-    adds one to a response that lacks it).
+    adds one to a response that lacks it). ``model``: the one that answers; ``retirement_time``: when it ends, "" where
+    no end is set.
     """
 
     key: str
@@ -36,6 +37,8 @@ class EngineRequest:
     attempt: int
     prompt_tokens: int = 0
     response_mime_type: str = "text/plain"
+    model: str = ""
+    retirement_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,16 @@ def usage(*, prompt_tokens: int, output_tokens: int, thoughts_tokens: int = 0) -
     return {name: count for name, count in counts.items() if count or name == "totalTokenCount"}
 
 
+def about_model(model: str, retirement_time: str = "") -> JsonObject:
+    """What a response says of the model that gave it: its version, and the stage it is in, with its end if one is
+    set."""
+    status = {"modelStage": "LEGACY" if retirement_time else "STABLE"}
+    return {
+        "modelVersion": model,
+        "modelStatus": status | ({"retirementTime": retirement_time} if retirement_time else {}),
+    }
+
+
 def text_response(
     texts: Sequence[str],
     *,

@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.engines.instances import instance
 from emulator.engines.protocol import Answer, Engine, EngineRequest
-from emulator.engines.result_lines import error_line, line, text_response, usage
+from emulator.engines.result_lines import about_model, error_line, line, text_response, usage
 from emulator.rules import RuleBook, Step
 
 JsonObject = dict[str, Any]
@@ -24,7 +24,9 @@ class ScriptEngine:
         step = self._rules.step(request.key, request.attempt)
         if self._behind is not None and (step is None or step.kind == "auto"):
             return self._behind.answer(request)
-        return Answer(tuple(self._lines(request, step or Step(kind="auto"))))
+        chosen = step or Step(kind="auto")
+        lines = self._lines(request, chosen)
+        return Answer(tuple(lines if chosen.kind == "raw" else [_as_ruled(one, request, chosen) for one in lines]))
 
     def _lines(self, request: EngineRequest, step: Step) -> list[bytes]:
         key = request.key
@@ -88,6 +90,19 @@ class ScriptEngine:
             return json.dumps(instance(request.response_schema, request.key, seed), ensure_ascii=False)
         text = f"The page of {request.key}, answer {request.attempt + 1}{suffix}."
         return json.dumps({"text": text}, ensure_ascii=False) if "json" in request.response_mime_type else text
+
+
+def _as_ruled(raw: bytes, request: EngineRequest, step: Step) -> bytes:
+    """The line, with what its response says of usage and model."""
+    value = json.loads(raw)
+    response = value.get("response")
+    if not isinstance(response, dict):
+        return raw
+    counts = response["usageMetadata"] | step.usage
+    response["usageMetadata"] = {name: count for name, count in counts.items() if count is not None}
+    ends = request.retirement_time if step.retirement_time is None else step.retirement_time
+    response |= about_model(request.model if step.model_version is None else step.model_version, ends)
+    return line(**value)
 
 
 def _empty_line(request: EngineRequest, step: Step) -> bytes:

@@ -246,6 +246,7 @@ def facts_of(
         context_mode=settings.context.mode,
         created_at=created_at,
         price=price_of(settings, settings.model.name),
+        prices={name: price for name in settings.prices if (price := price_of(settings, name)) is not None},
     )
 
 

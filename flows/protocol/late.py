@@ -17,7 +17,7 @@ from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.closing import cancel
-from flows.protocol.settlement import judged_lines, write_answers
+from flows.protocol.settlement import judged_lines, tell_of_model, write_answers
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 from flows.tables.derived import submissions_table
@@ -89,6 +89,7 @@ async def _use(p: Pass, job: RemoteJob) -> None:
         outcomes = await write_answers(p, outcomes, answers)
         p.lease.check()
         storage.create_late(submission_id, without_counts(outcomes))
+    tell_of_model(p, outcomes)
     used = pc.sum(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value), min_count=0).as_py()
     logger().warning(
         "%s has answered after %s was let go of: %d of its %d answers are used",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
 from assets.domain.batch import JobState, RemoteJob, SubmissionState
 from assets.domain.schema import schema_hash
 from assets.outcomes import line_problems, with_superseded
@@ -19,7 +20,7 @@ from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.protocol.closing import close, has_failed_before
-from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.logs import logger, warn_of_each, warn_once
 from flows.runtime.passes import Pass
 
 MAX_LINE_WARNINGS = 20
@@ -47,6 +48,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
         outcomes = await write_answers(p, outcomes, answers)
         committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
     _log_end(job, committed)
+    tell_of_model(p, committed)
     return totals(committed)
 
 
@@ -146,6 +148,17 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
     await p.services.mirror.materialize("output_results", outcomes, write=write, about=submission_id)
     warn_of_each(dict.fromkeys(superseded, submission_id), "Done before, so that this answer is not written")
     return with_superseded(outcomes, superseded)
+
+
+def tell_of_model(p: Pass, committed: pa.Table) -> None:
+    """What answers tell of their model, once a pass: that it is another than the one that was asked for, that it
+    ends."""
+    if not len(committed):
+        return
+    model, others = committed["model"][0].as_py(), ", ".join(other_models(committed))
+    lines = [replaced_line(model, others) if others else None]
+    lines.append(retirement_line(model, first_retirement(committed), p.services.now()))
+    warn_once(p.told, [line for line in lines if line is not None])
 
 
 def _log_end(job: RemoteJob, committed: pa.Table) -> None:

@@ -13,17 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import LATE, is_late, submission_of
-from assets.planning import SubmissionFacts
+from assets.domain.model_names import is_same_model, model_id
+from assets.domain.money import Price
 from assets.provenance import result_rows
 from flows.gateways.files.storage import Storage
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "prompt_tokens", "output_tokens"]
-_COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure"]
+_COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An outcome of the record. ``is_late``: of a job that had been let go of. Tokens are None where Gemini did not
+    """An outcome of the record. ``is_late``: of a job that had been let go of; ``answered_by``: the model that has
+    answered, where it is not the one that was asked for. Tokens are None where Gemini did not
     say, ``usd`` also where no price was known; ``unsure``: it was answered, and what that cost is not known."""
 
     submission_id: str
@@ -36,6 +38,7 @@ class Attempt:
     output_tokens: int | None
     thoughts_tokens: int | None
     unsure: bool
+    answered_by: str | None
     usd: float | None
 
 
@@ -58,6 +61,7 @@ class MadeBy:
     batch_id: str | None
     settled_at: datetime
     model: str
+    model_version: str | None
     prompt_name: str
     prompt_version: str
     prompt_hash: str
@@ -89,8 +93,20 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
         del row["record_key"]
         cached, unsure = row.pop("cached_tokens"), bool(row.pop("unsure"))
         _, facts = storage.read_batch_manifest(submission_id)
-        usd = _usd(facts, row["prompt_tokens"], (row["output_tokens"], row["thoughts_tokens"]), cached)
-        found.append(Attempt(submission_id=submission_id, is_late=is_late(name), unsure=unsure, usd=usd, **row))
+        version = row.pop("model_version")
+        is_other = version is not None and not is_same_model(facts.model, version)
+        price = facts.price_of(version)
+        usd = _usd(price, row["prompt_tokens"], (row["output_tokens"], row["thoughts_tokens"]), cached)
+        found.append(
+            Attempt(
+                submission_id=submission_id,
+                is_late=is_late(name),
+                unsure=unsure,
+                answered_by=model_id(version) if is_other else None,
+                usd=usd,
+                **row,
+            )
+        )
     return sorted(found, key=lambda each: (each.settled_at, each.submission_id))
 
 
@@ -137,12 +153,12 @@ def _image_in(row: pa.Table) -> ImageThen:
 
 
 def _usd(
-    facts: SubmissionFacts, prompt: int | None, answered: tuple[int | None, int | None], cached: int | None
+    price: Price | None, prompt: int | None, answered: tuple[int | None, int | None], cached: int | None
 ) -> float | None:
-    if facts.price is None or prompt is None:
+    if price is None or prompt is None:
         return None
     output = sum(tokens or 0 for tokens in answered)
-    return facts.price.usd(input_tokens=prompt, output_tokens=output, cached_tokens=cached or 0)
+    return price.usd(input_tokens=prompt, output_tokens=output, cached_tokens=cached or 0)
 
 
 def _is_key(table: pa.Table, record_key: str) -> pa.ChunkedArray:

@@ -181,12 +181,12 @@ def draw_progress(progress: pd.DataFrame, *, at_most: int = MAX_BARS) -> "Figure
 
 
 def _inspect(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None) -> Inspection:
-    table = state_table(settings, storage, ledger)
+    table, now = state_table(settings, storage, ledger), datetime.now(UTC)
     return Inspection(
         settings=settings,
-        read_at=datetime.now(UTC),
+        read_at=now,
         prefect_problem=problem,
-        status=status_of(settings, storage, ledger, table),
+        status=status_of(settings, storage, ledger, table, now=now),
         states=_state_frame(table),
         outcomes=_outcome_frame(storage, _OUTCOME_COLUMNS),
     )

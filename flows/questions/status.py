@@ -5,11 +5,13 @@ tie between folder and Prefect database is made here.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.answered_by import model_notes
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
 from assets.context import ContextMode
 from assets.domain.errors import PrefectUnavailableError, StateError
@@ -26,7 +28,7 @@ from flows.protocol.breaking import breaker_reason
 from flows.runtime.passes import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger
-from flows.tables.derived import history_table
+from flows.tables.derived import history_table, submissions_table
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
 from flows.tables.rules import held_keys, run_rules
@@ -49,7 +51,8 @@ class Status:
     """``states``: RecordState -> records, every state is named; ``waves_left``: rounds of batches still needed if
     nothing fails any more, ``waves_by_mode``: likewise, in each context mode; ``spent_usd``: what answers have cost,
     ``open_usd``: the most that what is in flight can cost, ``unsure_usd``: the most that those records can have cost of
-    which nobody will know, ``unsure``: how many those are; ``failures``: outcome kind -> how often, over all
+    which nobody will know, ``unsure``: how many those are; ``model_notes``: what the newest answers tell of the model,
+    a line each: that another one has answered, that it ends soon; ``failures``: outcome kind -> how often, over all
     submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person; ``breaker``:
     why nothing is sent, or None; ``blocking``: dead or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out."""
@@ -63,6 +66,7 @@ class Status:
     open_usd: float
     unsure_usd: float
     unsure: int
+    model_notes: tuple[str, ...]
     batches: tuple[BatchStatus, ...]
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
@@ -80,13 +84,16 @@ class Status:
         return {"collection": document.pop("collection"), "records": document.pop("records"), **states, **document}
 
 
-async def collect_status(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Status:
-    """Read everything and count. Raises StateError, PrefectUnavailableError."""
+async def collect_status(
+    settings: Settings, storage: Storage, ledger_gateway: LedgerGateway, *, now: datetime
+) -> Status:
+    """Read everything and count. ``now``: UTC. Raises StateError, PrefectUnavailableError."""
     ledger = await read_ledger(storage, ledger_gateway)
 
     def count() -> Status:
         states = states_in_mode(settings, storage, ledger)
-        return status_of(settings, storage, ledger, states(settings.context.mode), waves_by_mode(states))
+        table, waves = states(settings.context.mode), waves_by_mode(states)
+        return status_of(settings, storage, ledger, table, waves, now=now)
 
     return await asyncio.to_thread(count)
 
@@ -137,9 +144,16 @@ def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Call
 
 
 def status_of(
-    settings: Settings, storage: Storage, ledger: Ledger, states: pa.Table, waves: Mapping[str, int] | None = None
+    settings: Settings,
+    storage: Storage,
+    ledger: Ledger,
+    states: pa.Table,
+    waves: Mapping[str, int] | None = None,
+    *,
+    now: datetime,
 ) -> Status:
-    """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None."""
+    """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None;
+    ``now``: UTC."""
     spent = read_spent(settings, storage)
     waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
     held = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
@@ -154,6 +168,7 @@ def status_of(
         open_usd=sum(each.open_usd for each in spent),
         unsure_usd=sum(each.unsure_usd for each in spent),
         unsure=sum(each.unsure for each in spent),
+        model_notes=tuple(model_notes(submissions_table(storage, write=False), settings.model.name, now)),
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from assets.candidates import RecordState
 from assets.domain.batch import SubmissionState
 from assets.domain.ledger import Ledger
+from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
 from config.settings import Settings, load_settings
@@ -163,11 +164,22 @@ def _done(maker: MadeBy | None) -> str:
     short, image = SHORT_HASH_CHARS, maker.image
     frame = f", image {image.frame + 1} of the file" if image.frame else ""
     return (
-        f"done: result made on {maker.settled_at:%Y-%m-%d} by {maker.model}, prompt {maker.prompt_name} "
+        f"done: result made on {maker.settled_at:%Y-%m-%d} by {_maker_model(maker)}, prompt {maker.prompt_name} "
         f"{maker.prompt_version} ({maker.prompt_hash[:short]}), schema {maker.schema_name} "
         f"({maker.response_schema_hash[:short]}), image {image.path}{frame} (sha256 {image.sha256[:short]}), "
         f"submission {maker.submission_id}, batch {maker.batch_id or 'unknown'}"
         + (f", with the result or image of {maker.context_key} as context" if maker.context_key else "")
+    )
+
+
+def _maker_model(maker: MadeBy) -> str:
+    version = maker.model_version
+    if version is None or version == maker.model:
+        return maker.model
+    return (
+        f"{version}, asked for as {maker.model}"
+        if is_same_model(maker.model, version)
+        else (f"{version} (though {maker.model} was asked for)")
     )
 
 
@@ -212,6 +224,7 @@ def _attempt_line(attempt: Attempt) -> str:
             f"{attempt.thoughts_tokens or 0:,} thought"
         )
         parts.append("no price was known" if attempt.usd is None else dollars(attempt.usd))
+        parts += [f"answered by {attempt.answered_by}"] if attempt.answered_by else []
     elif attempt.unsure:
         parts.append("what it cost is not known: its usage does not add up")
     return "  " + "  ".join(parts)

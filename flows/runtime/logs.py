@@ -1,7 +1,7 @@
 """Where the flows log: into the flow run when there is one, else to the ``quire`` logger."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from logging import LoggerAdapter
 from typing import Any
 
@@ -26,6 +26,14 @@ def logger() -> PrintableLogger:
         return PrintableLogger(get_run_logger())
     except MissingContextError:
         return PrintableLogger(logging.getLogger("quire"))
+
+
+def warn_once(told: set[str], lines: Iterable[str]) -> None:
+    """Each line that is not in ``told`` yet, which it is then."""
+    for line in lines:
+        if line not in told:
+            told.add(line)
+            logger().warning("%s", line)
 
 
 MAX_LINES = 20

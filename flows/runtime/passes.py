@@ -5,7 +5,7 @@ called alone each opens its own.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from assets.domain.errors import WAY_BACK, HomeMismatchError, LockBusyError, PassBusyError
@@ -19,12 +19,14 @@ from flows.runtime.wiring import Services, config_path, new_home_id, open_servic
 class Pass:
     """A pass that holds its lock. Ask ``lease.check()`` before each write to the world. ``run_started_at``: when the
     run began that the pass is a part of, for the cap of a run (UTC); ``accept_vanished``: a person has said that
-    missing results are meant to be missing."""
+    missing results are meant to be missing; ``told``: lines that are said once in a pass, however many batches have a
+    reason to say them."""
 
     services: Services
     lease: Lease
     run_started_at: datetime
     accept_vanished: bool = False
+    told: set[str] = field(default_factory=set)
 
 
 class OperatorsLease:

@@ -28,7 +28,7 @@ async def _read_status(config: str | None) -> tuple[Status, Storage]:
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
-        return await collect_status(settings, storage, ledger), storage
+        return await collect_status(settings, storage, ledger, now=utc_now()), storage
 
 
 async def status_json(config: str | None) -> str:
@@ -65,6 +65,7 @@ async def status_text(config: str | None) -> str:
             f"unsure: of {found.unsure} records nobody knows what they cost; "
             f"they count with {dollars(found.unsure_usd)}, the most that it can be"
         )
+    lines += found.model_notes
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
         lines.append(f"{batch.name}  {batch.state}  {records}")

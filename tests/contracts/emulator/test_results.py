@@ -195,6 +195,42 @@ def test_thoughts_and_parts_and_a_null_error(client: genai.Client, gemini: Emula
     assert gemini.record(KEY)["thoughtsTokens"] == 43
 
 
+def test_each_response_bears_its_model_and_stage(client: genai.Client, gemini: EmulatorHandle) -> None:
+    for step in ("auto", "blocked_prompt", {"kind": "empty", "shape": "no_candidates"}, "cut_short"):
+        answer, _ = run_steps(gemini, client, step)
+        assert answer["response"]["modelVersion"] == "gemini-3.5-flash"
+        assert answer["response"]["modelStatus"] == {"modelStage": "STABLE"}
+
+
+def test_an_announced_end_is_said_and_after_it_the_successor_answers(
+    client: genai.Client, gemini: EmulatorHandle
+) -> None:
+    job = create(client, [line(KEY)], model="gemini-3.1-flash-lite")
+    gemini.advance(JOB_SECONDS)
+    [answer] = results(client, job)
+    assert answer["response"]["modelStatus"] == {"modelStage": "LEGACY", "retirementTime": "2027-05-07T00:00:00Z"}
+
+    gemini.advance(10 * 86_400)
+    file = upload(client, picture(200, 200))
+    job = create(client, [line(OTHER, file)], model="gemini-2.5-flash")
+    gemini.advance(JOB_SECONDS)
+    [answer] = results(client, job)
+    assert answer["response"]["modelVersion"] == "gemini-3.5-flash-lite"
+    assert gemini.record(OTHER)["imageTokens"] == 1120, "as the successor counts"
+
+
+def test_a_rule_makes_usage_and_model_odd(client: genai.Client, gemini: EmulatorHandle) -> None:
+    usage = {"totalTokenCount": 3, "thoughtsTokenCount": "many", "promptTokenCount": None}
+    about = {"model_version": "models/gemini-3.8-flash-001", "retirement_time": "2027-01-01T00:00:00Z"}
+    answer, _ = run_steps(gemini, client, {"kind": "auto", "usage": usage, **about})
+    counts = answer["response"]["usageMetadata"]
+    assert (counts["totalTokenCount"], counts["thoughtsTokenCount"]) == (3, "many")
+    assert "promptTokenCount" not in counts
+    assert answer["response"]["modelVersion"] == "models/gemini-3.8-flash-001"
+    assert answer["response"]["modelStatus"]["retirementTime"] == "2027-01-01T00:00:00Z"
+    assert gemini.record(KEY)["promptTokens"] == 0
+
+
 def test_a_line_separator_stays_within_its_line(client: genai.Client, gemini: EmulatorHandle) -> None:
     text = json.dumps({"title": "a\u2028b\u0085c", "lines": []}, ensure_ascii=False)
     [answer, _] = run_steps(gemini, client, {"kind": "answer", "text": text})

@@ -48,6 +48,8 @@ def test_a_row_tells_submission_batch_model_prompt_and_usage() -> None:
         "cached_tokens": None,
         "total_tokens": None,
         "unsure": None,
+        "model_version": None,
+        "retires_at": None,
         "count_before": None,
         "count_after": None,
         "model": "gemini-3.5-flash",

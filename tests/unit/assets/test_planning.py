@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import AssetCheckError
+from assets.domain.money import Price
 from assets.planning import BATCH_SCHEMA, Room, SentImage, SubmissionFacts, Weights, batch_manifest, text_hash
 from tests.unit.assets.tables import estimates_of, facts, manifest_of, remote, sent
 
@@ -117,7 +118,10 @@ def test_a_record_twice_is_refused() -> None:
 
 def test_the_facts_survive_a_parquet_file(tmp_path: Path) -> None:
     told = facts(
-        collection="", generation_config={"stop": ["Ende\u2028", 'q"'], "top_p": None}, result_schema={"title": "Peñón"}
+        prices={"gemini-3.5-flash-lite": Price(0.3, 2.5, 0.3, 0.5)},
+        collection="",
+        generation_config={"stop": ["Ende\u2028", 'q"'], "top_p": None},
+        result_schema={"title": "Peñón"},
     )
     table = _batch(manifest_of(KEYS), KEYS[:1], told)
     pq.write_table(table, tmp_path / "b.parquet")
@@ -125,12 +129,30 @@ def test_the_facts_survive_a_parquet_file(tmp_path: Path) -> None:
     assert SubmissionFacts.from_metadata({name.decode(): text.decode() for name, text in metadata.items()}) == told
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(SubmissionFacts)])
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(SubmissionFacts) if field.name != "prices"]
+)
 def test_metadata_that_lacks_a_fact_are_not_ours(name: str) -> None:
     metadata = facts().to_metadata()
     del metadata[f"quire.{name}"]
     with pytest.raises(KeyError, match=name):
         SubmissionFacts.from_metadata(metadata)
+
+
+def test_an_answer_has_the_price_of_the_model_that_gave_it_as_it_was_when_the_batch_was_sent() -> None:
+    lite, eight = Price(0.3, 2.5, 0.3, 0.5), Price(0.75, 3.75, 0.75, 0.5)
+    told = facts(model="gemini-2.5-flash", prices={"gemini-3.5-flash-lite": lite, "gemini-3.8-flash": eight})
+    assert told.price_of(None) == told.price, "it did not say"
+    assert told.price_of("models/gemini-2.5-flash") == told.price_of("gemini-2.5-flash-001") == told.price
+    assert told.price_of("gemini-3.5-flash-lite") == lite
+    assert told.price_of("models/gemini-3.8-flash-001") == eight
+    assert told.price_of("gemini-9-flash") == told.price, "nothing better is known"
+
+
+def test_batch_manifests_of_earlier_versions_know_one_price() -> None:
+    metadata = facts(prices={"gemini-3.5-flash-lite": Price(0.3, 2.5, 0.3, 0.5)}).to_metadata()
+    del metadata["quire.prices"]
+    assert SubmissionFacts.from_metadata(metadata) == facts()
 
 
 def test_a_hash_is_sha_256_of_the_utf8_text() -> None:

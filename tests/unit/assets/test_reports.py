@@ -56,6 +56,12 @@ def test_what_it_cost_has_a_paragraph_of_its_own() -> None:
         assert markdown.splitlines()[1:3] == ["", f"Cost $0.2500, estimated {words}."]
 
 
+def test_answers_of_another_model_are_told() -> None:
+    lines = verdicts({"record_key": keys(1)[0], "model_version": "models/gemini-3.5-flash-lite"})
+    said = report(outcomes_of(keys(1), lines)).replace("\\", "")
+    assert "1 answers are of gemini-3.5-flash-lite, though gemini-3.5-flash was asked for: its price counts." in said
+
+
 def test_records_of_which_nobody_knows_what_they_cost_are_told() -> None:
     table = outcomes_of(keys(1), verdicts({"record_key": keys(1)[0], "unsure": True}))
     for most, words in ((0.5, " They count with $0.5000, their most."), (None, "")):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assets.domain.batch import JobState
+from assets.domain.money import Price
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import uniform_outcomes, with_counts
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
@@ -72,6 +73,21 @@ def test_an_answer_whose_usage_does_not_add_up_counts_with_the_most_and_never_wi
     assert (spent.open_usd, spent.unsure) == (0, 2), "it is not in flight any more"
     [cap] = caps([spent], {"max_usd_total": 1.0}, run_started_at=NOW, day=NOW.date())
     assert cap.room_usd == pytest.approx(1.0 - spent.usd - 2 * BOUND)
+
+
+def test_each_answer_costs_what_the_model_that_gave_it_costs() -> None:
+    lite = Price(0.3, 2.5, 0.3, 0.5)
+    lines = verdicts(
+        {"record_key": KEYS[0], **USAGE},
+        {"record_key": KEYS[1], **USAGE, "model_version": "models/gemini-3.5-flash-001"},
+        {"record_key": KEYS[2], **USAGE, "model_version": "gemini-3.5-flash-lite"},
+    )
+    one, other = (0.5 * (1200 * p.input_usd + 20 * p.cached_usd + 50 * p.output_usd) / 1e6 for p in (PRICE, lite))
+    row = row_of(outcomes_of(KEYS, lines), prices={"gemini-3.5-flash-lite": lite})
+    assert row["usd"] == pytest.approx(2 * one + other)
+    assert row["answered_by"] == "gemini-3.5-flash-lite"
+    assert row_of(outcomes_of(KEYS, lines))["usd"] == pytest.approx(3 * one), "no other price was known"
+    assert row_of(outcomes_of(KEYS, lines), price=None, prices={"gemini-3.5-flash-lite": lite})["usd"] is None
 
 
 def test_an_error_without_a_response_costs_nothing() -> None:
