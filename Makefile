@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PART ?= 1/1
 
-.PHONY: setup demo test check slow-test crash-matrix state-machine ui-test fuzz lock
+.PHONY: setup demo test check slow-test crash-matrix errno-matrix state-machine ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -41,6 +41,10 @@ slow-test: setup
 # Every kill point; hours on a small machine. Shares run side by side: make crash-matrix PART=1/4
 crash-matrix: setup
 	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.crash_matrix.run --part $(PART)
+
+# Every call to the file system, with every error that it may meet. Hours, too: make errno-matrix PART=1/4
+errno-matrix: setup
+	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.errno_matrix.run --part $(PART)
 
 # The state machine of the protocol with many more examples, and others each time.
 state-machine: setup

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from assets.domain.errors import QuireError
+from assets.domain.errors import DiskError, QuireError
 from flows.runtime.printable import printable, printable_lines
 
 BUSY = "another pass is running; nothing to do here"
@@ -43,7 +43,7 @@ class Engine(StrEnum):
 
 
 def main() -> None:
-    """The entry point. A QuireError is one line and exit status 1."""
+    """The entry point. A QuireError, or trouble with the disk, is one line and exit status 1."""
     # A run that ends at once can stop Prefect's log sender while its last line is on the way (seen in 3.8.8). That line
     # is on the terminal; a traceback of logging's own beside it would only frighten.
     logging.raiseExceptions = False
@@ -53,9 +53,10 @@ def main() -> None:
         print(f"quire: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the terminal is where this is said
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        disk = DiskError.of(error)
+        if disk is None:
             raise
-        print(f"quire: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"quire: {printable(str(disk))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

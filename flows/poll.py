@@ -9,7 +9,7 @@ from datetime import timedelta
 from prefect import flow
 
 from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name, submitted_at
-from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, SchemaError
+from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, QuireError, SchemaError
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
@@ -18,7 +18,7 @@ from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
 from flows.runtime.logs import logger
-from flows.runtime.one_line import one_line
+from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.derived import refresh_derived
 
@@ -48,7 +48,8 @@ async def poll(config: str | None = None) -> PollReport:
 async def poll_batches(p: Pass) -> PollReport:
     """Bring every active submission as far as it goes now. Trouble with one batch does not hold up the others.
 
-    Raises StateError and GeminiError (when not even the list can be had).
+    Raises StateError, GeminiError (when not even the list can be had), and, after all else is done, DiskError: where
+    answers could not be written, no pass goes on to send more.
     """
     report = PollReport()
     ledger = await p.services.ledger.read()
@@ -60,15 +61,20 @@ async def poll_batches(p: Pass) -> PollReport:
         standing = resolve(p.services.storage, await p.services.ledger.read())
     elif not are_current(p.services.storage, ledger, standing):
         await refresh_views(p)
+    troubles = list[QuireError]()
     if standing.active or expects_late_jobs(p):
-        await _advance_all(p, standing, report)
+        troubles = await _advance_all(p, standing, report)
     if any(p.services.storage.is_closed(each) for each in were_open):
         await _refresh_derived(p)
     await sweep_uploads(p)
+    for trouble in troubles:
+        raise trouble
     return report
 
 
-async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
+async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[QuireError]:
+    """Each as far as it goes; returns what stood in the way in our own folders."""
+    troubles: list[QuireError] = []
     jobs = await p.services.mirror.retried("list_batches", p.services.gemini.list_jobs)
     for each in standing.active:
         try:
@@ -83,10 +89,14 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> None:
         except SchemaError:
             report.troubled.append(each.name)
             logger().exception("Cannot settle %s: its results are there, and wait for the schema", each.name)
-        except (GeminiError, OSError):
+        except GeminiError:
             report.running += 1
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
-    await cancel_or_use_late_jobs(p, jobs)
+        except OSError as error:
+            troubles.append(told(error))
+            logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, troubles[-1])
+    troubles += await cancel_or_use_late_jobs(p, jobs)
+    return troubles
 
 
 async def _refresh_derived(p: Pass) -> None:

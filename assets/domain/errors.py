@@ -10,6 +10,7 @@
     |  |- HomeMismatchError         this folder and this Prefect database do not belong together
     |  |- ManifestError             a Parquet or JSON file under manifests/ that cannot be read
     |  `- VanishedResultsError      too many finished records have no output any more
+    |- DiskError                    a file or folder that the system does not let us read or write (a retry may help)
     |- ImageError                   an image file that cannot be read, or that would be too large
     |- RenderError                  no page of any PDF can be rendered on this machine
     |- AssetCheckError              an asset broke a promise of its own
@@ -27,6 +28,8 @@
 
 What an outcome of a single record can be is not an error: see outcome.py.
 """
+
+import errno
 
 WAY_BACK = "see 'A folder or a database was exchanged' in docs/operations.md"
 """The way out where only a person can know which half of the state is the right one."""
@@ -104,6 +107,38 @@ class ManifestError(StateError):
 
 class VanishedResultsError(StateError):
     """More finished records than ``safety.max_vanished_results`` have no output result any more."""
+
+
+class DiskError(QuireError):
+    """A file or a folder with which something is wrong that only its system knows. Attributes: ``path``, ``number``
+    (the system's, see `errno`)."""
+
+    retry_helps = True
+
+    def __init__(self, path: object, number: int, words: str, what_to_do: str = "") -> None:
+        super().__init__(f"{path}: {words}; {what_to_do or _MENDS.get(number, _MEND)}")
+        self.path = str(path)
+        self.number = number
+
+    @classmethod
+    def of(cls, error: OSError) -> "DiskError | None":
+        """The same as a line for a person; None for what names no file, which is no trouble of a disk."""
+        if error.errno is None or error.filename is None:
+            return None
+        return cls(error.filename, error.errno, error.strerror or str(error))
+
+
+_MEND = "look what is wrong there, then run again"
+_MENDS = {
+    errno.EACCES: "let the user that runs Quire read and write there, then run again",
+    errno.EPERM: "let the user that runs Quire read and write there, then run again",
+    errno.EROFS: "mount it so that it can be written, then run again",
+    errno.ENOSPC: "make room on that disk, then run again",
+    errno.EDQUOT: "make room within the quota, then run again",
+    errno.EIO: "the disk or the share has a fault: check it, then run again",
+    errno.ESTALE: "the share has lost it: mount it again, then run again",
+    errno.ELOOP: "links lead in a circle there: put a folder or a file in their place",
+}
 
 
 class ImageError(QuireError):

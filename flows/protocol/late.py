@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import JobState, RemoteJob
-from assets.domain.errors import GeminiError, SchemaError
+from assets.domain.errors import GeminiError, QuireError, SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.closing import cancel
 from flows.protocol.settlement import judged_lines, tell_of_model, write_answers
 from flows.runtime.logs import logger
+from flows.runtime.one_line import told
 from flows.runtime.passes import Pass
 from flows.tables.derived import submissions_table
 
@@ -35,14 +36,15 @@ def expects_late_jobs(p: Pass) -> bool:
     return any(each not in late for each in closed.filter(may_turn_up)["submission_id"].to_pylist())
 
 
-async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> None:
+async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[QuireError]:
     """Cancel or use each of ``jobs`` that is ours and that no submission counts on. Trouble with one is told, and tried
-    again by the next pass. Raises StateError."""
+    again by the next pass; that of our own folders is returned. Raises StateError."""
+    troubles: list[QuireError] = []
     storage = p.services.storage
     known = set(storage.submissions())
     ours = [job for job in jobs if job.display_name in known]
     if not ours:
-        return
+        return troubles
     closed = {row["submission_id"]: row for row in _closed(p)}
     for job in ours:
         if not _is_late(p, job, closed.get(job.display_name)):
@@ -54,8 +56,12 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> None:
         elif job.display_name in closed and job.result_file is not None and not storage.has_late(job.display_name):
             try:
                 await _use(p, job)
-            except (GeminiError, SchemaError, OSError):
+            except (GeminiError, SchemaError):
                 logger().exception("%s has answered late; its answers could not be used now", job.name)
+            except OSError as error:
+                troubles.append(told(error))
+                logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])
+    return troubles
 
 
 def _closed(p: Pass) -> list[dict[str, Any]]:

@@ -14,10 +14,13 @@ from prefect.assets import Asset as PrefectAsset
 from prefect.assets import add_asset_metadata
 from prefect.assets.core import AssetProperties
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.tasks import MaterializingTask
 
+from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
 from config.sections import RetriesSection
+from flows.runtime.one_line import failed_with
 from flows.runtime.retries import retried
 
 R = TypeVar("R")
@@ -56,13 +59,19 @@ class Mirror:
             raise TypeError(f"asset {name} takes {declared.upstream}")
         # The value goes round Prefect: it is neither a parameter nor a stored result, however large it is.
         made: list[Any] = []
+        failed: list[QuireError | OSError] = []
 
-        async def make() -> None:
-            value = await asyncio.to_thread(declared, *upstream, **settings)
-            metadata = await write(value) if write is not None else None
+        async def make() -> State[Any] | None:
+            try:
+                value = await asyncio.to_thread(declared, *upstream, **settings)
+                metadata = await write(value) if write is not None else None
+            except (QuireError, OSError) as error:
+                failed.append(error)
+                return failed_with(error)
             if metadata:
                 add_asset_metadata(self.key(name), dict(metadata))
             made.append(value)
+            return None
 
         task = MaterializingTask(
             fn=make,
@@ -75,6 +84,8 @@ class Mirror:
             persist_result=False,
         )
         await task()
+        for error in failed:
+            raise error
         return made[0]
 
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:

@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
+from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from assets.domain.errors import PassBusyError, QuireError
+from assets.domain.errors import DiskError, PassBusyError, QuireError
 from flows.runtime.printable import printable
 
 P = ParamSpec("P")
@@ -16,8 +17,9 @@ R = TypeVar("R")
 
 
 def one_line(flow_function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Wrap a flow's function: a QuireError becomes the run's Failed state, which raises that error to whoever called;
-    another pass that runs is nothing wrong, so the run is Completed, as Skipped, and returns None.
+    """Wrap a flow's function: a QuireError, or trouble with the disk, becomes the run's Failed state, which raises that
+    error to whoever called; another pass that runs is nothing wrong, so the run is Completed, as Skipped, and returns
+    None.
 
     Nothing is logged here: Prefect logs the state that a run ends in, message and all (3.9.1)."""
 
@@ -27,7 +29,23 @@ def one_line(flow_function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, 
             return await flow_function(*args, **kwargs)
         except PassBusyError as busy:
             return cast(R, Completed(name="Skipped", message=str(busy), data=None))
-        except QuireError as error:
-            return cast(R, Failed(message=printable(str(error)), data=cast(Any, error)))
+        except (QuireError, OSError) as error:
+            return cast(R, failed_with(told(error)))
 
     return run
+
+
+def told(error: QuireError | OSError) -> QuireError:
+    """``error`` as one that has a line for a person. Raises ``error`` where there is none: it is a bug."""
+    if isinstance(error, QuireError):
+        return error
+    disk = DiskError.of(error)
+    if disk is None:
+        raise error
+    return disk
+
+
+def failed_with(error: QuireError | OSError) -> State[Any]:
+    """The state of a run that ended with ``error``: Prefect logs one line of it instead of a traceback. A flow's raises
+    it to whoever waits; for a task the caller does (3.9.1)."""
+    return Failed(message=printable(str(told(error))), data=cast(Any, error))

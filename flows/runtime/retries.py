@@ -13,6 +13,7 @@ from prefect.tasks import exponential_backoff
 
 from assets.domain.errors import QuireError
 from config.sections import RetriesSection
+from flows.runtime.one_line import failed_with
 
 R = TypeVar("R")
 
@@ -21,9 +22,15 @@ async def retried(retries: RetriesSection, name: str, call: Callable[[], Awaitab
     """Run ``call`` as the task ``name``. Raises what the last try raised."""
     # The value goes round Prefect, so that it is not stored.
     made: list[R] = []
+    failed: list[OSError] = []
 
-    async def run() -> None:
-        made.append(await call())
+    async def run() -> State[Any] | None:
+        try:
+            made.append(await call())
+        except OSError as error:
+            failed.append(error)
+            return failed_with(error)
+        return None
 
     task: Task[[], Any] = Task(
         fn=run,
@@ -35,6 +42,8 @@ async def retried(retries: RetriesSection, name: str, call: Callable[[], Awaitab
         persist_result=False,
     )
     await task()
+    for error in failed:
+        raise error
     return made[-1]
 
 

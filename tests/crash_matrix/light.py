@@ -5,9 +5,9 @@ before a kill and after the one that heals it; what they find and what they leav
 
 import asyncio
 import copy
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
@@ -26,25 +26,40 @@ from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
 from tests.twins.mirror import DirectMirror
 
 
+@dataclass(frozen=True, slots=True)
+class LightPasses:
+    """Passes of one project, one after the other."""
+
+    _services: Services
+
+    async def run(self) -> PassReport:
+        """One of them. Raises what a caller of the flow would see, before it becomes one line."""
+        return await _run_pass(self._services)
+
+
 async def run_light_passes(project: Project, at_most: int) -> bool:
     """So many passes, each followed by the time that a job takes, or fewer if one finds nothing to do. Returns whether
     one did."""
+    async with light_passes(project) as passes:
+        for _ in range(at_most):
+            if (await passes.run()).is_idle:
+                return True
+            await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
+    return False
+
+
+@asynccontextmanager
+async def light_passes(project: Project) -> AsyncIterator[LightPasses]:
+    """Light passes of ``project``; what the last has left in the Variables is handed over to Prefect."""
     settings = load_settings(project.config)
     before = await project.variables()
     prefix = f"{project.collection}_"
     variables = InMemoryVariables({f"{prefix}{name}": copy.deepcopy(value) for name, value in before.items()})
     variables.tags = {name: [] for name in variables.values}
-    is_idle = False
     async with open_services(settings) as services:
-        light = _without_prefect(services, settings, variables)
-        for _ in range(at_most):
-            is_idle = (await _run_pass(light)).is_idle
-            if is_idle:
-                break
-            await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
+        yield LightPasses(_without_prefect(services, settings, variables))
     after = {name.removeprefix(prefix): value for name, value in variables.values.items()}
     await _hand_over(project, settings, before, after)
-    return is_idle
 
 
 def _without_prefect(services: Services, settings: Settings, variables: InMemoryVariables) -> Services:

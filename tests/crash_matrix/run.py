@@ -93,6 +93,12 @@ class World:
 
 def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: EmulatorHandle) -> World:
     """A new world, in a collection of its own; the emulator is emptied for it."""
+    project, keys = make_shelf(folder, gemini)
+    return World(project, server, standby, keys)
+
+
+def make_shelf(folder: Path, gemini: EmulatorHandle) -> tuple[Project, list[str]]:
+    """The project of such a run, and its records; the emulator is emptied for it."""
     gemini.reset()
     project = make_project(
         folder,
@@ -109,7 +115,7 @@ def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: Em
         records=[{"key": keys[1], "steps": ["not_json", "auto"]}, {"key": keys[6], "steps": ["error"]}],
         jobs=[{"ordinal": 2, "end": "FAILED"}, {"ordinal": 3, "end": "EXPIRED"}],
     )
-    return World(project, server, standby, keys)
+    return project, keys
 
 
 async def effects_of_a_run(world: World) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from assets.domain.errors import GeminiTransientError
+from assets.domain.errors import DiskError, GeminiTransientError
 from flows.pipeline import PassReport
 from flows.terminal.show import release_text
 from tests.flows.recorded import Recorded
@@ -86,7 +86,7 @@ def prefect_server(recording_server: PrefectServer) -> PrefectServer:
 
 @pytest.fixture(scope="module")
 async def shelf(shared_project: Project) -> Shelf:
-    """The four passes, and the release of the batch that Gemini does not know any more."""
+    """The passes, and the release of the batch that Gemini does not know any more."""
     project, gemini = shared_project, shared_project.gemini
     project.configure(safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1})
 
@@ -118,11 +118,14 @@ async def shelf(shared_project: Project) -> Shelf:
     gemini.add_fault("list_batches", status=503)
     gemini.add_fault("list_batches", status=429)
     gemini.add_fault("list_batches", cut="connection")
-    polled = await _see(project, await project.run_pass())
+    with pytest.raises(DiskError, match=r"CA/Lewis/1901/1\.json: Not a directory; look what is wrong there"):
+        await project.run_pass()
+    polled = await _see(project, None)
 
     gemini.clear_faults()
     gemini.add_fault("get_batch", key=pair("gone")[0], status=404, times=None)
     (project.root / "dataset/output_results/CA/Lewis").unlink()
+    await project.run_pass()
     gemini.advance(JOB_SECONDS)
     ended = await _see(project, await project.run_pass())
     recorded = Recorded(project)
@@ -184,9 +187,10 @@ def _result(project: Project, key: str) -> Any:
 async def test_network_error_5xx_429_on_poll_list_download_is_retried_by_prefects_tasks_and_the_others_go_on(
     shelf: Shelf,
 ) -> None:
-    # The list: once for the second pass, in vain for the third, and three troubles for the fourth.
-    assert shelf.tries["list_batches"] == [1, 1, 4, 4]
-    assert shelf.tries["get_batch"] == [1, 1, 3], "404 is not asked again"
+    # The list: once for the second pass, in vain for the third, three troubles for the fourth, once for
+    # the two after it.
+    assert shelf.tries["list_batches"] == [1, 1, 1, 4, 4]
+    assert shelf.tries["get_batch"] == [1, 1, 1, 3], "404 is not asked again"
     assert [count for count in shelf.tries["download_results"] if count > 1] == [3, 4]
 
     for what in ("cut", "not in the list"):
@@ -259,12 +263,12 @@ async def test_job_failed_cancelled_expired_batch_dropped_and_records_freed_with
 async def test_job_that_gemini_does_not_know_is_an_error_for_a_person_and_never_freed_by_itself(shelf: Shelf) -> None:
     name = shelf.jobs["gone"]
     for seen in (shelf.polled, shelf.ended):
-        assert seen.report is not None
-        assert seen.report.poll.troubled == [name]
         assert name in seen.variables["active_batch_ids"]
         assert seen.kinds("gone") == [[], []]
         assert [seen.records[key]["submitted"] for key in pair("gone")] == [1, 1]
         assert any(text.partition("\n")[0].endswith(f"run quire release {name}") for text in seen.texts("ERROR"))
+    assert shelf.ended.report is not None
+    assert shelf.ended.report.poll.troubled == [name]
     assert "2 records are free" in shelf.said_by_release
 
 
@@ -280,6 +284,9 @@ async def test_record_done_before_its_answer_came_is_superseded_and_the_answer_n
 async def test_trouble_with_the_disk_aborts_a_settlement_and_is_never_an_outcome(shelf: Shelf) -> None:
     assert shelf.polled.kinds("disk") == [[], []]
     assert shelf.jobs["disk"] in shelf.polled.variables["active_batch_ids"]
+    [line] = [text for text in shelf.polled.texts("ERROR") if "CA/Lewis" in text and "Cannot settle" in text]
+    assert line.startswith(f"Cannot settle {shelf.jobs['disk']} now; it stays as it is for the next pass: ")
+    assert line.endswith("look what is wrong there, then run again"), "no traceback"
     assert shelf.ended.kinds("disk") == [["success"], ["success"]]
     assert [shelf.ended.records[key]["submitted"] for key in pair("disk")] == [1, 1]
 

@@ -1,51 +1,39 @@
 """Files that are whole or absent: atomic replacement, creation that happens once, and what must reach the disk first.
 
-Knows no folder of the product; `storage` does.
+What a file system does not have (hard links, the sync of a folder) is made good here or passed over; what it refuses
+is an OSError that names the file. Knows no folder of the product; `storage` does.
 """
 
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from flows.gateways.files.creation import put_in_place
+from flows.gateways.files.refusals import NOT_SYNCED, NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Write to a temporary file beside ``path``, make it durable, and let it take the place of ``path`` in one step.
 
-    Raises OSError; then ``path`` is as it was.
+    Raises OSError with the name of ``path``; then ``path`` is as it was, or, where only its folder could not be synced,
+    the new one.
     """
-    temporary = _temporary_beside(path)
-    try:
-        write(temporary)
-        _sync_file(temporary)
+    with _written_beside(path, write) as temporary:
         temporary.replace(path)
         sync_folder(path.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def create_file(path: Path, write: Callable[[Path], None]) -> bool:
-    """Create ``path`` whole and durable, or leave the one that is there. Returns whether it was created.
-
-    A hard link, since a rename would overwrite. Raises OSError.
-    """
-    temporary = _temporary_beside(path)
-    try:
-        write(temporary)
-        _sync_file(temporary)
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
+    """Create ``path`` whole and durable, or leave the one that is there. Returns whether it was created. Raises OSError
+    with the name of ``path``."""
+    with _written_beside(path, write) as temporary:
+        if not put_in_place(temporary, path):
             return False
         sync_folder(path.parent)
         return True
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -59,12 +47,29 @@ def create_text(path: Path, text: str) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make the names in ``folder`` durable, where its file system can. Raises OSError."""
+    with naming(folder):
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            # CIFS, WSL and others know no such sync: what they make durable, and when, is theirs to say.
+            if error.errno not in NOT_SYNCED_FOLDER:
+                raise
+
+
+@contextmanager
+def naming(path: Path, *, instead_of: Path | None = None) -> Iterator[None]:
+    """Let an OSError from within name ``path``, where it names no file (a read, a write, a sync), or ``instead_of``."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or os.fspath(error.filename) == str(instead_of)):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def read_lines(path: Path, *, max_line_bytes: int) -> Iterator[tuple[int, bytes]]:
@@ -74,7 +79,7 @@ def read_lines(path: Path, *, max_line_bytes: int) -> Iterator[tuple[int, bytes]
     whoever gets it sees by its length that it is not whole.
     """
     offset = 0
-    with path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         while line := file.readline(max_line_bytes):
             start, offset = offset, offset + len(line)
             is_cut = len(line) == max_line_bytes and not line.endswith(b"\n")
@@ -88,14 +93,29 @@ def read_lines(path: Path, *, max_line_bytes: int) -> Iterator[tuple[int, bytes]
                 yield start, line.rstrip(b"\r\n")
 
 
-def _temporary_beside(path: Path) -> Path:
+@contextmanager
+def _written_beside(path: Path, write: Callable[[Path], None]) -> Iterator[Path]:
+    """A temporary file beside ``path`` with what ``write`` writes, on the disk; gone afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    with naming(path, instead_of=temporary):
+        try:
+            write(temporary)
+            _sync_file(temporary)
+            yield temporary
+        finally:
+            # What cannot be removed now is removed by a later pass.
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    with path.open("r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in NOT_SYNCED:
+                raise
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
 from assets.domain.record import decode_ranges, encode_ranges
-from flows.gateways.files.atomic import create_text, replace_text
+from flows.gateways.files.atomic import create_text, naming, replace_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ class Decisions:
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """The object in a JSON file. Raises OSError, ValueError, TypeError."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+    with naming(path):
+        document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
         raise TypeError("no object")
     return document

@@ -23,7 +23,7 @@ from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
-from flows.gateways.files.atomic import create_file, read_lines, replace_file, replace_text
+from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
 from flows.gateways.files.trees import check_inside, walk_results
 from flows.gateways.files.upload_marks import UploadMarks
@@ -81,7 +81,7 @@ class Storage(Decisions):
         return _read_table(self.records_path, manifest_schema(self.document_fields))
 
     def write_records(self, table: pa.Table) -> None:
-        replace_file(self.records_path, lambda path: pq.write_table(table, path, compression="zstd"))
+        replace_file(self.records_path, lambda path: _write_table(table, path, compression="zstd"))
 
     @property
     def left_out_path(self) -> Path:
@@ -96,7 +96,7 @@ class Storage(Decisions):
             return LEFT_OUT_SCHEMA.empty_table()
 
     def write_left_out(self, table: pa.Table) -> None:
-        replace_file(self.left_out_path, lambda path: pq.write_table(table, path, compression="zstd"))
+        replace_file(self.left_out_path, lambda path: _write_table(table, path, compression="zstd"))
 
     # --- submissions
 
@@ -118,7 +118,7 @@ class Storage(Decisions):
         return self.outcomes_path(submission_id).exists()
 
     def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
-        return create_file(self.batch_path(submission_id), lambda path: pq.write_table(table, path))
+        return create_file(self.batch_path(submission_id), lambda path: _write_table(table, path, compression="snappy"))
 
     def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
         path = self.batch_path(submission_id)
@@ -138,7 +138,7 @@ class Storage(Decisions):
     def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
         """The commit of a settlement. False: it was committed before, and that file stays."""
         return create_file(
-            self.outcomes_path(submission_id), lambda path: pq.write_table(table, path, compression="zstd")
+            self.outcomes_path(submission_id), lambda path: _write_table(table, path, compression="zstd")
         )
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
@@ -173,7 +173,7 @@ class Storage(Decisions):
         return _read_table(self.derived_path(name), schema)
 
     def write_derived(self, name: str, table: pa.Table) -> None:
-        replace_file(self.derived_path(name), lambda path: pq.write_table(table, path, compression="zstd"))
+        replace_file(self.derived_path(name), lambda path: _write_table(table, path, compression="zstd"))
 
     # --- the prompts that were sent
 
@@ -183,7 +183,9 @@ class Storage(Decisions):
     def keep_prompt(self, name: str, version: str, prompt_hash: str, text: str) -> None:
         """Keep a prompt's text. It is written once: what stands under this name already is this text, or is damaged."""
         path, content = self.prompt_path(name, version, prompt_hash), text.encode()
-        if not path.is_file() or path.read_bytes() != content:
+        with naming(path):
+            is_kept = path.is_file() and path.read_bytes() == content
+        if not is_kept:
             replace_file(path, lambda temporary: _write_bytes(temporary, content))
 
     def kept_prompts(self) -> list[KeptPrompt]:
@@ -244,7 +246,8 @@ class Storage(Decisions):
                 raise ManifestError(path, "is no file; delete it")
             if found.st_size > MAX_RESULT_BYTES:
                 raise ManifestError(path, f"has {found.st_size:,} bytes, more than any result; delete it")
-            return path.read_bytes() or None
+            with naming(path):
+                return path.read_bytes() or None
         except FileNotFoundError:
             return None
 
@@ -317,8 +320,10 @@ def _read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) -
     """The columns of ``schema``, with the file's metadata. ``later``: columns that are null where the file lacks
     them."""
     try:
-        missing = {name for name in schema.names if name in later} - set(pq.read_schema(path).names if later else ())
-        table = pq.read_table(path, columns=[name for name in schema.names if name not in missing])
+        # Opened here: Arrow's own words for trouble with the disk have neither its number nor the file's name.
+        with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            missing = {name for name in schema.names if name in later} - set(parquet.schema_arrow.names)
+            table = pq.read_table(file, columns=[name for name in schema.names if name not in missing])
         for name in schema.names:
             if name in missing:
                 at, field = schema.get_field_index(name), schema.field(name)
@@ -332,6 +337,11 @@ def _read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) -
         # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
         first = str(error).partition("\n")[0]
         raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
+
+
+def _write_table(table: pa.Table, path: Path, *, compression: str) -> None:
+    with path.open("wb") as file:
+        pq.write_table(table, file, compression=compression)
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

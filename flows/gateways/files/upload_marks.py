@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from assets.domain.batch import is_submission_id
-from flows.gateways.files.atomic import create_text, replace_text
+from flows.gateways.files.atomic import create_text, naming, replace_text
 
 
 class UploadMarks:
@@ -52,7 +52,9 @@ class UploadMarks:
 
     def _says(self, submission_id: str, what: str, *, unread: bool = False) -> bool:
         try:
-            return bool(json.loads(self._path(submission_id).read_text(encoding="utf-8"))[what])
+            with naming(self._path(submission_id)):
+                text = self._path(submission_id).read_text(encoding="utf-8")
+            return bool(json.loads(text)[what])
         except FileNotFoundError:
             return False
         except (ValueError, KeyError, TypeError):

@@ -1,0 +1,82 @@
+"""A name is given once, by whatever the file system has: each way keeps the same promises."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.gateways.files.atomic import create_file, sync_folder
+from flows.gateways.files.creation import LOCK_NAME, Way, by_link, by_lock, by_rename, put_in_place
+from tests.errno_matrix.faults import Fault, faults_in
+
+WAYS = pytest.mark.parametrize("way", [by_link, by_rename, by_lock])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK_NAME)
+
+
+def _write(content: bytes) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    return write
+
+
+@WAYS
+def test_a_name_is_given_once_and_what_stands_there_stays(tmp_path: Path, way: Way) -> None:
+    temporary, path = tmp_path / ".tmp-1", tmp_path / "file"
+    temporary.write_bytes(b"first")
+    assert put_in_place(temporary, path, [way])
+    temporary.unlink(missing_ok=True)
+    temporary.write_bytes(b"second")
+    assert not put_in_place(temporary, path, [way])
+    assert path.read_bytes() == b"first"
+
+
+@WAYS
+def test_of_many_who_give_a_name_at_once_one_succeeds(tmp_path: Path, way: Way) -> None:
+    path, start, given = tmp_path / "file", threading.Barrier(8), []
+
+    def give(number: int) -> None:
+        temporary = tmp_path / f".tmp-{number}"
+        temporary.write_bytes(str(number).encode())
+        start.wait()
+        if put_in_place(temporary, path, [way]):
+            given.append(number)
+
+    threads = [threading.Thread(target=give, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(number) for number in given] == [path.read_text()]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_without_hard_links_a_file_is_created_once_all_the_same(tmp_path: Path, number: int) -> None:
+    with faults_in(tmp_path, Fault("link", number, lasts=True)) as struck:
+        assert create_file(tmp_path / "file", _write(b"first"))
+        assert not create_file(tmp_path / "file", _write(b"second"))
+    assert struck
+    assert (tmp_path / "file").read_bytes() == b"first"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF])
+def test_a_folder_that_cannot_be_synced_is_passed_over(tmp_path: Path, number: int) -> None:
+    with faults_in(tmp_path, Fault("fsync", number, lasts=True)) as struck:
+        sync_folder(tmp_path)
+    assert struck
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_sync_that_fails_is_an_error_that_names_the_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "file"
+    with faults_in(tmp_path, Fault("fsync", number)), pytest.raises(OSError) as raised:
+        create_file(path, _write(b"lost"))
+    assert (raised.value.errno, raised.value.filename) == (number, str(path))
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
