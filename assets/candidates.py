@@ -1,6 +1,6 @@
 """Which records can be run now, and why the others cannot. How runnable records become batches stands in `planning`."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.context import ContextMode
+from assets.domain.counts import Counts
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import is_dead
 from assets.graph import Check, asset
@@ -59,12 +60,13 @@ def record_states(
     ``inflight``: the records in the batch manifests of active submissions. ``held``: those that wait for a person.
     """
     keys = record_manifest["record_key"]
-    dead_keys = [key for key, count in ledger.counts.items() if is_dead(count, max_retries=rules.max_retries)]
+    failures = _failures(record_manifest, ledger.counts)
     done = _is_in(keys, existing_results["record_key"])
-    dead = _is_in(keys, pa.array(dead_keys, pa.string()))
+    fatal = [count for count in np.unique(failures) if is_dead(int(count), max_retries=rules.max_retries)]
+    dead = np.isin(failures, fatal)
     state = np.full(len(keys), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
     if rules.context_mode.waits_for_result:
-        passed_over = dead_keys if rules.on_dead_dependency == "proceed" else []
+        passed_over = keys.filter(pa.array(dead)) if rules.on_dead_dependency == "proceed" else keys.slice(0, 0)
         met = _dependency_met(record_manifest, existing_results, passed_over)
         state[~met] = STATES.index(RecordState.WAITING)
     state[_is_in(keys, pa.array(list(held), pa.string()))] = STATES.index(RecordState.HELD)
@@ -75,7 +77,7 @@ def record_states(
     kept = record_manifest.select(["record_key", *IMAGE_COLUMNS, "predecessor"])
     return (
         kept.append_column("state", pa.DictionaryArray.from_arrays(state, pa.array(STATES)))
-        .append_column("failures", _failures(record_manifest, ledger.counts))
+        .append_column("failures", pa.array(failures))
         .append_column("remaining", pa.array(_remaining(record_manifest, done), pa.int32()))
     )
 
@@ -162,19 +164,24 @@ def _is_in(keys: pa.ChunkedArray, values: pa.Array | pa.ChunkedArray) -> BoolArr
     return found
 
 
-def _dependency_met(manifest: pa.Table, existing_results: pa.Table, passed_over: Collection[str]) -> BoolArray:
+def _dependency_met(manifest: pa.Table, existing_results: pa.Table, passed_over: pa.ChunkedArray) -> BoolArray:
+    """``passed_over``: record keys that nobody waits for."""
     predecessors = manifest["predecessor"]
-    met = _is_in(predecessors, existing_results["record_key"]) | _is_in(
-        predecessors, pa.array(list(passed_over), pa.string())
-    )
+    met = _is_in(predecessors, existing_results["record_key"]) | _is_in(predecessors, passed_over)
     has_none: BoolArray = predecessors.is_null().to_numpy(zero_copy_only=False)
     return met | has_none
 
 
-def _failures(manifest: pa.Table, counts: Mapping[str, int]) -> pa.Array:
-    at = pc.index_in(manifest["record_key"], value_set=pa.array(list(counts), pa.string()))
-    found = pa.array([*counts.values(), 0], pa.int32())
-    return found.take(pc.fill_null(at, len(counts)).combine_chunks())
+def _failures(manifest: pa.Table, counts: Counts) -> IntArray:
+    """The failure count of each row. Only the rows of documents that have counts are looked at one by one: a range of
+    counts may be far wider than its document."""
+    failures: IntArray = np.zeros(len(manifest), dtype=np.int32)
+    if counts:
+        keys = manifest["record_key"]
+        documents = pc.replace_substring_regex(keys, pattern=r":[^:]*$", replacement="")
+        rows = np.flatnonzero(_is_in(documents, pa.array(counts.documents, pa.string())))
+        failures[rows] = [counts.get(key, 0) for key in keys.take(pa.array(rows)).to_pylist()]
+    return failures
 
 
 def _chain_numbers(manifest: pa.Table) -> IntArray:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import JobState
-from assets.domain.ledger import CountChange
+from assets.domain.ledger import MAX_COUNT, CountChange
 from assets.domain.outcome import COUNTED, OutcomeKind, kind_without_line
 from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
@@ -135,7 +135,7 @@ def with_counts(outcomes: pa.Table, counts: Mapping[str, int]) -> pa.Table:
     keys: list[str] = outcomes["record_key"].to_pylist()
     kinds: list[str] = outcomes["kind"].to_pylist()
     before = [counts.get(key, 0) if kind in COUNTED else None for key, kind in zip(keys, kinds, strict=True)]
-    after = [None if count is None else count + 1 for count in before]
+    after = [None if count is None else min(count + 1, MAX_COUNT) for count in before]
     table = outcomes.drop_columns([name for name in _LINE_COLUMNS if name in outcomes.column_names])
     for name, values in (("count_before", before), ("count_after", after)):
         table = table.set_column(

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assets.domain.batch import SubmissionState, claim_name
+from assets.domain.counts import Counts
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
-from assets.domain.record import decode_ranges
+from assets.domain.record import decode_ranges, decode_span
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
@@ -22,10 +23,10 @@ from flows.tables.derived import history_table
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """``deleted``: records whose output result was deleted; ``reset``: records whose count was taken away."""
+    """``deleted``: records whose output result was deleted; ``reset``: of how many records the count was taken away."""
 
     deleted: tuple[str, ...]
-    reset: tuple[str, ...]
+    reset: int
 
 
 async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> Reset:
@@ -36,7 +37,7 @@ async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str],
     keys = decode_ranges(entries, field_count=field_count)
     for key in keys:
         storage.result_path(key)
-    reset = await unblock(ledger, keys, field_count=field_count)
+    reset = await unblock(ledger, entries, field_count=field_count)
     deleted = tuple(key for key in keys if storage.delete_result(key))
     # A person wants them gone: a pass must not take them for results on a share that is not mounted.
     storage.write_accepted(storage.read_accepted().union(deleted))
@@ -57,16 +58,16 @@ async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count:
     return len(found)
 
 
-async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> tuple[str, ...]:
-    """Reset the failure counts of records; returns those that had one. ``entries``: keys or ranges.
+async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> int:
+    """Reset the failure counts of records; returns how many had one. ``entries``: keys or ranges.
 
     Raises RecordKeyError, LedgerError.
     """
-    keys = decode_ranges(entries, field_count=field_count)
+    spans = [decode_span(entry, field_count=field_count) for entry in entries]
     async with ledger.transaction() as change:
-        counted = [key for key in keys if change.ledger.counts.get(key, 0)]
-        await change.apply_counts(CountChange(key, change.ledger.counts[key], 0) for key in counted)
-    return tuple(counted)
+        counted = Counts(run for span in spans for run in change.ledger.counts.within(*span))
+        await change.apply_counts(CountChange(run.entry, run.count, 0) for run in counted.runs())
+    return len(counted)
 
 
 async def release(p: Pass, name: str, *, cancel: bool) -> str:

@@ -32,9 +32,12 @@ async def prune_counts(p: Pass) -> int:
     """Remove the counts of records that have an output result."""
     settings = p.services.settings
     depth = len(settings.record.document_fields)
-    done = set(await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth))
+    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth)
+    counts = (await p.services.ledger.read()).counts
+    # A million records are looked at before the lock is taken; who has a count under it are few.
+    counted = await asyncio.to_thread(lambda: [key for key in done if key in counts])
     async with p.services.ledger.transaction() as change:
-        finished = sorted(done & change.ledger.counts.keys())
+        finished = sorted(key for key in counted if key in change.ledger.counts)
         p.lease.check()
         await change.remove_counts(finished)
     logger().info("Pruned: %d failure counts of records that are done", len(finished))

@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from assets.domain.batch import BATCH_ID_PREFIX, claimed_submission
+from assets.domain.counts import Counts, Run
 from assets.domain.errors import LedgerError
 from assets.domain.ledger_codec import (
     VARIABLE_LIMIT_BYTES,
     encode_counts,
     encode_views,
     fits,
-    prefix_that_fits,
     split_counts,
+    split_to_fit,
 )
-from assets.domain.record import sort_key
+from assets.domain.record import decode_span
 
 ACTIVE = "active_batch_ids"
 COUNTS = "record_failure_counts"
@@ -32,18 +33,18 @@ HOME = "quire_home"
 
 EMPTY_VALUES: Mapping[str, object] = {ACTIVE: [], COUNTS: {}, RECORDS: {}, IN_FLIGHT: []}
 """What each Variable is created with."""
-MAX_COUNT = 2**31 - 1
-"""Counts are an int32 column of the outcomes."""
+MAX_COUNT = 1_000_000
+"""No record fails as often; and one more is still a number of the outcomes' int32 column."""
 _BATCH_ID = re.compile(rf"{BATCH_ID_PREFIX}[^\s/]+")
 PAGED = (COUNTS, RECORDS, IN_FLIGHT)
 
-CountPages = dict[int, dict[str, int]]
+CountPages = dict[int, Counts]
 
 
 @dataclass(frozen=True, slots=True)
 class CountChange:
     """One failure count: ``before`` is what it was computed from, ``after`` what it shall be. 0 means that there is
-    none."""
+    none. ``key``: a record key, or a range of records that all have the count ``before``, which is not 0 then."""
 
     key: str
     before: int
@@ -58,20 +59,20 @@ class CountChange:
 class Ledger:
     """A snapshot of the Variables.
 
-    ``active``: the active list, in its order. ``count_pages``: page number -> record key -> failures; all keys
-    unfolded. ``stored``: the value of every Variable under its full name, ``prefix`` included. The two views stand
+    ``active``: the active list, in its order. ``count_pages``: page number -> what stands there.
+    ``stored``: the value of every Variable under its full name, ``prefix`` included. The two views stand
     there alone, as they are: they are for people to see, so they are written and never read.
     """
 
     prefix: str
     active: tuple[str, ...]
-    count_pages: Mapping[int, Mapping[str, int]]
+    count_pages: Mapping[int, Counts]
     stored: Mapping[str, object]
 
     @cached_property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Counts:
         """Record key -> failures since the last reset, 1 or more, over all pages."""
-        return {key: count for page in self.count_pages.values() for key, count in page.items() if count}
+        return Counts(run for page in self.count_pages.values() for run in page.runs() if run.count)
 
 
 def collection_prefix(collection: str) -> str:
@@ -135,16 +136,17 @@ def apply_counts(ledger: Ledger, changes: Iterable[CountChange]) -> list[Ledger]
     changes nothing. Returns the stages to write, none if nothing changes."""
     start, stages = _tidied(ledger)
     target = _copied(start)
-    place = {key: number for number, page in target.items() for key in page}
-    new: dict[str, int] = {}
+    new = Counts()
     for change in changes:
-        page = target[place[change.key]] if change.key in place else new
-        if change.before == change.after or page.get(change.key, 0) != change.before:
-            continue
-        if change.after:
-            page[change.key] = change.after
-        else:
-            page.pop(change.key, None)
+        document, first, last = decode_span(change.key)
+        there = [(page, run) for page in [*target.values(), new] for run in page.within(document, first, last)]
+        for page, run in there or [(new, Run(document, first, last, 0))]:
+            if change.before == change.after or run.count != change.before:
+                continue
+            if change.after:
+                page.put(replace(run, count=change.after))
+            else:
+                page.cut(document, run.first, run.last)
     _append(target, new)
     return stages + _stages(start, target)
 
@@ -153,11 +155,10 @@ def remove_counts(ledger: Ledger, keys: Iterable[str]) -> list[Ledger]:
     """Take the counts of ``keys`` out, and zeros with them, then fill the first pages from the last ones and let go of
     those that become empty. Returns the stages to write, none if nothing changes."""
     start, stages = _tidied(ledger)
-    gone = set(keys)
-    target = {
-        number: {key: count for key, count in page.items() if count and key not in gone}
-        for number, page in start.count_pages.items()
-    }
+    gone = Counts.of(dict.fromkeys(keys, 0))
+    target = {number: page.without_zeros() for number, page in start.count_pages.items()}
+    for page in target.values():
+        page.cut_all(gone)
     stages += _stages(start, target)
     return stages + _packed(stages[-1] if stages else start)
 
@@ -169,13 +170,10 @@ def _packed(ledger: Ledger) -> list[Ledger]:
     numbers = sorted(copies)
     taker, giver = 0, len(numbers) - 1
     while taker < giver:
-        left = rest[numbers[giver]]
-        ordered = [(key, left[key]) for key in sorted(left, key=sort_key)]
-        moved = ordered[: prefix_that_fits(copies[numbers[taker]], ordered)]
-        copies[numbers[taker]].update(moved)
-        rest[numbers[taker]].update(moved)
-        for key, _ in moved:
-            del left[key]
+        moved, left = split_to_fit(copies[numbers[taker]], rest[numbers[giver]])
+        copies[numbers[taker]].put_all(moved)
+        rest[numbers[taker]].put_all(moved)
+        rest[numbers[giver]] = left
         if left:
             taker += 1
         else:
@@ -188,18 +186,16 @@ def _packed(ledger: Ledger) -> list[Ledger]:
     return [_with_counts(ledger, pages) for pages in (copies, rest)]
 
 
-def _append(pages: CountPages, counts: Mapping[str, int]) -> None:
+def _append(pages: CountPages, new: Counts) -> None:
     """Put new counts on the first pages with room, in natural order; open further pages as needed."""
-    left = [(key, counts[key]) for key in sorted(counts, key=sort_key)]
+    left = new
     for number in sorted(pages):
-        fitting = prefix_that_fits(pages[number], left)
-        pages[number].update(left[:fitting])
-        left = left[fitting:]
+        fitting, left = split_to_fit(pages[number], left)
+        pages[number].put_all(fitting)
     while left:
+        fitting, rest = split_to_fit(Counts(), left)
         # A key is far shorter than a Variable, so that an empty page takes at least one.
-        fitting = max(1, prefix_that_fits({}, left))
-        pages[max(pages) + 1] = dict(left[:fitting])
-        left = left[fitting:]
+        pages[max(pages) + 1], left = (fitting, rest) if fitting else left.split(1)
 
 
 def _stages(before: Ledger, target: CountPages) -> list[Ledger]:
@@ -213,26 +209,25 @@ def _stages(before: Ledger, target: CountPages) -> list[Ledger]:
         if fits(encode_counts(target[number])):
             continue
         kept, *further = split_counts(target[number])
-        final[number] = {key: target[number][key] for key in kept}
-        for keys in further:
+        final[number] = kept
+        for part in further:
             fresh = max(final) + 1
-            final[fresh] = {key: target[number][key] for key in keys}
-            copies[fresh] = {key: current[number][key] for key in keys if key in current[number]}
+            final[fresh] = part
+            copies[fresh] = current[number].restricted_to(part)
             rest[fresh] = copies[fresh]
-            for key in copies[fresh]:
-                del rest[number][key]
+            rest[number].cut_all(part)
     pages = [final] if copies == current else [copies, rest, final]
     return [_with_counts(before, each) for each in pages]
 
 
 def _tidied(ledger: Ledger) -> tuple[Ledger, list[Ledger]]:
     """The ledger with each count on its first page only, and the stage that makes it so, if one is needed."""
-    seen: set[str] = set()
+    seen = Counts()
     pages: CountPages = {}
     for number in sorted(ledger.count_pages):
-        page = ledger.count_pages[number]
-        pages[number] = {key: count for key, count in page.items() if key not in seen}
-        seen |= page.keys()
+        pages[number] = ledger.count_pages[number].copy()
+        pages[number].cut_all(seen)
+        seen.put_all(pages[number])
     if pages == _copied(ledger):
         return ledger, []
     tidied = _with_counts(ledger, pages)
@@ -240,7 +235,7 @@ def _tidied(ledger: Ledger) -> tuple[Ledger, list[Ledger]]:
 
 
 def _copied(ledger: Ledger) -> CountPages:
-    return {number: dict(page) for number, page in ledger.count_pages.items()}
+    return {number: page.copy() for number, page in ledger.count_pages.items()}
 
 
 def _with_counts(ledger: Ledger, pages: CountPages) -> Ledger:

@@ -12,10 +12,11 @@ into one Variable; what does not fit even then goes on in further pages.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
-from assets.domain.record import SEPARATOR, document_of, encode_ranges, page_of, sort_key
+from assets.domain.counts import Counts, Run
+from assets.domain.record import SEPARATOR, encode_ranges
 
 VARIABLE_LIMIT_BYTES = 5000
 """What one Variable takes (Prefect 3.8: ``len(orjson.dumps(value))``, in ``prefect/types``): compact JSON in UTF-8,
@@ -36,70 +37,76 @@ def fits(value: object) -> bool:
     return encoded_bytes(value) <= VARIABLE_LIMIT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring pages of one document with one count. ``keys``: in order."""
-
-    count: int
-    keys: list[str]
-
-    @property
-    def entry(self) -> str:
-        first, last = self.keys[0], self.keys[-1]
-        return first if first == last else f"{first}-{page_of(last)}"
-
-
-def runs_of(page: Mapping[str, int]) -> list[Run]:
-    """The counts of a page as runs, in natural order."""
-    runs: list[Run] = []
-    next_key = ""
-    for key in sorted(page, key=sort_key):
-        if key == next_key and runs[-1].count == page[key]:
-            runs[-1].keys.append(key)
-        else:
-            runs.append(Run(page[key], [key]))
-        next_key = f"{document_of(key)}{SEPARATOR}{page_of(key) + 1}"
-    return runs
-
-
-def encode_counts(page: Mapping[str, int]) -> dict[str, int]:
+def encode_counts(page: Counts) -> dict[str, int]:
     """A page of counts as it is written: plain keys, or ranges if those are too long. Not sure to fit."""
-    plain = {key: page[key] for key in sorted(page, key=sort_key)}
-    return plain if fits(plain) else {run.entry: run.count for run in runs_of(page)}
+    plain_bytes = 1 + sum(_plain_bytes(run, len(str(run.count))) for run in page.runs())
+    if plain_bytes <= VARIABLE_LIMIT_BYTES:
+        return dict(page)
+    return {run.entry: run.count for run in page.runs()}
 
 
-def has_room(page: Mapping[str, int]) -> bool:
+def has_room(page: Counts) -> bool:
     """Whether counts may have been appended up to what ``page`` is: it fits, and will when its counts change."""
-    plain_bytes = 1 + sum(encoded_bytes(key) + 2 + max(RESERVED_DIGITS, len(str(page[key]))) for key in page)
+    plain_bytes = 1 + sum(_plain_bytes(run, max(RESERVED_DIGITS, len(str(run.count)))) for run in page.runs())
     if plain_bytes <= VARIABLE_LIMIT_BYTES:
         return True
-    return encoded_bytes({run.entry: run.count for run in runs_of(page)}) <= RANGE_ROOM_BYTES
+    return 1 + sum(_entry_bytes(run) for run in page.runs()) <= RANGE_ROOM_BYTES
 
 
-def split_counts(page: Mapping[str, int]) -> list[list[str]]:
-    """The keys of a page in natural order, cut into slices that each have room as a page of ranges."""
-    slices: list[list[str]] = [[]]
+def split_counts(page: Counts) -> list[Counts]:
+    """A page in natural order, cut into slices that each have room as a page of ranges."""
+    slices: list[list[Run]] = [[]]
     used_bytes = 1
-    for run in runs_of(page):
-        entry_bytes = encoded_bytes(run.entry) + 2 + len(str(run.count))
-        if slices[-1] and used_bytes + entry_bytes > RANGE_ROOM_BYTES:
+    for run in page.runs():
+        if slices[-1] and used_bytes + _entry_bytes(run) > RANGE_ROOM_BYTES:
             slices.append([])
             used_bytes = 1
-        slices[-1].extend(run.keys)
-        used_bytes += entry_bytes
-    return slices
+        slices[-1].append(run)
+        used_bytes += _entry_bytes(run)
+    return [Counts(runs) for runs in slices]
 
 
-def prefix_that_fits(page: Mapping[str, int], more: Sequence[tuple[str, int]]) -> int:
-    """How many of ``more``, from its start, the page has room for."""
-    low, high = 0, len(more)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if has_room({**page, **dict(more[:middle])}):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def split_to_fit(page: Counts, more: Counts) -> tuple[Counts, Counts]:
+    """What the page has room for of ``more``, from its start, and what is left."""
+
+    def has_room_for(keys: int) -> bool:
+        together = page.copy()
+        for run in more.first_runs(keys):
+            together.put(run)
+        return has_room(together)
+
+    # From below, as most pages are full: what is looked at grows with what fits, not with what there is.
+    low, high = 0, 1
+    while high <= len(more) and has_room_for(high):
+        low, high = high, 2 * high
+    high = min(high, len(more) + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if has_room_for(middle) else (low, middle)
+    return more.split(low)
+
+
+def _plain_bytes(run: Run, count_digits: int) -> int:
+    """The bytes of a run's records as plain keys, each with its comma: reckoned, as there may be a million."""
+    keys_bytes = len(run) * (_document_bytes(run.document) + len(SEPARATOR) + 2 + count_digits)
+    first, digits = run.first, len(str(run.first))
+    while first <= run.last:
+        last = min(run.last, 10**digits - 1)
+        keys_bytes += (last - first + 1) * digits
+        first, digits = last + 1, digits + 1
+    return keys_bytes
+
+
+def _entry_bytes(run: Run) -> int:
+    """The bytes of a run as one entry, with its comma."""
+    pages_bytes = len(run.entry) - len(run.document)
+    return _document_bytes(run.document) + pages_bytes + 2 + len(str(run.count))
+
+
+@lru_cache(maxsize=100_000)
+def _document_bytes(document: str) -> int:
+    """Its bytes, quotes included: asked for again with each try whether something fits."""
+    return encoded_bytes(document)
 
 
 def encode_views(

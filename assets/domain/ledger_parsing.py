@@ -4,6 +4,7 @@ an error that names the Variable, the entry and the way out. How a ledger change
 
 from collections.abc import Mapping
 
+from assets.domain.counts import Counts, Run
 from assets.domain.errors import WAY_BACK, LedgerError, RecordKeyError
 from assets.domain.ledger import (
     ACTIVE,
@@ -16,10 +17,7 @@ from assets.domain.ledger import (
     kind_of,
     page_number,
 )
-from assets.domain.record import decode_range
-
-MAX_COUNTED_RECORDS = 1_000_000
-"""Counts of more records than this are not believed: a few ranges typed into a Variable could fill the memory."""
+from assets.domain.record import decode_span
 
 
 def empty_ledger(prefix: str = "") -> Ledger:
@@ -42,10 +40,9 @@ def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count:
                 "it is missing, though this collection is in use",
                 way_out=f"create it as {empty} if you know that nothing belongs there, otherwise {WAY_BACK}",
             )
-    count_pages: dict[int, dict[str, int]] = {}
-    for number, name in sorted(pages[COUNTS].items()):
-        room = MAX_COUNTED_RECORDS - sum(map(len, count_pages.values()))
-        count_pages[number] = _parse_counts(name, values[name], field_count, room)
+    count_pages = {
+        number: _parse_counts(name, values[name], field_count) for number, name in sorted(pages[COUNTS].items())
+    }
     _check_pages_agree(count_pages, pages[COUNTS])
     names = [f"{prefix}{ACTIVE}", *(name for base in PAGED for name in pages[base].values())]
     return Ledger(
@@ -62,8 +59,7 @@ def _page_numbers(values: Mapping[str, object], prefix: str, base: str) -> dict[
     return dict(sorted(found.items()))
 
 
-def _parse_counts(variable: str, value: object, field_count: int | None, room: int) -> dict[str, int]:
-    """``room``: how many records it may name."""
+def _parse_counts(variable: str, value: object, field_count: int | None) -> Counts:
     way_out = "correct it or delete the entry"
     if not isinstance(value, dict):
         raise LedgerError(
@@ -71,34 +67,35 @@ def _parse_counts(variable: str, value: object, field_count: int | None, room: i
             f"it is {kind_of(value)}, not a map of record keys to whole numbers",
             way_out="set it to such a map, or to {} to forget the counts in it",
         )
-    page: dict[str, int] = {}
+    page = Counts()
     for entry, count in value.items():
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_COUNT:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             problem = f"the count {count!r:.60} is no whole number of 0 or more"
             raise LedgerError(variable, problem, entry=entry, way_out=way_out)
-        for key in _keys_of(variable, entry, entry, field_count, way_out):
-            if page.setdefault(key, count) != count:
-                problem = f"{key} stands there twice, with the counts {page[key]} and {count}"
+        if count > MAX_COUNT:
+            problem = f"the count is more than {MAX_COUNT:,}"
+            raise LedgerError(variable, problem, entry=entry, way_out="lower it, or delete the entry")
+        try:
+            run = Run(*decode_span(entry, field_count=field_count), count)
+        except RecordKeyError as error:
+            raise LedgerError(variable, error.reason, entry=entry, way_out=way_out) from None
+        for other in page.within(run.document, run.first, run.last):
+            if other.count != count:
+                key = next(other.keys)
+                problem = f"{key} stands there twice, with the counts {other.count} and {count}"
                 raise LedgerError(variable, problem, entry=entry, way_out="delete one of the two")
-        if len(page) > room:
-            problem = f"with it there are counts of more than {MAX_COUNTED_RECORDS:,} records"
-            raise LedgerError(variable, problem, entry=entry, way_out="delete what no record of this collection bears")
+        page.put(run)
     return page
 
 
-def _check_pages_agree(pages: Mapping[int, Mapping[str, int]], names: Mapping[int, str]) -> None:
-    first: dict[str, int] = {}
+def _check_pages_agree(pages: Mapping[int, Counts], names: Mapping[int, str]) -> None:
+    before = Counts()
     for number, page in pages.items():
-        for key, count in page.items():
-            other = first.setdefault(key, number)
-            if pages[other][key] != count:
-                problem = f"its count is {count} here and {pages[other][key]} in {names[other]}"
-                raise LedgerError(names[number], problem, entry=key, way_out="delete the one that is wrong")
-
-
-def _keys_of(variable: str, place: str, entry: str, field_count: int | None, way_out: str) -> list[str]:
-    try:
-        return decode_range(entry, field_count=field_count)
-    except RecordKeyError as error:
-        problem = error.reason if place == entry else str(error)
-        raise LedgerError(variable, problem, entry=place, way_out=way_out) from None
+        for run in page.runs():
+            for other in before.within(run.document, run.first, run.last):
+                if other.count != run.count:
+                    key = next(other.keys)
+                    place = next(names[each] for each in pages if key in pages[each])
+                    problem = f"its count is {run.count} here and {other.count} in {place}"
+                    raise LedgerError(names[number], problem, entry=key, way_out="delete the one that is wrong")
+        before.put_all(page)

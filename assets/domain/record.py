@@ -117,14 +117,14 @@ def encode_ranges(keys: Iterable[str]) -> list[str]:
     ]
 
 
-def decode_range(entry: str, *, field_count: int | None = None) -> list[str]:
-    """The keys that one entry means: a plain key, or ``CA:Lincoln:2023:1-40``, whose ends both belong to it.
-
-    Raises RecordKeyError.
+def decode_span(entry: str, *, field_count: int | None = None) -> tuple[str, int, int]:
+    """The document, the first page and the last one that an entry means: a plain key, or ``CA:Lincoln:2023:1-40``,
+    whose ends both belong to it. Raises RecordKeyError.
     """
     *fields, pages = entry.split(SEPARATOR)
     if "-" not in pages:
-        return [str(parse_key(entry, field_count=field_count))]
+        key = parse_key(entry, field_count=field_count)
+        return key.document, key.page, key.page
     _check_field_count(entry, len(fields), field_count)
     try:
         document = SEPARATOR.join(check_field(field) for field in fields)
@@ -136,6 +136,12 @@ def decode_range(entry: str, *, field_count: int | None = None) -> list[str]:
         raise RecordKeyError(entry, "the range ends before it begins")
     if last - first >= MAX_RANGE_PAGES:
         raise RecordKeyError(entry, f"the range holds more than {MAX_RANGE_PAGES} pages")
+    return document, first, last
+
+
+def decode_range(entry: str, *, field_count: int | None = None) -> list[str]:
+    """The keys that one entry means, as in `decode_span`. Raises RecordKeyError."""
+    document, first, last = decode_span(entry, field_count=field_count)
     return [f"{document}{SEPARATOR}{page}" for page in range(first, last + 1)]
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from assets.answered_by import model_notes
 from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
 from assets.context import ContextMode
+from assets.domain.counts import Counts
 from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
@@ -202,6 +203,6 @@ def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:
     return Ledger(
         prefix="",
         active=active,
-        count_pages={1: counts},
+        count_pages={1: Counts.of(counts)},
         stored={},
     )

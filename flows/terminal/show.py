@@ -90,7 +90,7 @@ async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
     async with open_ledger(settings) as ledger:
         await ensure_home(storage, ledger)
         found = await operate.rerun(storage, ledger, keys, field_count=fields)
-    return f"{len(found.deleted)} results deleted, {len(found.reset)} counts reset"
+    return f"{len(found.deleted)} results deleted, {found.reset} counts reset"
 
 
 async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
@@ -100,7 +100,7 @@ async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
         await ensure_home(storage, ledger)
         reset = await operate.unblock(ledger, keys, field_count=fields)
     unblocked = await operate.unblock_held(storage, keys, field_count=fields)
-    return f"{len(reset)} counts reset" + (f", {unblocked} records without an answer let go of" if unblocked else "")
+    return f"{reset} counts reset" + (f", {unblocked} records without an answer let go of" if unblocked else "")
 
 
 async def reset_breaker_text(config: str | None) -> str:

@@ -8,6 +8,7 @@ import orjson
 
 from assets.domain.record import decode_range
 from flows.pipeline import PassReport
+from flows.terminal.show import unblock_text
 from tests.project import JOB_SECONDS, Project
 
 LIMIT_BYTES = 5000
@@ -88,3 +89,26 @@ def _counts(variables: Mapping[str, Any]) -> dict[str, int]:
         for entry, count in variables[name].items()
         for key in decode_range(entry)
     }
+
+
+async def test_a_range_of_a_million_records_stays_one_entry_while_its_pages_fail(
+    project: Project,
+) -> None:
+    project.configure(context={"mode": "none"}, execution={"max_retries": 3})
+    bad, good = project.add_pages("CA:Lincoln:2023", [7, 8])
+    await project.run_pass()
+    everything = "CA:Lincoln:2023:1-1000000"
+    await project.edit_variable("record_failure_counts", {everything: 1})
+    project.gemini.set_rules(records=[{"key": bad, "steps": ["error"]}])
+    project.gemini.advance(JOB_SECONDS)
+
+    await project.run_pass()
+
+    assert project.result(good) is not None
+    assert await project.variable("record_failure_counts") == {
+        "CA:Lincoln:2023:1-6": 1,
+        bad: 2,
+        "CA:Lincoln:2023:8-1000000": 1,
+    }
+    assert await unblock_text(str(project.config), [everything]) == "1000000 counts reset"
+    assert await project.variable("record_failure_counts") == {}

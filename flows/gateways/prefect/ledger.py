@@ -2,6 +2,7 @@
 `assets.domain.ledger`; here it is read in one request, and written stage by stage under the ledger lock.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
@@ -80,7 +81,7 @@ class PrefectLedger:
                 way_out=f"check PREFECT_API_URL and the setting collection, or {WAY_BACK}",
             )
         self._remember(home_id)
-        return parse_ledger(values, prefix=self._prefix, field_count=self._field_count)
+        return await asyncio.to_thread(parse_ledger, values, prefix=self._prefix, field_count=self._field_count)
 
     def transaction(self) -> AbstractAsyncContextManager["PrefectTransaction"]:
         """Take the ledger lock (waiting for it), read afresh, and let the body write."""
@@ -243,19 +244,21 @@ class PrefectTransaction:
         self._write = write
 
     async def set_active(self, names: Sequence[str]) -> Ledger:
-        return await self._advance([set_active(self.ledger, names)])
+        return await self._advance(lambda: [set_active(self.ledger, names)])
 
     async def apply_counts(self, changes: Iterable[CountChange]) -> Ledger:
-        return await self._advance(apply_counts(self.ledger, changes))
+        return await self._advance(lambda: apply_counts(self.ledger, changes))
 
     async def set_views(self, records: Mapping[str, tuple[str, Sequence[str]]]) -> Ledger:
-        return await self._advance([set_views(self.ledger, records)])
+        return await self._advance(lambda: [set_views(self.ledger, records)])
 
     async def remove_counts(self, keys: Iterable[str]) -> Ledger:
-        return await self._advance(remove_counts(self.ledger, keys))
+        return await self._advance(lambda: remove_counts(self.ledger, keys))
 
-    async def _advance(self, stages: Iterable[Ledger]) -> Ledger:
-        for stage in stages:
+    async def _advance(self, reckon: Callable[[], list[Ledger]]) -> Ledger:
+        """Write the stages that ``reckon`` finds. In a thread: a change of 100,000 records takes seconds, in which the
+        lease has to be renewed."""
+        for stage in await asyncio.to_thread(reckon):
             await self._write(self.ledger, stage)
             self.ledger = stage
         return self.ledger

@@ -40,7 +40,7 @@ async def test_a_home_comes_with_four_empty_variables_that_are_tagged(world: Wor
     }
     assert await world.tags("record_failure_counts") == ["quire", world.prefix[:-1]]
     snapshot = await world.gateway().read()
-    assert (snapshot.active, snapshot.counts) == ((), {})
+    assert (snapshot.active, dict(snapshot.counts)) == ((), {})
 
 
 async def test_whoever_is_first_makes_the_home(world: World) -> None:
