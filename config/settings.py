@@ -47,6 +47,8 @@ from config.sections import (
 from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, SchemaPath, Section
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
+"""The shipped file with every setting."""
+USUAL_FILE = Path("config", "default.yaml")
 SHIPPED_PROMPTS = Path(__file__).with_name("prompts")
 FILE_VARIABLE = "QUIRE_CONFIG"
 
@@ -136,11 +138,12 @@ class Settings(Section):
 def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in ``path`` under those of the environment, with absolute paths.
 
-    ``path``: default is the file that ``QUIRE_CONFIG`` names, then the one that Quire brings along. ``environ``:
-    default is the process's own. No folder is looked at or made here (see ``check_folders``). Raises ConfigError.
+    ``path``: default is the file that ``QUIRE_CONFIG`` names, then the nearest ``config/default.yaml`` (see
+    ``nearest_file``). ``environ``: default is the process's own. None of the folders that are named is looked at or
+    made here (see ``check_folders``). Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
-    path = Path(path or environ.get(FILE_VARIABLE) or DEFAULT_FILE).expanduser().absolute()
+    path = Path(path or environ.get(FILE_VARIABLE) or nearest_file(Path.cwd())).expanduser().absolute()
     tree = read_yaml(path)
     overrides = read_environment(Settings, environ)
     problems = [Problem(KEY_BELONGS, key) for key in find_keys(tree)] + overrides.problems
@@ -155,6 +158,21 @@ def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None
     settings._source, settings._origins = path, overrides.origins
     _refuse_settings_in_dotenv(settings.env_file)
     return settings
+
+
+def nearest_file(folder: Path) -> Path:
+    """``config/default.yaml`` in ``folder`` or the nearest folder above it; in a checkout that is ``DEFAULT_FILE``.
+
+    An installed Quire has no such place: its own copy lies among the packages, where no collection is. Raises
+    ConfigError."""
+    for above in (folder, *folder.parents):
+        if (above / USUAL_FILE).is_file():
+            return above / USUAL_FILE
+    raise ConfigError(
+        f"no {USUAL_FILE} is here or above; name your configuration with --config or {FILE_VARIABLE} (an empty file "
+        "means every default, with its folder as root)",
+        source=str(folder),
+    )
 
 
 def check_folders(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from assets.domain.errors import DiskError, QuireError
+from flows.runtime.extras import READER, require_extra
 from flows.runtime.printable import printable, printable_lines
 
 BUSY = "another pass is running; nothing to do here"
@@ -23,7 +24,6 @@ BUSY = "another pass is running; nothing to do here"
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="Validated JSON from scanned pages through Gemini's Batch API.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,7 +31,12 @@ app = typer.Typer(
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Configuration file.", envvar="QUIRE_CONFIG", show_default="config/default.yaml"),
+    typer.Option(
+        "--config",
+        help="Configuration file.",
+        envvar="QUIRE_CONFIG",
+        show_default="the nearest config/default.yaml, here or above",
+    ),
 ]
 Key = Annotated[str, typer.Argument(help="A record key, such as CA:Lincoln:2023:4.")]
 Keys = Annotated[list[str], typer.Argument(help="Record keys, or ranges such as CA:Lincoln:2023:1-40.")]
@@ -58,6 +63,23 @@ def main() -> None:
             raise
         print(f"quire: {printable(str(disk))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        say(f"quire {version('quire')}")
+        raise typer.Exit
+
+
+@app.callback()
+def quire(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Validated JSON from scanned pages through Gemini's Batch API."""
 
 
 @app.command()
@@ -238,6 +260,8 @@ def emulator(
     rules: Annotated[Path | None, typer.Option(help="A file of rules for the answers.")] = None,
 ) -> None:
     """A local Gemini: the File and Batch APIs, answered by OCR or by a script."""
+    if engine is Engine.OCR:
+        require_extra("emulator", *READER)
     from emulator.server import EmulatorOptions, serve
 
     serve(EmulatorOptions(host=host, port=port, engine=engine.value, rules_file=rules))
@@ -251,6 +275,7 @@ def demo(
     pages: Annotated[int, typer.Option(min=2, max=6, help="How many pages each of them has.")] = 6,
 ) -> None:
     """The main job on this machine: a small corpus, a local Gemini that really reads it, Prefect's UI."""
+    require_extra("emulator", *READER, "matplotlib")
     from flows.demo.run import run_demo
 
     _run(run_demo(folder.absolute(), keep=keep, documents=documents, pages=pages))

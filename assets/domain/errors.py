@@ -13,6 +13,7 @@
     |- DiskError                    a file or folder that the system does not let us read or write (a retry may help)
     |- ImageError                   an image file that cannot be read, or that would be too large
     |- RenderError                  no page of any PDF can be rendered on this machine
+    |- MissingExtraError            a package that only some commands need, and that is not installed
     |- AssetCheckError              an asset broke a promise of its own
     |- LockBusyError                somebody else holds a lock
     |  `- PassBusyError             another pass is running: nothing wrong, this one has nothing to do
@@ -147,6 +148,16 @@ class ImageError(QuireError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class MissingExtraError(QuireError):
+    """Packages that only some commands need. Attributes: ``extra`` and ``packages``."""
+
+    def __init__(self, extra: str, packages: tuple[str, ...]) -> None:
+        are = "is" if len(packages) == 1 else "are"
+        super().__init__(f'{", ".join(packages)} {are} not installed; install with: pip install "quire[{extra}]"')
+        self.extra = extra
+        self.packages = packages
 
 
 class AssetCheckError(QuireError):

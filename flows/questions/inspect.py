@@ -22,6 +22,7 @@ from assets.usage import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.questions.status import Status, read_ledger_or_files, state_table, status_of
+from flows.runtime.extras import require_extra
 from flows.runtime.wiring import make_storage
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Inspection:
 
 
 async def look(config: str | Path | None = None) -> Inspection:
-    """Read everything. ``config``: default is the file that QUIRE_CONFIG names, then the one that Quire brings along.
+    """Read everything. ``config``: default is the file that QUIRE_CONFIG names, then the nearest `config/default.yaml`.
 
     Raises ConfigError, and ManifestError for files that cannot be read; trouble with Prefect is told in
     ``prefect_problem``.
@@ -152,6 +153,7 @@ async def look(config: str | Path | None = None) -> Inspection:
 def draw_progress(progress: pd.DataFrame, *, at_most: int = MAX_BARS) -> "Figure":
     """Stacked bars, one a document, of the first ``at_most`` rows of `Inspection.progress`."""
     # Needed for looking alone: the product runs without it.
+    require_extra("notebooks", "matplotlib")
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError
-from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, read_api_key
+from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, nearest_file, read_api_key
 from config.values import TAKEN_NAMES, Span
 
 SHIPPED = sorted(DEFAULT_FILE.parent.glob("*.yaml"))
@@ -46,6 +46,16 @@ class TestTheFile:
         path = tmp_path / "mine.yaml"
         path.write_text("collection: mine")
         assert load_settings(environ={"QUIRE_CONFIG": str(path)}).collection == "mine"
+
+    def test_without_a_name_the_nearest_default_counts_from_the_working_folder_up(self, tmp_path: Path) -> None:
+        file = tmp_path / "here" / "config" / "default.yaml"
+        deep = tmp_path / "here" / "a" / "b"
+        file.parent.mkdir(parents=True)
+        deep.mkdir(parents=True)
+        file.touch()
+        assert [nearest_file(folder) for folder in (tmp_path / "here", deep)] == [file, file]
+        with pytest.raises(ConfigError, match=r"^/.*: no config/default.yaml is here or above; name your configuration"):
+            nearest_file(tmp_path)
 
     def test_relative_paths_start_from_the_files_folder(self, tmp_path: Path) -> None:
         settings = load(tmp_path, "paths: {page_images: scans, manifests: /elsewhere/m, prompts: p}")
