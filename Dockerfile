@@ -1,5 +1,19 @@
 # One image for the server, the workers and the runs of a docker pool: all must have the same Prefect.
 # Nothing secret goes in at build time; GEMINI_API_KEY comes when a container starts.
+FROM python:3.11-slim AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /build
+COPY requirements-build.lock ./
+RUN pip install --no-deps --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY assets assets
+COPY config config
+COPY emulator emulator
+COPY flows flows
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
+
+
 FROM python:3.11-slim
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -20,13 +34,10 @@ WORKDIR /app
 # The packages first: they change less often than the code.
 COPY requirements.lock ./
 RUN pip install --no-deps --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE prefect.yaml ./
-COPY assets assets
-COPY config config
-COPY emulator emulator
-COPY flows flows
-# Editable, so that the code stands in /app only, where a deployment looks for it.
-RUN pip install --no-deps --no-build-isolation --editable .
+RUN --mount=from=build,source=/wheel,target=/wheel pip install --no-deps --no-index /wheel/*.whl
+# What is read by its place: the deployments are registered from here, and their runs start here.
+COPY prefect.yaml ./
+COPY config/docker.yaml config/docker.yaml
 
 USER quire
 VOLUME ["/data"]

@@ -5,16 +5,22 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PART ?= 1/1
 
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
+# $(call step,what it does,command): one line, and what the command says only if it fails. pip has a warning for each
+# package and each place of the machine's settings that it does not find it in.
+step = @echo "setup: $(1)"; $(2) > $(VENV)/setup.log 2>&1 || { cat $(VENV)/setup.log; echo "setup: failed: $(1)"; exit 1; }
+
 .PHONY: setup demo test check slow-test crash-matrix errno-matrix state-machine ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Quire needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Quire needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@mkdir -p $(VENV)
+	$(call step,making $(VENV),$(PYTHON) -m venv $(VENV))
+	$(call step,installing what requirements-dev.lock names: some minutes,$(PIP) --require-hashes -r requirements-dev.lock)
+	$(call step,installing quire itself,$(PIP) --no-build-isolation --editable .)
+	@touch $@
 
 demo: setup
 	$(BIN)/quire demo
@@ -58,15 +64,18 @@ fuzz: setup
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100000) $(BIN)/python -m pytest tests/properties/test_results.py -q \
 		--hypothesis-profile=fuzz --hypothesis-show-statistics
 
-# Two locks, from pyproject.toml: what runs a collection, and the same with demo, notebooks and development added. Both
-# get what they lack; UPGRADE=--upgrade takes the newest of everything.
+# Two locks, from pyproject.toml: what runs a collection, and the same with demo, notebooks and development added; and of
+# the second, what the image's build stage makes the wheel with. Each gets what it lacks; UPGRADE=--upgrade takes the
+# newest of everything.
 # opencv-python is left out: rapidocr asks for it, but it needs libGL; the headless wheel gives the same module.
-COMPILE = $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(PYTHON) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE)
 
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	$(COMPILE) -o requirements.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
 	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
-	$(COMPILE) --all-extras --overrides .lock-overrides.txt --constraints requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --all-extras --overrides .lock-overrides.txt --constraints requirements.lock \
+		-o requirements-dev.lock
 	rm .lock-overrides.txt
+	echo hatchling | $(COMPILE) - --constraints requirements-dev.lock -o requirements-build.lock

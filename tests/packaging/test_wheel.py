@@ -5,7 +5,6 @@ The packages are linked from this environment and not installed: that takes most
 same files, since both locks have the same versions (`tests/unit/test_deployment_files.py`).
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -97,8 +96,6 @@ def test_it_scans_and_shows_the_request_for_a_page(
     text = _run(folder, installed / "quire", "check", "--config", "quire.yaml", more=known).stdout
     assert "CA:Lincoln:1901:1" in text
     assert "config/prompts/page_transcript/v1.jinja" in text
-    line = json.loads(_run(folder, installed / "quire", "check", "--config", "quire.yaml", "--json", more=known).stdout)
-    assert line["key"] == "CA:Lincoln:1901:1"
 
 
 def test_without_a_configuration_it_says_how_to_name_one(installed: Path, folder: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name as canonical
 
 from config.settings import DEFAULT_FILE, load_settings
 from flows.deployments import DEPLOYMENTS, GRACE_PERIOD_SECONDS, TIMEZONE, Deployment, served
@@ -19,6 +21,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def locked(lock: str) -> set[tuple[str, str]]:
+    """Name and version of all that a lock names, wherever it is needed."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line.rstrip("\\ ")) for line in lines if line and not line.startswith((" ", "#"))]
+    return {(canonical(each.name), str(each.specifier)) for each in wanted}
+
+
+def names(lock: str) -> set[str]:
+    return {name for name, _ in locked(lock)}
 
 
 def deployment(name: str) -> dict[str, Any]:
@@ -133,12 +146,38 @@ class TestComposition:
         assert asked == given == {"GEMINI_API_KEY", "POSTGRES_PASSWORD"}
 
 
+class TestLocks:
+    def test_production_needs_nothing_of_demo_notebooks_and_development(self) -> None:
+        unwanted = re.compile(
+            r"mypy|pytest|playwright|rapidocr|onnxruntime|opencv|jupyter|ipykernel|ipython|matplotlib|ruff|hypothesis"
+            r"|hatchling|editables|imagecodecs|reportlab|.*-stubs$|types-"
+        )
+        assert [name for name in sorted(names("requirements.lock")) if unwanted.match(name)] == []
+
+    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+    def test_the_locks_agree(self, lock: str) -> None:
+        """What is tested is what runs. Each lock is complete, so a package of one is in the other with its version."""
+        assert locked(lock) - locked("requirements-dev.lock") == set()
+
+    def test_every_dependency_is_locked(self) -> None:
+        needed = {canonical(Requirement(line).name) for line in PROJECT["dependencies"]}
+        extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+        assert needed - names("requirements.lock") == set()
+        assert {canonical(Requirement(line).name) for line in extras} - names("requirements-dev.lock") == set()
+        assert "hatchling" in names("requirements-build.lock")
+
+
 class TestImage:
-    def test_packages_come_from_the_lock_with_hashes(self) -> None:
-        installs = re.findall(r"pip install (.*)", DOCKERFILE)
-        from_lock, product = installs
-        assert from_lock == "--no-deps --require-hashes -r requirements.lock"
-        assert product == "--no-deps --no-build-isolation --editable ."
+    def test_packages_come_from_the_locks_with_hashes_and_what_builds_stays_behind(self) -> None:
+        build, image = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+        assert re.findall(r"pip (.*)", build) == [
+            "install --no-deps --require-hashes -r requirements-build.lock",
+            "wheel --no-deps --no-build-isolation --wheel-dir /wheel .",
+        ]
+        assert re.findall(r"pip (.*)", image) == [
+            "install --no-deps --require-hashes -r requirements.lock",
+            "install --no-deps --no-index /wheel/*.whl",
+        ]
 
     def test_it_does_not_run_as_root_and_holds_no_secret(self) -> None:
         assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["quire"]
@@ -149,7 +188,7 @@ class TestImage:
         lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         let_through = {line[1:] for line in lines if line.startswith("!")}
         copied = {name for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for name in line.split()}
-        assert copied == let_through
+        assert {name for name in copied if name != "config/docker.yaml"} == let_through, "that one lies below config"
         assert [name for name in copied if not (ROOT / name).exists()] == []
         assert set(PROJECT["license-files"]) | {PROJECT["readme"], "pyproject.toml"} <= copied
 

@@ -54,7 +54,9 @@ class TestTheFile:
         deep.mkdir(parents=True)
         file.touch()
         assert [nearest_file(folder) for folder in (tmp_path / "here", deep)] == [file, file]
-        with pytest.raises(ConfigError, match=r"^/.*: no config/default.yaml is here or above; name your configuration"):
+        with pytest.raises(
+            ConfigError, match=r"^/.*: no config/default.yaml is here or above; name your configuration"
+        ):
             nearest_file(tmp_path)
 
     def test_relative_paths_start_from_the_files_folder(self, tmp_path: Path) -> None:
