@@ -25,25 +25,30 @@ from assets.graph import Check, asset
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 _NO_FILES: Mapping[str, RemoteFile] = MappingProxyType({})
+SPENDING_WINDOW = "limits.usd_per_10_minutes"
 _IMAGE_COLUMNS = ("image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What each row of a table weighs; arrays of its length. ``upload_bytes``: its image, ``input_bytes``: its line in
-    the input file, ``input_tokens``: as estimated, ``max_usd``: the most that it can cost (0 without a price)."""
+    the input file, ``input_tokens`` and ``estimated_usd``: as estimated, ``max_usd``: the most that it can cost.
+    Dollars are 0 without a price."""
 
     upload_bytes: IntArray
     input_bytes: IntArray
     input_tokens: IntArray
     max_usd: FloatArray
+    estimated_usd: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """What the next batch may hold: ``records`` and ``input_bytes`` are limits of one batch, all else is what the open
     batches have left of a limit or a cap. ``usd``: infinite without a cap; ``usd_from``: the cap that is the tightest.
-    ``is_empty``: there is no other open batch, so that a single record may go which is over a limit by itself."""
+    ``is_empty``: there is no other open batch, so that a single record may go which is over a limit by itself.
+    ``window_usd``: what Google's spending limit of 10 minutes has left, infinite without one; ``is_window_empty``:
+    nothing was sent in these 10 minutes, so that a single record may go likewise."""
 
     records: int
     input_bytes: int
@@ -52,6 +57,8 @@ class Room:
     usd: float
     usd_from: str = ""
     is_empty: bool = True
+    window_usd: float = inf
+    is_window_empty: bool = True
 
     def first_of(self, weights: Weights) -> tuple[int, str]:
         """How many of the first rows fit, and by what the next one is kept out ("" if by nothing but a batch's size).
@@ -68,6 +75,9 @@ class Room:
         }
         if self.is_empty:
             together = {name: max(1, count) for name, count in together.items()}
+        if self.window_usd != inf:
+            fitting = _fitting(weights.estimated_usd, self.window_usd)
+            together[SPENDING_WINDOW] = max(1, fitting) if self.is_window_empty else fitting
         if self.usd != inf:
             together[self.usd_from] = _fitting(weights.max_usd, self.usd)
         tightest = min(together, key=lambda name: together[name])

@@ -6,7 +6,7 @@ outcomes; there is no second truth. What a request is taken to cost beforehand s
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import inf
 
 import numpy as np
@@ -50,6 +50,7 @@ SUBMISSIONS_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md."""
 
+_MOMENT = pa.timestamp("us", tz="UTC")
 _BILLED = ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
 _PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED}) | (
     ANSWERED_WELL | {OutcomeKind.BLOCKED, OutcomeKind.CUT_SHORT, OutcomeKind.EMPTY}
@@ -200,6 +201,18 @@ def spending(
     for facts, table in in_flight:
         found.append(Spent(facts.submission_id, facts.created_at, 0.0, _usd_sum(table, "max_usd") or 0.0))
     return found
+
+
+WINDOW = timedelta(minutes=10)
+"""Google's own spending limit is one of any 10 minutes."""
+
+
+def sent_usd(closed: pa.Table, in_flight: Iterable[tuple[SubmissionFacts, pa.Table]], *, since: datetime) -> float:
+    """What was sent after ``since`` is expected to cost, in US dollars; what has no price counts nothing. ``closed``:
+    SUBMISSIONS_SCHEMA; ``in_flight``: as for `spending`."""
+    recent = closed.filter(pc.and_(closed["was_sent"], pc.greater(closed["created_at"], pa.scalar(since, _MOMENT))))
+    of_open = (table["estimated_usd"] for facts, table in in_flight if facts.created_at > since)
+    return float(sum(pc.sum(each, min_count=0).as_py() for each in (recent["estimated_usd"], *of_open)))
 
 
 def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at: datetime, day: date) -> list[Cap]:

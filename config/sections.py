@@ -23,6 +23,7 @@ from config.values import (
     PagePattern,
     SafeName,
     Section,
+    TierDollars,
     Whole,
     with_low_thinking,
 )
@@ -174,6 +175,11 @@ class LimitsSection(Section):
 
     tier: Whole = Field(default=1, ge=1, le=3, description="The project's usage tier at Gemini.")
     concurrent_jobs: Whole = Field(default=100, ge=1, le=10_000, description="The most batches at Gemini at once.")
+    usd_per_10_minutes: TierDollars | None = Field(
+        default=(10.0, 50.0, 200.0),
+        description="What Google lets a project spend in any 10 minutes, for the tiers 1, 2 and 3: no more is sent, by "
+        "estimate. Whether batches count is not said. null: nothing is held back by it.",
+    )
     input_file_bytes: Whole = Field(
         default=2_000_000_000, ge=1_000, le=2_000_000_000, description="The largest JSONL file of one batch."
     )

@@ -123,6 +123,11 @@ EnqueuedTokens = Annotated[
     Field(min_length=3, max_length=3),
 ]
 """Tokens for the tiers 1, 2 and 3."""
+TierDollars = Annotated[
+    tuple[Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0, le=1e9, allow_inf_nan=False)], ...],
+    Field(min_length=3, max_length=3),
+]
+"""US dollars for the tiers 1, 2 and 3."""
 PagePattern = Annotated[str, AfterValidator(_page_pattern)]
 SchemaPath = Annotated[str, _form(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", "like module.path:Class")]
 

@@ -15,6 +15,24 @@ CALLS = (
 )  # fmt: skip
 
 
+REFUSALS = {
+    "spending_window": (
+        429,
+        "You have exceeded the spend limit of your usage tier over a rolling 10-minute window. Please retry later.",
+    ),
+    "monthly_cap": (
+        429,
+        "Your billing account has reached its monthly spend cap. All of its projects are paused until the 1st of next "
+        "month.",
+    ),
+    "prepaid_empty": (
+        429,
+        "Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.",
+    ),
+}
+"""Google's own spending limits: HTTP status and message. What it really says is not documented."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a call is about, for matching. ``keys``: those of the job."""
@@ -29,11 +47,11 @@ class Fault(BaseModel):
     """One row of the table.
 
     ``call``: a name of CALLS or a glob. ``display_name``, ``model``, ``name``, ``key``: globs that must match too.
-    ``when``: before or after the call took effect. What happens: ``status`` (an error with that HTTP status and
-    ``message``, or ``body`` as it stands, and ``headers``), ``cut`` (``connection``: no answer at all; ``body``: the
-    answer ends early, after ``after_bytes`` or half of it, so that the effect is there in any case), and
-    ``delay_seconds`` before either, or alone. How often: after ``skip`` matching calls, ``times`` times (None:
-    always), each with ``probability``.
+    ``when``: before or after the call took effect. What happens: ``refusal`` (a name of REFUSALS, for a status and a
+    message), ``status`` (an error with that HTTP status and ``message``, or ``body`` as it stands, and ``headers``),
+    ``cut`` (``connection``: no answer at all; ``body``: the answer ends early, after ``after_bytes`` or half of it, so
+    that the effect is there in any case), and ``delay_seconds`` before either, or alone. How often: after ``skip``
+    matching calls, ``times`` times (None: always), each with ``probability``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +62,7 @@ class Fault(BaseModel):
     name: str | None = None
     key: str | None = None
     when: Literal["before", "after"] = "before"
+    refusal: Literal["spending_window", "monthly_cap", "prepaid_empty"] | None = None
     status: int | None = Field(default=None, ge=400, le=599)
     message: str = "injected fault"
     body: str | None = None
@@ -55,6 +74,12 @@ class Fault(BaseModel):
     times: int | None = Field(default=1, ge=1)
     probability: float = Field(default=1, gt=0, le=1)
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_words(cls, value: Any) -> Any:
+        named = REFUSALS.get(str(value.get("refusal"))) if isinstance(value, dict) else None
+        return value if named is None else {"status": named[0], "message": named[1], **value}
 
     @model_validator(mode="after")
     def _says_what_happens(self) -> "Fault":

@@ -9,7 +9,14 @@ from datetime import timedelta
 from prefect import flow
 
 from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name, submitted_at
-from assets.domain.errors import GeminiAccessError, GeminiError, ManifestError, QuireError, SchemaError
+from assets.domain.errors import (
+    GeminiAccessError,
+    GeminiError,
+    GeminiSpendingError,
+    ManifestError,
+    QuireError,
+    SchemaError,
+)
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
@@ -86,6 +93,9 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
                 each.name,
                 each.name,
             )
+        except GeminiSpendingError as error:
+            report.running += 1
+            logger().warning("Cannot settle %s now: %s", each.name, error)
         except SchemaError:
             report.troubled.append(each.name)
             logger().exception("Cannot settle %s: its results are there, and wait for the schema", each.name)

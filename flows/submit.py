@@ -12,7 +12,7 @@ from prefect import flow
 
 from assets.candidates import RecordState, count_states, record_states, waves_left
 from assets.context import ContextMode
-from assets.domain.errors import ManifestError, QuireError
+from assets.domain.errors import GeminiSpendingError, ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
 from assets.history import batch_size, failed_jobs_of
@@ -88,7 +88,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
             logger().warning("Held back: %s", stop)
             break
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
-        runnable, stop = runnable.slice(len(cut.rows)), batch.stop
+        runnable, stop, is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
         unreadable |= batch.unreadable
         if batch.table is not None:
             scales = scales.with_batch(batch.table)
@@ -139,18 +139,24 @@ def context_rows(states: pa.Table, rows: pa.Table, *, mode: ContextMode) -> pa.T
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """``sent``: how many records are in flight now; ``table``: the batch manifest, if one was written; ``stop``: why
-    nothing more should be submitted in this pass; ``unreadable``: records whose image this machine cannot read."""
+    nothing more should be submitted in this pass; ``unreadable``: records whose image this machine cannot read;
+    ``needs_person``: no later pass can submit either until a person does something."""
 
     sent: int
     table: pa.Table | None
     stop: str | None
     unreadable: frozenset[str]
+    needs_person: bool = False
 
 
 async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     """Send the records of ``cut``. ``context``: rows of further images that go along."""
     storage, rows, submission_id = p.services.storage, cut.rows, p.services.new_submission_id()
-    uploads = await upload_images(p, submission_id, rows, context)
+    try:
+        uploads = await upload_images(p, submission_id, rows, context)
+    except GeminiSpendingError as error:
+        logger().warning("Nothing more is sent: %s", error)
+        return _Batch(0, None, str(error), frozenset(), needs_person=error.needs_person)
     warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
     if uploads.refused:
         await record_refusals(p, rows, cut.estimates, uploads)
@@ -169,7 +175,7 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
         return _Batch(0, None, None, uploads.unreadable)
     table, _ = storage.read_batch_manifest(submission_id)
     posted = await post(p, submission_id, len(keys))
-    return _Batch(len(keys) if posted.in_flight else 0, table, posted.stop, uploads.unreadable)
+    return _Batch(len(keys) if posted.in_flight else 0, table, posted.stop, uploads.unreadable, posted.needs_person)
 
 
 def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> None:

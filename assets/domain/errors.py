@@ -24,6 +24,7 @@
        |- GeminiRefusedError        400: this request, as it is, will never be taken
        |- GeminiAccessError         401, 403, 404: the key, the project or the name is wrong
        |- GeminiQuotaError          429 on create: nothing was created; later it may be
+       |- GeminiSpendingError       Google's own spending limits: nothing is wrong with what was asked
        |- GeminiAmbiguousError      a create that may or may not have taken effect
        `- GeminiDownloadError       a result file that came incomplete     (a retry helps)
 
@@ -215,6 +216,15 @@ class GeminiAccessError(GeminiError):
 
 class GeminiQuotaError(GeminiError):
     """429 on create: too much is enqueued; nothing was created."""
+
+
+class GeminiSpendingError(GeminiError):
+    """The project may not spend more now; nothing was done. Attribute: ``needs_person``: whether it stays so until
+    somebody does something about it, or the 1st."""
+
+    def __init__(self, message: str, *, status: int | None = None, needs_person: bool) -> None:
+        super().__init__(message, status=status)
+        self.needs_person = needs_person
 
 
 class GeminiAmbiguousError(GeminiError):

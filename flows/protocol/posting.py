@@ -17,6 +17,7 @@ from assets.domain.errors import (
     GeminiError,
     GeminiQuotaError,
     GeminiRefusedError,
+    GeminiSpendingError,
     GeminiTransientError,
     LeaseLostError,
     ManifestError,
@@ -35,10 +36,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """``in_flight``: there is a job, or there may be; ``stop``: why nothing more should be submitted in this pass."""
+    """``in_flight``: there is a job, or there may be; ``stop``: why nothing more should be submitted in this pass;
+    ``needs_person``: no later pass can either until a person does something."""
 
     in_flight: bool
     stop: str | None = None
+    needs_person: bool = False
 
 
 async def post(p: Pass, submission_id: str, records: int) -> Posted:
@@ -51,11 +54,16 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
     try:
         input_file = await _upload_input(p, submission_id)
     except (GeminiError, PromptError, ManifestError) as error:
-        logger().exception("Batch not submitted, its input file did not go up; its records are free: %s", submission_id)
+        if isinstance(error, GeminiSpendingError):
+            logger().warning("Nothing more is sent: %s", error)
+        else:
+            logger().exception(
+                "Batch not submitted, its input file did not go up; its records are free: %s", submission_id
+            )
         await close_uniformly(p, submission_id, state, OutcomeKind.RELEASED, message="the input file did not go up")
         if isinstance(error, (GeminiAccessError, PromptError, ManifestError)):
             raise
-        return Posted(in_flight=False, stop=str(error))
+        return Posted(False, str(error), needs_person=isinstance(error, GeminiSpendingError) and error.needs_person)
     try:
         await _check_claim(p, submission_id)
     except LeaseLostError:
@@ -81,12 +89,14 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
     except GeminiError as error:
         if isinstance(error, GeminiQuotaError):
             logger().warning("Gemini takes no more batches now (%s); %s is released", error, submission_id)
+        elif isinstance(error, GeminiSpendingError):
+            logger().warning("Nothing more is sent: %s", error)
         else:
             logger().exception("Create of %s was refused; its records are free", submission_id)
         await close_uniformly(p, submission_id, state, OutcomeKind.RELEASED, message=f"not created: {error}")
         if isinstance(error, GeminiAccessError):
             raise
-        return Posted(in_flight=False, stop=str(error))
+        return Posted(False, str(error), needs_person=isinstance(error, GeminiSpendingError) and error.needs_person)
     confirmed = await confirm(p, submission_id, job_file, job)
     if confirmed:
         logger().info("Batch Submitted: %s as %s, %d records", submission_id, job.name, records)

@@ -129,7 +129,7 @@ def _rendered(
     problem: str | None,
 ) -> Checked:
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
-    scales = Scales(settings, template, tariff_of(settings), rates, Load(0, 0, 0), (), 0)
+    scales = Scales(settings, template, tariff_of(settings), rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
     estimates, _ = scales.weigh(storage, chosen[0])
     context, request = _request(settings, storage, *chosen)
     (line,) = batch_requests(request, template=template, previous_results=storage.results())

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from assets.domain.money import Price, dollars
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
-from assets.planning import Room, SubmissionFacts, Weights
+from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
 from assets.requests import RequestTemplate, request_texts, schema_bytes
-from assets.spending import CAPS, Cap, Spent, caps, room_of, spending, tightest, way_of_asking
+from assets.spending import CAPS, WINDOW, Cap, Spent, caps, room_of, sent_usd, spending, tightest, way_of_asking
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 from flows.tables.derived import submissions_table
@@ -36,7 +36,7 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Scales:
     """Everything that a batch is cut by. ``caps``: those that are set; ``unpriced``: open submissions of which nobody
-    knows what they can cost."""
+    knows what they can cost; ``recent_usd``: what was sent in the last 10 minutes is expected to cost."""
 
     settings: Settings
     template: RequestTemplate
@@ -45,6 +45,7 @@ class Scales:
     load: Load
     caps: tuple[Cap, ...]
     unpriced: int
+    recent_usd: float
 
     def weigh(self, storage: Storage, rows: pa.Table) -> tuple[pa.Table, Weights]:
         """Estimates (ESTIMATE_SCHEMA) and weights of runnable records. Raises PromptError, ManifestError."""
@@ -65,6 +66,7 @@ class Scales:
             input_bytes=prompt_bytes * 2 + schema * 2 + FRAME_BYTES,
             input_tokens=of_images + estimates["estimated_text_tokens"].to_numpy(),
             max_usd=pc.fill_null(estimates["max_usd"], 0.0).to_numpy(),
+            estimated_usd=pc.fill_null(estimates["estimated_usd"], 0.0).to_numpy(),
         )
 
     def room(self) -> Room:
@@ -78,6 +80,8 @@ class Scales:
             usd=-inf if self.unpriced and tight is not None else room_of(tight),
             usd_from=tight.name if tight is not None else "",
             is_empty=self.load.batches == 0,
+            window_usd=inf if (limit := window_usd(self.settings)) is None else limit - self.recent_usd,
+            is_window_empty=self.recent_usd == 0,
         )
 
     def with_batch(self, batch_manifest: pa.Table) -> "Scales":
@@ -87,8 +91,11 @@ class Scales:
             self.load.upload_bytes + _upload_bytes(batch_manifest),
             self.load.tokens + _input_tokens(batch_manifest),
         )
-        usd = float(pc.sum(batch_manifest["max_usd"], min_count=0).as_py())
-        return replace(self, load=load, caps=tuple(replace(cap, open_usd=cap.open_usd + usd) for cap in self.caps))
+        most, expected = (
+            float(pc.sum(batch_manifest[name], min_count=0).as_py()) for name in ("max_usd", "estimated_usd")
+        )
+        held_against = tuple(replace(cap, open_usd=cap.open_usd + most) for cap in self.caps)
+        return replace(self, load=load, caps=held_against, recent_usd=self.recent_usd + expected)
 
 
 def read_scales(
@@ -112,6 +119,7 @@ def read_scales(
         ),
         caps=_caps(settings, _spent(settings, closed, opened), run_started_at=run_started_at, now=facts.created_at),
         unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
+        recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=facts.created_at - WINDOW),
     )
 
 
@@ -188,6 +196,12 @@ def enqueued_tokens(settings: Settings) -> int:
     return named[tier] if named is not None else min((tiers[tier] for tiers in by_word.values()), default=2**62)
 
 
+def window_usd(settings: Settings) -> float | None:
+    """What Google lets the project spend in any 10 minutes; None: nothing is held back by it."""
+    by_tier = settings.limits.usd_per_10_minutes
+    return None if by_tier is None else by_tier[settings.limits.tier - 1]
+
+
 def context_keys(storage: Storage, rows: pa.Table) -> list[str | None]:
     """For each row its predecessor, where that one has a result to send along."""
     predecessors: Sequence[str | None] = rows["predecessor"].to_pylist()
@@ -206,6 +220,11 @@ def explain(scales: Scales, held_by: str, weights: Weights) -> str:
         return (
             f"{held_by} is {dollars(cap.usd)}: {dollars(cap.spent_usd)} are spent, what is in flight can cost "
             f"{dollars(cap.open_usd)}, {_unsure(cap)}and the next record {dollars(float(weights.max_usd[0]))}"
+        )
+    if held_by == SPENDING_WINDOW:
+        return (
+            f"{held_by} is {dollars(window_usd(scales.settings) or 0.0)}: batches for about "
+            f"{dollars(scales.recent_usd)} were sent in the last 10 minutes; a later pass sends more"
         )
     if held_by == "limits.storage_bytes":
         return f"{held_by}: the images of {load.batches} batches hold {load.upload_bytes / 1e9:.1f} GB at Gemini"

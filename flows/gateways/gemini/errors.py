@@ -17,6 +17,7 @@ from assets.domain.errors import (
     GeminiError,
     GeminiQuotaError,
     GeminiRefusedError,
+    GeminiSpendingError,
     GeminiTransientError,
 )
 
@@ -25,6 +26,27 @@ _REFUSED_STATUS = frozenset({400, 413, 415, 422})
 _ACCESS_STATUS = frozenset({401, 403, 404})
 # A 400 that is about us and not about the request: taken for a refusal it would count against every record.
 _ACCESS_WORDS = re.compile(r"api[ _]key|API_KEY_INVALID|location is not supported|billing|PERMISSION_DENIED", re.I)
+# Google's own spending limits. How it words them is not documented (facts of November 2026): these go by the words that
+# its pages about them use, and only with a status that can mean a refusal to spend.
+_SPENDING_STATUS = frozenset({400, 402, 403, 429})
+_PREPAID_WORDS = re.compile(
+    r"pre-?pa(y|id)|credit balance|(balance|credits?) (is|are|has|have) (empty|been|run|deplet)", re.I
+)
+_MONTHLY_WORDS = re.compile(
+    r"until the (1st|first)|monthly (spend|spending|billing) ?(cap|limit)|paused.*spend|spend.*paused", re.I
+)
+_WINDOW_WORDS = re.compile(
+    r"spend.*\b(10|ten)[ -]minute|\b(10|ten)[ -]minute.*spend|spend(ing)?[ -](rate[ -])?(limit|cap)", re.I
+)
+_PREPAID = "the prepaid balance is empty: add credit to the billing account in Google AI Studio, then run again"
+_MONTHLY = (
+    "the billing account's monthly cap is reached; Google pauses all projects until the 1st: wait, or have the cap "
+    "raised in Google AI Studio"
+)
+_WINDOW = (
+    "Google's spending limit of 10 minutes is reached: a later pass goes on by itself; limits.usd_per_10_minutes and "
+    "limits.tier say how much is sent"
+)
 # Raised while the connection is made, before a byte of the request is written (httpcore's connect phase).
 _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 # What the SDK lets through when an answer with status 200 makes no sense: no JSON, no upload URL, no ``file``, "not
@@ -80,6 +102,9 @@ class Translator:
         if not isinstance(error, errors.APIError):
             return GeminiTransientError(f"{doing}: {said}; trying again helps")
         status = error.code
+        spending = self._of_spending(doing, error)
+        if spending is not None and spending.needs_person:
+            return spending
         message = f"{doing}: HTTP {status}, {said}"
         if status in (408, 429) or status >= 500 or status < 400 or _is_lost_upload(error):
             return GeminiTransientError(f"{message}; trying again helps", status=status)
@@ -92,6 +117,8 @@ class Translator:
     def _of_create(self, doing: str, error: Exception) -> GeminiError:
         if isinstance(error, _NOTHING_SENT):
             return GeminiTransientError(f"{doing}: no connection, nothing was sent ({self._said(error)})")
+        if isinstance(error, errors.APIError) and (spending := self._of_spending(doing, error)) is not None:
+            return spending
         if isinstance(error, errors.APIError) and error.code == 429:
             return GeminiQuotaError(f"{doing}: HTTP 429, {self._said(error)}; nothing was created", status=429)
         plain = self._plain(doing, error)
@@ -102,6 +129,20 @@ class Translator:
                 status=plain.status,
             )
         return plain
+
+    def _of_spending(self, doing: str, error: errors.APIError) -> GeminiSpendingError | None:
+        """What it means if Google will not let the project spend. A limit of 10 minutes passes by itself, so that but
+        for a create it is a 429 like any other."""
+        said = str(error)
+        if error.code not in _SPENDING_STATUS:
+            return None
+        about = f"HTTP {error.code}, {self._said(error)}"
+        for words, meaning in ((_PREPAID_WORDS, _PREPAID), (_MONTHLY_WORDS, _MONTHLY)):
+            if words.search(said):
+                return GeminiSpendingError(f"{doing}: {meaning} ({about})", status=error.code, needs_person=True)
+        if error.code == 429 and _WINDOW_WORDS.search(said):
+            return GeminiSpendingError(f"{doing}: {_WINDOW} ({about})", status=429, needs_person=False)
+        return None
 
     def redacted(self, text: str) -> str:
         """Without the key."""

@@ -14,7 +14,7 @@ import anyio
 import tenacity
 
 from assets.domain.batch import RemoteFile
-from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError, ImageError
+from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError, GeminiSpendingError, ImageError
 from flows.gateways.ports import GeminiGateway, Prepared
 
 FAILURES_IN_A_ROW_TO_STOP = 16
@@ -82,7 +82,8 @@ async def upload_with_retries(
     that double each time.
 
     At most ``concurrency`` files are open, or held as the bytes that were made of them. Raises GeminiAccessError (401,
-    403, 404: it would be the same for all), after the uploads that are under way were stopped.
+    403, 404) and GeminiSpendingError, which would be the same for all, after the uploads that are under way were
+    stopped.
     """
     uploader = _Uploader(gemini, prepare, submission_id, attempts, backoff_seconds, sleep)
     return await uploader.run(items, concurrency)
@@ -106,15 +107,15 @@ class _Uploader:
         self._sleep = sleep
         self._report = UploadReport()
         self._failures_in_a_row = 0
-        self._access_error: GeminiAccessError | None = None
+        self._same_for_all: GeminiAccessError | GeminiSpendingError | None = None
 
     async def run(self, items: Iterable[UploadItem], concurrency: int) -> UploadReport:
         queue = iter(items)  # shared by the workers: each takes the next item when it is free
         async with anyio.create_task_group() as group:
             for _ in range(concurrency):
                 group.start_soon(self._work, queue, group.cancel_scope, max(FAILURES_IN_A_ROW_TO_STOP, concurrency))
-        if self._access_error is not None:
-            raise self._access_error
+        if self._same_for_all is not None:
+            raise self._same_for_all
         return self._report
 
     async def _work(self, queue: Iterable[UploadItem], scope: anyio.CancelScope, failures_to_stop: int) -> None:
@@ -125,8 +126,8 @@ class _Uploader:
             try:
                 self._report.uploaded[item.key] = await self._upload(item)
                 self._failures_in_a_row = 0
-            except GeminiAccessError as error:
-                self._access_error = self._access_error or error
+            except (GeminiAccessError, GeminiSpendingError) as error:
+                self._same_for_all = self._same_for_all or error
                 scope.cancel()
                 return
             except GeminiRefusedError as error:

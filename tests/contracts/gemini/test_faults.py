@@ -16,6 +16,7 @@ from assets.domain.errors import (
     GeminiError,
     GeminiQuotaError,
     GeminiRefusedError,
+    GeminiSpendingError,
     GeminiTransientError,
 )
 from flows.gateways.gemini.client import GoogleGemini
@@ -195,6 +196,49 @@ class TestCreate:
         with pytest.raises(GeminiQuotaError, match="HTTP 429, Resource has been exhausted; nothing was created"):
             await create(gateway, things)
         assert gemini.requests()["create_batch"] == 2
+
+    @pytest.mark.parametrize(
+        ("refusal", "said", "needs_person"),
+        [
+            ("spending_window", "Google's spending limit of 10 minutes is reached: a later pass goes on", False),
+            ("monthly_cap", "monthly cap is reached; Google pauses all projects until the 1st: wait, or have", True),
+            ("prepaid_empty", "the prepaid balance is empty: add credit to the billing account", True),
+        ],
+    )
+    async def test_googles_own_spending_limits_are_told_as_such(
+        self, gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, refusal: str, said: str, needs_person: bool
+    ) -> None:
+        gemini.add_fault("create_batch", refusal=refusal)
+        with pytest.raises(GeminiSpendingError, match=said) as error:
+            await create(gateway, things)
+        assert error.value.needs_person is needs_person
+        assert "\n" not in str(error.value)
+        gemini.add_fault("list_batches", refusal=refusal)
+        with pytest.raises(GeminiSpendingError if needs_person else GeminiTransientError):
+            await gateway.list_jobs()
+
+    @pytest.mark.parametrize("status", [400, 402, 403, 429])
+    async def test_a_pause_is_one_whatever_its_status(
+        self, gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, status: int
+    ) -> None:
+        gemini.add_fault("create_batch", refusal="monthly_cap", status=status)
+        with pytest.raises(GeminiSpendingError, match=f"HTTP {status}"):
+            await create(gateway, things)
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "You exceeded your current quota, please check your plan and billing details.",
+            "Resource has been exhausted (e.g. check quota).",
+            "Quota exceeded for metric: batch enqueued tokens, limit: 3000000.",
+        ],
+    )
+    async def test_another_429_is_no_spending_limit(
+        self, gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, message: str
+    ) -> None:
+        gemini.add_fault("create_batch", status=429, message=message)
+        with pytest.raises(GeminiQuotaError):
+            await create(gateway, things)
 
     @pytest.mark.parametrize(
         ("status", "kind"),

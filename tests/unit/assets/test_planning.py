@@ -29,6 +29,7 @@ def weights(
         input_bytes=np.full(count, input_bytes, dtype=np.int64),
         input_tokens=np.full(count, tokens, dtype=np.int64),
         max_usd=np.full(count, usd),
+        estimated_usd=np.full(count, usd / 4),
     )
 
 
@@ -51,6 +52,11 @@ def room(**changes: Any) -> Room:
         ({"usd": 0.05, "usd_from": "budget.max_usd_total"}, (0, "budget.max_usd_total")),
         ({"usd": -inf, "usd_from": "budget.max_usd_total"}, (0, "budget.max_usd_total")),
         ({"records": 2, "usd": 0.35, "usd_from": "budget.max_usd_day"}, (2, "")),
+        ({"window_usd": 0.08}, (3, "limits.usd_per_10_minutes")),
+        ({"window_usd": 0.125}, (5, "")),
+        ({"window_usd": 0.02}, (1, "limits.usd_per_10_minutes")),
+        ({"window_usd": 0.02, "is_window_empty": False}, (0, "limits.usd_per_10_minutes")),
+        ({"window_usd": -1, "is_window_empty": False, "records": 2}, (0, "limits.usd_per_10_minutes")),
         ({"tokens": 2000, "usd": 0.15, "usd_from": "budget.max_usd_day"}, (1, "budget.max_usd_day")),
     ],
 )

@@ -11,7 +11,18 @@ from assets.domain.money import Price
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import uniform_outcomes, with_counts
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
-from assets.spending import SUBMISSIONS_SCHEMA, Cap, Spent, caps, room_of, spending, submission_row, tightest
+from assets.spending import (
+    SUBMISSIONS_SCHEMA,
+    WINDOW,
+    Cap,
+    Spent,
+    caps,
+    room_of,
+    sent_usd,
+    spending,
+    submission_row,
+    tightest,
+)
 from tests.unit.assets.tables import NOW, PRICE, batch_of, facts, outcomes_of, verdicts
 
 KEYS = ["A:b:c:1", "A:b:c:2", "A:b:c:3"]
@@ -109,6 +120,20 @@ def test_what_is_open_counts_with_the_most_that_it_can_cost() -> None:
     [spent] = spending(SUBMISSIONS_SCHEMA.empty_table(), [(facts(), batch_of(KEYS))], lambda model: None)
     assert spent.usd == 0
     assert spent.open_usd == pytest.approx(3 * BOUND)
+
+
+def test_what_was_sent_in_the_last_10_minutes_is_counted_by_its_estimate() -> None:
+    since = NOW - WINDOW
+    outcomes = outcomes_of(KEYS, verdicts({"record_key": KEYS[0], **USAGE}))
+    rows = [row_of(outcomes, created_at=since + timedelta(seconds=1)), row_of(outcomes, created_at=since)]
+    nothing = uniform_outcomes(KEYS, OutcomeKind.RELEASED, messages="x", batch_id=None, facts=facts(), settled_at=NOW)
+    rows.append(row_of(nothing, may_have_run=False, created_at=NOW))
+    closed = pa.Table.from_pylist(rows, schema=SUBMISSIONS_SCHEMA)
+    batch = batch_of(KEYS)
+    one = sum(batch["estimated_usd"].to_pylist())
+    in_flight = [(facts(created_at=NOW), batch), (facts(created_at=since), batch)]
+    assert sent_usd(closed, in_flight, since=since) == pytest.approx(2 * one), "one closed and one open"
+    assert sent_usd(SUBMISSIONS_SCHEMA.empty_table(), [], since=since) == 0
 
 
 def test_a_cap_counts_what_belongs_to_it() -> None:
