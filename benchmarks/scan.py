@@ -18,8 +18,9 @@ from PIL import Image
 
 from assets.manifest import record_manifest
 from assets.sources import page_images
+from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
-from flows.gateways.files.trees import walk_images, walk_results
+from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
 from flows.scan import known_images
 

@@ -6,7 +6,7 @@ import asyncio
 
 from prefect import flow
 
-from flows.gateways.files.trees import walk_results
+from flows.gateways.files.results import walk_results
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass

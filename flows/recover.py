@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from assets.domain.batch import RemoteJob, claimed_submission
 from assets.domain.errors import LedgerError
 from config.settings import check_folders, load_settings
+from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import JobFile, Storage
-from flows.gateways.files.trees import walk_results
 from flows.gateways.ports import LedgerGateway
 from flows.runtime.printable import printable
 from flows.runtime.wiring import config_path, new_home_id, open_services

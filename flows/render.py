@@ -15,6 +15,7 @@ from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifa
 from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
 from flows.gateways.files import atomic
+from flows.gateways.files.walking import Tree
 from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import RenderSettings
@@ -42,7 +43,7 @@ async def render_sources(p: Pass) -> SourceReport:
         return SourceReport()
     looks = render_settings(settings)
     pdfs, problems = await asyncio.to_thread(
-        walk_pdfs, folders.source_documents, depth=len(settings.record.document_fields)
+        walk_pdfs, source_tree(folders.source_documents), depth=len(settings.record.document_fields)
     )
     plan = await asyncio.to_thread(plan_rendering, pdfs, folders, looks, check=p.lease.check)
     documents = plan.known + (await _render(p, plan.todo, folders, looks) if plan.todo else [])
@@ -53,6 +54,11 @@ async def render_sources(p: Pass) -> SourceReport:
         [(document.pdf, document.pages) for document in documents],
         [replace(problem, path=f"{place}/{problem.path}") for problem in everything],
     )
+
+
+def source_tree(folder: Path) -> Tree:
+    """Whatever lies among the source documents and is none is told; a link does not lead to those of others."""
+    return Tree(folder, root=folder, stays_inside=True, merges_codings=True, passed_over=frozenset())
 
 
 def _place(folder: Path, root: Path) -> str:

@@ -16,8 +16,8 @@ from assets.domain.errors import GeminiSpendingError, ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
 from assets.history import batch_size, failed_jobs_of
+from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
-from flows.gateways.files.trees import walk_results
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images

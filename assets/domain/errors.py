@@ -8,7 +8,7 @@
     |- StateError                   what earlier passes left cannot be trusted: the pass stops, nothing is changed
     |  |- LedgerError               a Prefect Variable that cannot be understood
     |  |- HomeMismatchError         this folder and this Prefect database do not belong together
-    |  |- ManifestError             a Parquet or JSON file under manifests/ that cannot be read
+    |  |- ManifestError             a file or folder of the collection that cannot be read or understood
     |  `- VanishedResultsError      too many finished records have no output any more
     |- DiskError                    a file or folder that the system does not let us read or write (a retry may help)
     |- ImageError                   an image file that cannot be read, or that would be too large
@@ -100,7 +100,8 @@ class HomeMismatchError(StateError):
 
 
 class ManifestError(StateError):
-    """A file under manifests/ that cannot be read. Attribute: ``path``."""
+    """A file or folder of the collection, under manifests/ or among the results, that cannot be read or understood.
+    Attribute: ``path``."""
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

@@ -5,7 +5,8 @@ suite holds both to what is written here. Vendor types never cross a port.
 Every call over a network has a time-out of its own. What may be tried again says so by ``error.retry_helps``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import IO, Protocol
 
 from assets.domain.batch import RemoteFile, RemoteJob
 from assets.domain.ledger import CountChange, Ledger
-from assets.sources import ImageHeader
+from assets.sources import ImageHeader, SourceProblem
 
 TEMPORARY_PREFIX = ".tmp-"
 """Temporary files carry it, so that whoever lists a folder can pass over them, and a later pass can clear them away."""
@@ -141,6 +142,29 @@ class DurableFiles(Protocol):
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in ``folder`` durable."""
+        ...
+
+
+class DocumentTree(Protocol):
+    """A tree with a folder for each field of a document and entries in the last ones, which is walked as far as it can
+    be read."""
+
+    problems: list[SourceProblem]
+
+    def documents(self, depth: int) -> Iterator[tuple[tuple[str, ...], str]]:
+        """(fields, path) of every folder ``depth`` levels down."""
+        ...
+
+    def entries(self, directory: str) -> list[os.DirEntry[str]]:
+        """What lies in a folder, by name."""
+        ...
+
+    def tell(self, path: str, reason: str) -> None:
+        """Add to ``problems``."""
+        ...
+
+    def place(self, path: str) -> str:
+        """``path`` as it stands in ``problems``."""
         ...
 
 

@@ -21,8 +21,8 @@ from assets.domain.outcome import ANSWERED_WELL
 from assets.manifest import manifest_schema
 from assets.sources import existing_results
 from config.settings import Settings
+from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
-from flows.gateways.files.trees import walk_results
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.breaking import breaker_reason

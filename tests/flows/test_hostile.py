@@ -70,6 +70,31 @@ async def test_a_link_out_of_the_results_stops_the_pass_before_anything_is_sent(
     assert (await project.run_pass()).submit.sent == 1, "with the links gone it goes on"
 
 
+async def test_results_that_cannot_be_read_stop_the_pass_before_anything_is_sent(
+    project: Project, prefect_server: PrefectServer, standby: Standby
+) -> None:
+    (key,) = project.add_pages(DOCUMENT, [1])
+    result = project.result_path(key)
+    loop, folder = result.parent.parent / "1999", result
+    folder.mkdir(parents=True)
+    cases = [(folder, "is a folder where a result belongs; move it away")]
+    cases.append((loop, "unreadable: Too many levels of symbolic links; nothing goes on before it can be read"))
+    for path, words in cases:
+        if path == loop:
+            folder.rmdir()
+            loop.symlink_to(loop.name)
+        with pytest.raises(ManifestError) as stopped:
+            await project.run_pass()
+        assert str(stopped.value) == f"{path}: {words}"
+    child = standby.quire("status", "--config", str(project.config), server=prefect_server)
+    assert await child.ended() == 1
+    assert child.printed == f"quire: {loop}: {cases[-1][1]}\n"
+    loop.unlink()
+    assert not {"upload_start", "create_batch"} & project.gemini.requests().keys()
+
+    assert (await project.run_pass()).submit.sent == 1, "with both gone it goes on"
+
+
 async def test_a_link_that_appears_while_a_batch_runs_costs_no_answer_and_no_file_of_others(project: Project) -> None:
     project.configure(context={"mode": "none"})
     key, failed = project.add_pages(DOCUMENT, [1, 3])

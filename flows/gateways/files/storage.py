@@ -4,7 +4,6 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -25,12 +24,11 @@ from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
-from flows.gateways.files.trees import check_inside, walk_results
+from flows.gateways.files.results import is_result, walk_results
 from flows.gateways.files.upload_marks import UploadMarks
+from flows.gateways.files.walking import check_inside
 
 SHORT_HASH_CHARS = 12
-MAX_RESULT_BYTES = 4 * MAX_LINE_BYTES
-"""However an answer is laid out, its result stays far below: a larger file was put there, and would fill the memory."""
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
 
 
@@ -237,17 +235,13 @@ class Storage(Decisions):
         return path
 
     def read_result(self, record_key: str) -> bytes | None:
-        """The bytes of an output result, or None if there is none (an empty file is none). Raises ManifestError also
-        for what cannot be one: a file that would fill the memory, a pipe that would never end."""
+        """The bytes of an output result, or None if the record is not done. Raises what `results.is_result` raises."""
         path = self.result_path(record_key)
         try:
-            found = path.stat()
-            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-                raise ManifestError(path, "is no file; delete it")
-            if found.st_size > MAX_RESULT_BYTES:
-                raise ManifestError(path, f"has {found.st_size:,} bytes, more than any result; delete it")
+            if not is_result(path, path.stat()):
+                return None
             with naming(path):
-                return path.read_bytes() or None
+                return path.read_bytes()
         except FileNotFoundError:
             return None
 

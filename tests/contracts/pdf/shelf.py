@@ -23,6 +23,7 @@ from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import PAGE_SECONDS, RenderSettings
 from flows.gateways.ports import TEMPORARY_PREFIX
+from flows.render import source_tree
 
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 
@@ -178,7 +179,7 @@ class Shelf:
     ) -> "Scanned":
         """What a scan does with the PDFs."""
         folders = SourceFolders(self.sources, self.images, files=atomic)
-        pdfs, problems = walk_pdfs(self.sources, depth=3)
+        pdfs, problems = walk_pdfs(source_tree(self.sources), depth=3)
         plan = plan_rendering(pdfs, folders, self.settings, check=check)
         self.progress = Progress()
         rendered = render_all(
