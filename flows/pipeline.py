@@ -26,6 +26,7 @@ class PassReport:
         """Batches and pages that no further pass will help, a line each."""
         batches = [f"batch {name}: see the log, then perhaps quire release {name}" for name in self.poll.troubled]
         pages = [f"page {key}: its image cannot be read" for key in self.submit.unreadable]
+        pages += [f"page {key}: {reason}" for key, reason in self.submit.kept_back.items()]
         return batches + pages + ([self.submit.stopped] if self.submit.stopped and self.submit.is_held else [])
 
     @property
@@ -33,7 +34,8 @@ class PassReport:
         """Nothing was sent, nothing runs, nothing can be run: another pass would do nothing either. What is left, if
         anything, needs a person."""
         is_waiting = self.submit.stopped == DRY_RUN or self.submit.is_held
-        can_send = self.submit.states["runnable"] > len(self.submit.unreadable) and not is_waiting
+        for_a_person = len(self.submit.unreadable) + len(self.submit.kept_back)
+        can_send = self.submit.states["runnable"] > for_a_person and not is_waiting
         return not (self.submit.sent or self.poll.running or can_send)
 
 

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 from prefect import flow
 
 from assets.domain.errors import ManifestError
+from assets.domain.names import meeting_documents
 from assets.domain.record import encode_ranges
 from assets.manifest import changed_images, is_wanted
-from assets.sources import ImageHeader, SourceProblem
+from assets.sources import ImageHeader, PageImage, SourceProblem
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
+from flows.gateways.files.trial import folds_case
 from flows.gateways.images.headers import read_header
 from flows.render import render_sources
 from flows.runtime.logs import logger
@@ -69,10 +72,11 @@ async def scan_records(p: Pass) -> ScanReport:
         wants=lambda fields: is_wanted(fields, settings.record.document_fields, filters),
         allowed=allowed,
     )
-    left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed)
+    images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
+    left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed + meeting)
     documents = p.services.mirror.observe("source_documents", documents=sources.documents)
     pages = await p.services.mirror.materialize(
-        "page_images", documents, images=walk.images, document_fields=settings.record.document_fields
+        "page_images", documents, images=images, document_fields=settings.record.document_fields
     )
     report: list[ScanReport] = []
 
@@ -107,6 +111,25 @@ async def scan_records(p: Pass) -> ScanReport:
             found.problems,
         )
     return found
+
+
+def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], list[SourceProblem]]:
+    """The images whose results have a folder of their own, and the documents of which they would be in the folder of
+    another: none is sent, as the results of one would be taken for the other's. Raises OSError."""
+    if not folds_case(results):
+        return images, []
+    places = {image.fields: image.path.rpartition("/")[0] for image in images}
+    meeting = meeting_documents(places)
+    problems = [
+        SourceProblem(
+            place,
+            f"capitals do not count in {results}, where its results would lie with those of "
+            f"{'/'.join(meeting[fields])}; rename one of them",
+        )
+        for fields, place in places.items()
+        if fields in meeting
+    ]
+    return [image for image in images if image.fields not in meeting], problems
 
 
 def _replace(storage: Storage, before: pa.Table | None, table: pa.Table, problems: int) -> ScanReport:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +22,14 @@ from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
 from flows.protocol.orphans import sweep_uploads
+from flows.protocol.places import check_room, try_folders
 from flows.protocol.posting import post
 from flows.protocol.vanished import check_vanished
-from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.derived import history_table
+from flows.tables.kept_back import kept_back
 from flows.tables.prompts import warn_of_another_text
 from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import Scales, explain, read_scales
@@ -40,7 +42,7 @@ class SubmitReport:
     """``submitted``: batches; ``sent``: records; ``states``: RecordState -> records, before anything was sent;
     ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None; ``is_held``: whether
     that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
-    read."""
+    read; ``kept_back``: records that wait for a person, each with the reason."""
 
     submitted: int
     sent: int
@@ -49,6 +51,7 @@ class SubmitReport:
     stopped: str | None
     is_held: bool = False
     unreadable: tuple[str, ...] = ()
+    kept_back: Mapping[str, str] = field(default_factory=dict)
 
 
 @flow(name="submit", persist_result=False)
@@ -81,12 +84,21 @@ async def submit_batches(p: Pass) -> SubmitReport:
         await asyncio.to_thread(_tell_dry_run, storage, scales, runnable, places)
         return SubmitReport(0, 0, counted, waves, DRY_RUN)
     submitted, sent, stop, is_held, unreadable = 0, 0, None, False, set[str]()
+    kept: dict[str, str] = {}
+    if len(runnable) and places > 0:
+        p.lease.check()
+        await asyncio.to_thread(try_folders, storage)
     while len(runnable) and places > 0 and stop is None:
+        runnable, more = await asyncio.to_thread(_without_kept_back, storage, scales, runnable)
+        kept |= more
+        if not len(runnable):
+            break
         cut = await asyncio.to_thread(next_batch, storage, scales, runnable)
         if not len(cut.rows):
             stop, is_held = cut.held, cut.is_for_a_person
             logger().warning("Held back: %s", stop)
             break
+        await asyncio.to_thread(check_room, storage, counted[RecordState.INFLIGHT] + sent + len(cut.rows))
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
         runnable, stop, is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
         unreadable |= batch.unreadable
@@ -94,10 +106,12 @@ async def submit_batches(p: Pass) -> SubmitReport:
             scales = scales.with_batch(batch.table)
         if batch.sent:
             submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
+    warn_of_each(kept, "Kept back")
     await sweep_uploads(p)
     if submitted:
         warn_of_another_text(storage, settings, p.services.template)
-    return SubmitReport(submitted, sent, counted, waves, stop, is_held, tuple(sorted(unreadable, key=sort_key)))
+    left_out = tuple(sorted(unreadable, key=sort_key))
+    return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +127,7 @@ class Cut:
 
 def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
     """Cut the first records of ``runnable`` off that fit one batch. Raises PromptError, ManifestError."""
-    failed_jobs = runnable["failed_jobs"].to_numpy()
-    alike = int(np.searchsorted(failed_jobs, failed_jobs[0], side="right"))
-    head = runnable.slice(0, min(alike, batch_size(scales.settings.execution.batch_size_limit, int(failed_jobs[0]))))
+    head = _head(scales, runnable)
     estimates, weights = scales.weigh(storage, head)
     count, held_by = scales.room().first_of(weights)
     if count:
@@ -125,6 +137,25 @@ def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
         # Tomorrow it goes on, unless a single record can cost more than a day may.
         is_for_a_person = any(cap.name == held_by and cap.usd < weights.max_usd[0] for cap in scales.caps)
     return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person)
+
+
+def _head(scales: Scales, runnable: pa.Table) -> pa.Table:
+    """The first records, as many as a batch may have."""
+    failed_jobs = runnable["failed_jobs"].to_numpy()
+    alike = int(np.searchsorted(failed_jobs, failed_jobs[0], side="right"))
+    return runnable.slice(0, min(alike, batch_size(scales.settings.execution.batch_size_limit, int(failed_jobs[0]))))
+
+
+def _without_kept_back(storage: Storage, scales: Scales, runnable: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """``runnable`` with a head of which each record can go, and the reasons of those that it had before and cannot."""
+    reasons: dict[str, str] = {}
+    while len(runnable):
+        found = kept_back(storage, _head(scales, runnable), scales.settings.context.mode)
+        if not found:
+            break
+        reasons |= found
+        runnable = runnable.filter(pc.invert(pc.is_in(runnable["record_key"], value_set=pa.array(list(found)))))
+    return runnable, reasons
 
 
 def context_rows(states: pa.Table, rows: pa.Table, *, mode: ContextMode) -> pa.Table:
@@ -182,6 +213,11 @@ def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: 
     """What a pass would send now, batch by batch."""
     log, left, batches = logger(), runnable, 0
     while len(left) and batches < places:
+        left, kept = _without_kept_back(storage, scales, left)
+        for key, reason in list(kept.items())[:MAX_LINES]:
+            log.info("Dry run: kept back: %s: %s", key, reason)
+        if not len(left):
+            break
         cut = next_batch(storage, scales, left)
         if not len(cut.rows):
             log.info("Dry run: then held back: %s", cut.held)

@@ -130,6 +130,11 @@ class DiskError(QuireError):
             return None
         return cls(error.filename, error.errno, error.strerror or str(error))
 
+    @classmethod
+    def no_room(cls, path: object, words: str) -> "DiskError":
+        """Before it is full."""
+        return cls(path, errno.ENOSPC, words)
+
 
 _MEND = "look what is wrong there, then run again"
 _MENDS = {

@@ -63,12 +63,13 @@ async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None) ->
         ended, met = Ended(calls), 0
         async with _told(ended), light_passes(project) as passes:
             for _ in range(AT_MOST_PASSES):
-                is_idle = await _pass(passes, ended)
+                before = len(calls.struck)
+                is_idle = await _pass(passes, ended) and len(calls.struck) == before
                 await asyncio.to_thread(gemini.advance, JOB_SECONDS)
                 if calls.struck and not calls.is_lifted:
                     met += 1
                     calls.is_lifted = met == 2
-                if is_idle and (fault is None or not calls.struck or calls.is_lifted):
+                if is_idle:
                     break
             else:
                 ended.problems.append("it does not come to an end")

@@ -1,12 +1,20 @@
 """A file system that fails, and file systems that do not know all that ours does. A sample of the errno matrix; all of
 it is ``make errno-matrix``."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from assets.domain.errors import DiskError
+from tests.command import run_quire
 from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.errno_matrix.faults import Fault, faults_in
+from tests.errno_matrix.folding import without_capitals
 from tests.errno_matrix.run import points_of, reference_run, run_with
+from tests.prefect_server import PrefectServer
+from tests.project import JOB_SECONDS, Project
 
 SAMPLE = 40
 
@@ -22,3 +30,117 @@ async def test_each_call_to_the_file_system_may_fail_and_the_run_ends_as_if_it_h
         if ended.problems:
             problems[fault.name] = ended.problems
     assert problems == {}
+
+
+async def test_trouble_with_the_disk_is_one_line_and_status_1(project: Project, prefect_server: PrefectServer) -> None:
+    project.add_pages("CA:Lincoln:1901", [1])
+    project.manifests.mkdir()
+    (project.manifests / "batches").write_text("a file in the place of a folder")
+
+    ended = await run_quire(
+        *("run", "--config", str(project.config)),
+        env=prefect_server.environment() | {"GEMINI_API_KEY": API_KEY},
+        cwd=project.root,
+    )
+    assert ended.code == 1
+    assert ended.said == [
+        f"quire: {project.manifests / 'batches'}: Not a directory; look what is wrong there, then run again"
+    ]
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("folder", ["dataset/output_results", "manifests/outcomes"])
+async def test_nothing_is_uploaded_while_a_folder_of_ours_cannot_be_written(project: Project, folder: str) -> None:
+    (key,) = project.add_pages("CA:Lincoln:1901", [1])
+    place = project.root / folder
+    with faults_in(project.root, Fault("create", errno.EROFS, f"create /{folder}/.tmp-*", lasts=True)) as calls:
+        with pytest.raises(DiskError) as stopped:
+            await project.run_pass()
+        assert (
+            str(stopped.value) == f"{place}: Read-only file system; mount it so that it can be written, then run again"
+        )
+        assert calls.struck
+        assert project.gemini.books()["files"] == []
+    assert [each for each in place.iterdir() if each.is_file()] == []
+    await project.run_until_idle()
+    assert project.gemini.record(key)["billed"] == 1
+
+
+async def test_nothing_is_uploaded_where_its_answers_would_have_no_room(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add_pages("CA:Lincoln:1901", range(1, 41))
+    project.configure(context={"mode": "none"})
+    full = os.statvfs(project.root)
+    with monkeypatch.context() as disk:
+        # A disk with 1 MB left: the system's own answer, but for what is free.
+        disk.setattr(
+            os,
+            "statvfs",
+            lambda path: os.statvfs_result([*full[:2], full.f_blocks, *([1_000_000 // full.f_frsize] * 2), *full[5:]]),
+        )
+        with pytest.raises(
+            DiskError, match=r"output_results: 40 records may need 1\.3 MB, 1\.0 MB are free; make room"
+        ):
+            await project.run_pass()
+    assert project.gemini.books()["files"] == []
+
+
+async def test_a_pass_that_could_not_write_an_answer_sends_nothing_more(project: Project) -> None:
+    project.configure(execution={"batch_size_limit": 1})
+    (first,) = project.add_pages("CA:Lincoln:1901", [1])
+    await project.run_pass()
+    project.gemini.advance(JOB_SECONDS)
+    (second,) = project.add_pages("CA:Monroe:1901", [1])
+
+    with (
+        faults_in(project.root, Fault("write", errno.ENOSPC, "write /dataset/output_results/CA/Lincoln/1901/.tmp-*")),
+        pytest.raises(DiskError, match=r"Lincoln/1901/1\.json: No space left on device; make room on that disk"),
+    ):
+        await project.run_pass()
+    assert second not in project.gemini.books()["records"]
+
+    await project.run_until_idle()
+    assert [project.gemini.record(key)["billed"] for key in (first, second)] == [1, 1]
+
+
+async def test_names_that_would_meet_in_the_results_are_left_out_before_anything_is_sent(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    met = [key for name in ("Kent", "KENT") for key in project.add_pages(f"CA:{name}:1901", [1])]
+    (apart,) = project.add_pages("CA:Lincoln:1901", [1])
+    with without_capitals(project.root / "dataset" / "output_results"):
+        await project.run_until_idle()
+    assert project.gemini.record(apart)["billed"] == 1
+    assert set(met).isdisjoint(project.gemini.books()["records"])
+    for name, other in (("Kent", "KENT"), ("KENT", "Kent")):
+        assert f"dataset/page_images/CA/{name}/1901: capitals do not count in " in caplog.text
+        assert f"where its results would lie with those of CA/{other}; rename one of them" in caplog.text
+
+
+async def test_a_record_whose_result_is_there_under_another_spelling_is_told_and_not_sent_again_and_again(
+    project: Project,
+) -> None:
+    project.add_pages("CA:Kent:1901", [1])
+    result = project.root / "dataset/output_results/CA/KENT/1901/1.json"
+    result.parent.mkdir(parents=True)
+    result.write_text("{}")
+    with without_capitals(project.root / "dataset" / "output_results"):
+        report = await project.run_pass()
+    assert report.is_idle
+    [line] = report.needs_person
+    assert line.startswith("page CA:Kent:1901:1: ")
+    assert line.endswith("written otherwise than the record's: write them alike")
+    assert project.gemini.books()["files"] == []
+
+
+async def test_a_damaged_result_keeps_back_the_page_behind_it_and_nothing_else(project: Project) -> None:
+    project.add_pages("CA:Kent:1901", [1, 2])
+    project.add_pages("CA:Lincoln:1901", [1, 2])
+    damaged = project.result_path("CA:Kent:1901:1")
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    reports = await project.run_until_idle()
+    assert project.gemini.books()["records"].keys() == {"CA:Lincoln:1901:1", "CA:Lincoln:1901:2"}
+    [line] = reports[-1].needs_person
+    assert line.startswith(f"page CA:Kent:1901:2: the result of the page before cannot go along: {damaged}: is no JSON")

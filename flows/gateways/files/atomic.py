@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from flows.gateways.files.creation import put_in_place
 from flows.gateways.files.refusals import NOT_SYNCED, NOT_SYNCED_FOLDER
@@ -44,6 +45,15 @@ def replace_text(path: Path, text: str) -> None:
 def create_text(path: Path, text: str) -> bool:
     """`create_file` with a text in UTF-8."""
     return create_file(path, lambda temporary: _write_text(temporary, text))
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """Make what was written and flushed durable, where the file system can. Raises OSError."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in NOT_SYNCED:
+            raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -101,21 +111,13 @@ def _written_beside(path: Path, write: Callable[[Path], None]) -> Iterator[Path]
     with naming(path, instead_of=temporary):
         try:
             write(temporary)
-            _sync_file(temporary)
+            with temporary.open("r+b") as file:
+                sync_file(file)
             yield temporary
         finally:
             # What cannot be removed now is removed by a later pass.
             with suppress(OSError):
                 temporary.unlink()
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("r+b") as file:
-        try:
-            os.fsync(file.fileno())
-        except OSError as error:
-            if error.errno not in NOT_SYNCED:
-                raise
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -66,6 +66,11 @@ class Storage(Decisions):
         self.output_results = output_results
         self.upload_marks = UploadMarks(manifests)
 
+    def own_folders(self) -> list[Path]:
+        """The folders that a submission writes to, from its first upload to its last result."""
+        kinds = ("batches", "jobs", "outcomes", "uploads", "work")
+        return [self.output_results, self.manifests, *(self.manifests / kind for kind in kinds)]
+
     # --- the record manifest
 
     @property

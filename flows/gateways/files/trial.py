@@ -1,0 +1,64 @@
+"""What a folder can do, found out by doing it. All that is written is a trial file, which is removed again."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from flows.gateways.files.atomic import naming, sync_file
+from flows.gateways.ports import TEMPORARY_PREFIX
+
+TRIAL_BYTES = 16_384
+"""The result of a page with a good deal of text."""
+
+
+def try_write(folder: Path) -> None:
+    """Write a file as large as a page's result into ``folder``, which is made if it is missing, durably, and remove it.
+    Raises OSError that names the folder."""
+    path = _trial_path(folder)
+    with naming(folder, instead_of=path):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as file:
+                # Bytes of chance: a file system that presses what is all alike would have room for it anyway.
+                file.write(secrets.token_bytes(TRIAL_BYTES))
+                file.flush()
+                sync_file(file)
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        path.unlink()
+
+
+def free_bytes(folder: Path) -> int:
+    """What can still be written into ``folder`` by who we are. Raises OSError."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether names in ``folder`` that differ in their capitals alone are one name. Read off a name that is there, or
+    off a trial file where none has a letter. Raises OSError."""
+    for name in os.listdir(folder):  # noqa: PTH208 - names alone
+        if name.swapcase() != name and name.swapcase().swapcase() == name:
+            return _are_one(folder / name, folder / name.swapcase())
+    path = _trial_path(folder)
+    with naming(folder, instead_of=path):
+        try:
+            path.touch()
+            return _are_one(path, path.with_name(path.name.swapcase()))
+        finally:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), other.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _trial_path(folder: Path) -> Path:
+    return folder / f"{TEMPORARY_PREFIX}trial-{secrets.token_hex(8)}"
