@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.domain.money import Price
 from assets.domain.tokens import image_tokens, max_output_tokens, shrunk, text_tokens
@@ -52,8 +53,8 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What the settings say about a request: the model, how it is set, its price (None: unknown), and to how many
-    pixels images are shrunk."""
+    """What the settings say about a request: the model that answers it, how it is set, its price (None: unknown), and
+    to how many pixels images are shrunk."""
 
     model: str
     generation_config: Mapping[str, Any]
@@ -65,16 +66,38 @@ class Tariff:
         return max_output_tokens(self.generation_config) or MODEL_MAX_OUTPUT_TOKENS
 
 
-def images_tokens(
-    rows: pa.Table, tariff: Tariff, *, with_image_before: npt.NDArray[np.bool_] | None = None
-) -> IntArray:
-    """Image tokens of each row of a record manifest (columns image_width, image_height). ``with_image_before``: whether
-    the image of the page before goes along; it is taken to be like the page's own."""
-    widths, heights = (rows[name].to_numpy().astype(np.int64) for name in ("image_width", "image_height"))
-    tokens = image_tokens(
-        *shrunk(widths, heights, tariff.max_side_pixels), model=tariff.model, generation_config=tariff.generation_config
+BEFORE_COLUMNS = ("before_width", "before_height")
+"""Pixels of the image of the page before; null where there is no such page."""
+
+
+def with_sizes_before(rows: pa.Table, records: pa.Table) -> pa.Table:
+    """``rows`` with BEFORE_COLUMNS, looked up by their ``predecessor`` in ``records`` (columns record_key, image_width
+    and image_height)."""
+    at = pc.index_in(rows["predecessor"], value_set=records["record_key"].combine_chunks())
+    for name, size in zip(BEFORE_COLUMNS, ("image_width", "image_height"), strict=True):
+        rows = rows.append_column(name, records[size].take(at.combine_chunks()))
+    return rows
+
+
+def images_tokens(rows: pa.Table, tariff: Tariff, *, with_image_before: bool = False) -> IntArray:
+    """Image tokens of each row of a record manifest (columns image_width, image_height). ``with_image_before``: the
+    image of the page before goes along where there is one; then ``rows`` has BEFORE_COLUMNS, too."""
+    tokens = _images_tokens(rows["image_width"], rows["image_height"], tariff)
+    if not with_image_before:
+        return tokens
+    widths, heights = (rows[name] for name in BEFORE_COLUMNS)
+    has_before = widths.is_valid().to_numpy(zero_copy_only=False)
+    before = _images_tokens(pc.fill_null(widths, 1), pc.fill_null(heights, 1), tariff)
+    return tokens + np.where(has_before, before, 0)
+
+
+def _images_tokens(widths: pa.ChunkedArray, heights: pa.ChunkedArray, tariff: Tariff) -> IntArray:
+    sizes = (widths.to_numpy().astype(np.int64), heights.to_numpy().astype(np.int64))
+    return image_tokens(
+        *shrunk(sizes[0], sizes[1], tariff.max_side_pixels),
+        model=tariff.model,
+        generation_config=tariff.generation_config,
     )
-    return tokens if with_image_before is None else tokens * np.where(with_image_before, 2, 1)
 
 
 def row_estimates(of_images: IntArray, text_bytes: IntArray, tariff: Tariff, rates: Rates) -> pa.Table:

@@ -3,7 +3,8 @@ and what the predecessors became, comes in; the shell writes the file, line by l
 
 A line is ``{"key": ..., "request": {"contents": [...], "generation_config": {...}}}``. The request's names are written
 in snake_case, as in the guide's samples of input files; the API reads camelCase as well. All settings stand under
-``generation_config``: flat, as the SDK's own config type has them, the service refuses some ("no such field").
+``generation_config``: flat, as the SDK's own config type has them, the service refuses some ("no such field"). A media
+resolution of ULTRA_HIGH alone is known to an image's part only, and stands in each.
 """
 
 import json
@@ -16,8 +17,10 @@ import pyarrow as pa
 
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError, PromptError
+from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
+from assets.domain.tokens import media_resolution
 from assets.graph import asset
 
 PREVIOUS_IMAGE_LABEL = "The page before, for context only:"
@@ -63,10 +66,17 @@ class RequestTemplate:
             raise ConfigError(f"is not plain JSON: {error}", source="settings", key=key) from error
         check_prompt(self.prompt, source=self.prompt_source)
 
+    def part_resolution(self) -> dict[str, Any]:
+        """What the part of each image bears beside the image."""
+        if media_resolution(self.generation_config) != PART_ONLY_RESOLUTION:
+            return {}
+        return {"media_resolution": {"level": f"MEDIA_RESOLUTION_{PART_ONLY_RESOLUTION}"}}
+
     def config(self) -> dict[str, Any]:
         """The ``generation_config`` of each request."""
+        key = setting(self.generation_config, "media_resolution") if self.part_resolution() else None
         return {
-            **self.generation_config,
+            **{name: value for name, value in self.generation_config.items() if name != key},
             "response_mime_type": "application/json",
             "response_schema": dict(self.response_schema),
         }
@@ -121,11 +131,12 @@ def _line(
 ) -> bytes:
     key: str = row["record_key"]
     context_key = row["context_key"] if template.context_mode.waits_for_result else None
+    resolution = template.part_resolution()
     parts: list[dict[str, Any]] = [{"text": _prompt_text(key, context_key, template, previous_results)}]
     if row["context_file_uri"] is not None:
-        before = _image(row["context_file_uri"], row["context_file_mime_type"])
+        before = _image(row["context_file_uri"], row["context_file_mime_type"]) | resolution
         parts += [{"text": PREVIOUS_IMAGE_LABEL}, before, {"text": IMAGE_LABEL}]
-    parts.append(_image(row["file_uri"], row["file_mime_type"]))
+    parts.append(_image(row["file_uri"], row["file_mime_type"]) | resolution)
     request = {"contents": [{"role": "user", "parts": parts}], "generation_config": config}
     line = json.dumps({"key": key, "request": request}, ensure_ascii=False, separators=(",", ":"))
     # A result on disk can hold half a surrogate pair ("\ud800"), which is no UTF-8: it becomes a question mark.

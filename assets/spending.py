@@ -177,11 +177,11 @@ class Cap:
 def spending(
     closed: pa.Table,
     in_flight: Iterable[tuple[SubmissionFacts, pa.Table]],
-    price_of: Callable[[str], Price | None],
+    price_of: Callable[[str, date], Price | None],
 ) -> list[Spent]:
     """Every submission with its dollars. ``closed``: SUBMISSIONS_SCHEMA; ``in_flight``: facts and batch manifest of
-    each that is open, whether anybody has claimed it or not. ``price_of``: today's price of a model, for what was sent
-    without one; None: it counts nothing."""
+    each that is open, whether anybody has claimed it or not. ``price_of``: the price of a model on a day (UTC), for
+    what was sent without one; None: it counts nothing."""
     found, rows = [], closed.to_pylist()
     answered_late = {submission_of(row["submission_id"]) for row in rows if row["submission_id"].endswith(LATE)}
     for row in rows:
@@ -189,7 +189,7 @@ def spending(
         if row["released"] and row["submission_id"] in answered_late:
             # What its job has cost is known by now, in a row of its own.
             unsure, unsure_usd = 0, 0.0
-        if usd is None and (price := price_of(row["model"])) is not None:
+        if usd is None and (price := price_of(row["model"], row["created_at"].date())) is not None:
             usd = price.usd(
                 input_tokens=row["prompt_tokens"],
                 output_tokens=row["output_tokens"] + row["thoughts_tokens"],

@@ -258,6 +258,8 @@ def problem_of(model: type[BaseModel], error: ErrorDetails) -> Problem:
             return Problem(f"must have at most {context['max_length']} entries", key)
         case "string_type":
             return Problem("must be a text; put it in quotes", key)
+        case "date_type" | "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
+            return Problem("must be a day such as 2026-12-31", key)
         case "path_type":
             return Problem("must be a path", key)
         case "enum" | "literal_error":

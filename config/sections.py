@@ -5,27 +5,29 @@ What a value of a kind may look like is in ``values.py``; what values must be to
 table, and a test compares the two.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from assets.context import ContextMode, described
+from assets.domain.models import as_sent, left_out, refusal
 from config.values import (
+    SHIPPED_ENQUEUED_TOKENS,
     ApiVersion,
     BaseUrl,
     DocumentFields,
     EnqueuedTokens,
     GenerationConfig,
+    ModelName,
     Number,
     PagePattern,
     SafeName,
     Section,
     TierDollars,
     Whole,
-    with_low_thinking,
 )
 
 
@@ -117,17 +119,32 @@ class ExecutionSection(Section):
 class ModelSection(Section):
     """Which model reads the pages, and how it is set."""
 
+    name: ModelName = Field(
+        default="gemini-3.8-flash",
+        description="The model's id, without `models/`. No `-latest`: such a name moves by itself.",
+    )
+    generation_config: GenerationConfig = Field(
+        default_factory=lambda: {"max_output_tokens": 8192},
+        description="Passed to Gemini as it is, but `temperature`, `top_p` and `top_k` not to Gemini 3 and later. The "
+        "response's type and schema are set by Quire and refused here. Without a `thinking_config` of its own it gets "
+        "a low one that fits the model; `null` leaves that to Gemini.",
+    )
+    _left_out: tuple[str, ...] = PrivateAttr(default=())
+
     @model_validator(mode="after")
-    def _think_little(self) -> Self:
-        object.__setattr__(self, "generation_config", with_low_thinking(self.name, self.generation_config))
+    def _as_the_model_takes_it(self) -> Self:
+        if (found := refusal(self.name, self.generation_config)) is not None:
+            key, message = found
+            where = {"key": f"model.generation_config.{key}", "message": message}
+            raise PydanticCustomError("quire", "{message}", where)
+        self._left_out = tuple(left_out(self.name, self.generation_config))
+        object.__setattr__(self, "generation_config", as_sent(self.name, self.generation_config))
         return self
 
-    name: SafeName = Field(default="gemini-3.5-flash", description="The model's id, without `models/`.")
-    generation_config: GenerationConfig = Field(
-        default_factory=lambda: {"temperature": 0.1, "max_output_tokens": 8192},
-        description="Passed to Gemini as it is. The response's type and schema are set by Quire and refused here. "
-        "Without a `thinking_config` of its own it gets a low one that fits the model; `null` leaves that to Gemini.",
-    )
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The keys of ``generation_config`` in the file that are not sent to this model."""
+        return self._left_out
 
 
 class PromptSection(Section):
@@ -189,13 +206,11 @@ class LimitsSection(Section):
         le=1_000_000_000_000,
         description="The most image bytes of all batches at Gemini together.",
     )
-    enqueued_tokens: Mapping[str, EnqueuedTokens] = Field(
-        default_factory=lambda: {
-            "flash": (3_000_000, 400_000_000, 1_000_000_000),
-            "pro": (5_000_000, 500_000_000, 1_000_000_000),
-        },
+    enqueued_tokens: EnqueuedTokens = Field(
+        default_factory=lambda: dict(SHIPPED_ENQUEUED_TOKENS),
         description="The most input tokens of all batches of a model at Gemini together, for the tiers 1, 2 and 3. The "
-        "first word that is part of the model's name counts; for a model that none names, the smallest.",
+        "longest word that is part of the model's name counts; `other`, where none is. What your file leaves out is as "
+        "shipped.",
     )
 
 

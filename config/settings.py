@@ -87,7 +87,7 @@ class Settings(Section):
     prices: Prices = Field(
         default_factory=lambda: dict(SHIPPED_PRICES),
         description="Model to its prices: `input_usd`, `output_usd` and `cached_usd` for a million tokens, "
-        "`batch_factor`, `as_of`, `source`. What your file leaves out is as shipped.",
+        "`batch_factor`, `valid_until` with `afterwards`, `as_of`, `source`. What your file leaves out is as shipped.",
     )
     uploads: UploadsSection = Field(default_factory=UploadsSection, description="How images are uploaded.")
     gemini: GeminiSection = Field(default_factory=GeminiSection, description="Which service is called.")

@@ -6,10 +6,11 @@ Which key is of which kind is in ``sections.py``. Pydantic's own words are turne
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -55,18 +56,14 @@ def _generation_config(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue
     return value
 
 
-def with_low_thinking(model: str, config: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """``config`` with a low ``thinking_config``, unless it has one: a page is read, not pondered, and thinking is paid
-    for as output. Gemini 3 takes a level, 2.5 a number of tokens, others neither (google-genai 3.4, its types). A
-    ``thinking_config`` of null is taken out, which leaves it to Gemini."""
-    name = next((name for name in config if name.replace("_", "").lower() == "thinkingconfig"), None)
-    if name is not None:
-        return {each: value for each, value in config.items() if each != name or value is not None}
-    match = re.match(r"gemini-([0-9]+)(?:\.([0-9]+))?", model)
-    version = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
-    if version >= (3, 0):
-        return {**config, "thinking_config": {"thinking_level": "LOW"}}
-    return {**config, "thinking_config": {"thinking_budget": 512}} if version >= (2, 5) else config
+def _model_name(value: str) -> str:
+    if value.endswith("-latest"):
+        raise PydanticCustomError(
+            "quire",
+            "names that end in -latest move to another model by themselves: results could not be told apart, and what "
+            "they cost is not known; name the model itself",
+        )
+    return value
 
 
 def _base_url(value: str) -> str:
@@ -113,12 +110,13 @@ SafeName = Annotated[
     str,
     _form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "a name of letters, digits, '.', '_' and '-', at most 100, no folder"),
 ]
+ModelName = Annotated[SafeName, AfterValidator(_model_name)]
 CollectionName = Annotated[str, _form(r"[a-z0-9_-]{0,100}", "small letters, digits, '_' and '-', at most 100")]
 ApiVersion = Annotated[str, _form(r"v[0-9]+[a-z0-9]{0,20}", "a version such as v1 or v1beta")]
 DocumentFields = Annotated[tuple[FieldName, ...], AfterValidator(_document_fields)]
 GenerationConfig = Annotated[Mapping[str, JsonValue], AfterValidator(_generation_config)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-EnqueuedTokens = Annotated[
+TierTokens = Annotated[
     tuple[Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1, le=10**12)], ...],
     Field(min_length=3, max_length=3),
 ]
@@ -128,6 +126,18 @@ TierDollars = Annotated[
     Field(min_length=3, max_length=3),
 ]
 """US dollars for the tiers 1, 2 and 3."""
+OTHER_MODELS = "other"
+SHIPPED_ENQUEUED_TOKENS: Mapping[str, tuple[int, ...]] = {
+    "flash-lite": (10_000_000, 500_000_000, 1_000_000_000),
+    "flash": (3_000_000, 400_000_000, 1_000_000_000),
+    "pro": (5_000_000, 500_000_000, 1_000_000_000),
+    # The smallest of the rows above: held back too early costs a wait, too late a shelf of uploads and a 429.
+    OTHER_MODELS: (3_000_000, 400_000_000, 1_000_000_000),
+}
+"""A word of a model's name to its limits."""
+EnqueuedTokens = Annotated[
+    Mapping[str, TierTokens], BeforeValidator(lambda value: _beside_shipped(SHIPPED_ENQUEUED_TOKENS, value))
+]
 PagePattern = Annotated[str, AfterValidator(_page_pattern)]
 SchemaPath = Annotated[str, _form(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", "like module.path:Class")]
 
@@ -141,26 +151,63 @@ class ModelPrice(Section):
         default=None, ge=0, le=1e6, description="Of what a request has from a cache. null: as much as the rest of it."
     )
     batch_factor: Number = Field(default=0.5, ge=0, le=1, description="What a batch pays of these prices.")
+    valid_until: date | None = Field(
+        default=None, description="The last day (UTC) of the price. null: no end is known."
+    )
+    afterwards: "ModelPrice | None" = Field(default=None, description="The price from the day after `valid_until` on.")
     as_of: str = Field(default="", description="The day on which the price was looked up.")
     source: str = Field(default="", description="Where it was looked up.")
 
+    @model_validator(mode="after")
+    def _days_follow_each_other(self) -> Self:
+        if self.afterwards is None:
+            return self
+        if self.valid_until is None:
+            raise PydanticCustomError("quire", "afterwards needs a valid_until: the last day of the price before it")
+        if self.afterwards.valid_until is not None and self.afterwards.valid_until <= self.valid_until:
+            raise PydanticCustomError("quire", "afterwards ends before it begins: its valid_until must be a later day")
+        return self
 
-_SHIPPED = {"as_of": "2026-11-01", "source": "Google's price list, standard tier; not verified by a bill"}
+    def holding_on(self, day: date) -> "ModelPrice":
+        """The price of ``day`` (UTC), or the last one that is known (see ``is_past``)."""
+        return self.afterwards.holding_on(day) if self.afterwards is not None and self.is_past(day) else self
+
+    def is_past(self, day: date) -> bool:
+        """Whether this very price does not hold any more on ``day``."""
+        return self.valid_until is not None and day > self.valid_until
+
+
+def _shipped(batch_in: float, batch_out: float) -> ModelPrice:
+    """From Google's batch prices, which are half of the standard ones."""
+    about = {"as_of": "2026-11-25", "source": "Google's price list; not verified by a bill"}
+    return ModelPrice(input_usd=batch_in * 2, output_usd=batch_out * 2, **about)
+
+
+_FLASH_3_8 = _shipped(0.375, 1.875).model_copy(
+    update={"valid_until": date(2026, 12, 31), "afterwards": _shipped(0.75, 3.75)}
+)
+_LIKE_3_8 = _FLASH_3_8.model_copy(update={"source": "one of Google's price lists; not verified by a bill"})
 SHIPPED_PRICES: Mapping[str, ModelPrice] = {
-    # Until 2026-12-31 it costs half of this: an estimate that is too high passes no cap.
-    "gemini-3.8-flash": ModelPrice(input_usd=1.50, output_usd=7.50, **_SHIPPED),
-    "gemini-3.5-flash": ModelPrice(input_usd=1.50, output_usd=9.00, **_SHIPPED),
-    "gemini-3.5-flash-lite": ModelPrice(input_usd=0.30, output_usd=2.50, **_SHIPPED),
-    "gemini-3.1-pro-preview": ModelPrice(input_usd=2.00, output_usd=12.00, **_SHIPPED),
+    "gemini-3.1-flash-lite": _shipped(0.125, 0.75),
+    "gemini-3.5-flash-lite": _shipped(0.15, 1.25),
+    "gemini-3.8-flash": _FLASH_3_8,
+    "gemini-3.7-flash": _LIKE_3_8,
+    "gemini-3.6-flash": _LIKE_3_8,
+    "gemini-3.5-flash": _shipped(0.75, 4.50),
+    "gemini-4-hydrogen": _shipped(0.75, 3.75),
+    "gemini-4-argon": _shipped(1, 5),
+    "gemini-3.1-pro-preview": _shipped(1, 6),
+    "gemini-4-neon": _shipped(1.5, 7.5),
 }
 """The prices that Quire brings along. No price for cached tokens is known to it: they count like all others."""
 
 
-def _with_shipped_prices(value: object) -> object:
-    return {**SHIPPED_PRICES, **value} if isinstance(value, Mapping) else value
+def _beside_shipped(shipped: Mapping[str, object], value: object) -> object:
+    """What a file leaves out is as shipped."""
+    return {**shipped, **value} if isinstance(value, Mapping) else value
 
 
-Prices = Annotated[Mapping[SafeName, ModelPrice], BeforeValidator(_with_shipped_prices)]
+Prices = Annotated[Mapping[SafeName, ModelPrice], BeforeValidator(lambda value: _beside_shipped(SHIPPED_PRICES, value))]
 
 
 class Span(Section):

@@ -16,8 +16,9 @@ from emulator.engines.protocol import Engine, EngineRequest, ImagePart
 from emulator.engines.result_lines import about_model, error_line, line, usage
 from emulator.errors import missing_file
 from emulator.files import IMAGE_TYPES, FileStore
-from emulator.input_lines import ImageReference, MalformedInput, ParsedRequest, RequestRefused, parse_request, read_line
+from emulator.input_lines import ImageReference, MalformedInput, ParsedRequest, parse_request, read_line
 from emulator.models import retirement_time
+from emulator.refusals import RequestRefused
 from emulator.tokens import image_size, image_tokens, text_tokens
 
 JsonObject = dict[str, Any]
@@ -109,7 +110,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> tuple[RecordAnswer, list[bytes]]:
     names: tuple[str, ...] = ()
     try:
-        parsed = parse_request(request)
+        parsed = parse_request(request, work.model)
         names = tuple(image.file_name for image in parsed.images if image.file_name)
         images, tokens_of_images = _resolve(work, parsed)
     except RequestRefused as error:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.model_rules import check_generation, check_part_resolution
+from emulator.refusals import RequestRefused
 from emulator.schemas import SchemaRefused, camel, check_schema
 
 JsonObject = dict[str, Any]
@@ -35,14 +37,6 @@ _JSON_TYPES = frozenset({"application/json", "text/x.enum"})
 
 class MalformedInput(ValueError):  # noqa: N818 - it reads as what happened
     """The input file is none; the message names the line."""
-
-
-class RequestRefused(ValueError):  # noqa: N818 - it reads as what happened
-    """One request that the service answers with an error. ``code``: the HTTP status of that error."""
-
-    def __init__(self, message: str, code: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +76,11 @@ def read_line(line: bytes, number: int) -> tuple[str, JsonObject]:
     return key, request
 
 
-def parse_request(request: JsonObject) -> ParsedRequest:
-    """What the engine and the books need of a GenerateContentRequest. Raises RequestRefused."""
+def parse_request(request: JsonObject, model: str) -> ParsedRequest:
+    """What the engine and the books need of a GenerateContentRequest to ``model``. Raises RequestRefused."""
     fields = _known(request, _REQUEST_FIELDS, "request")
     generation = _known(_object(fields.get("generationConfig")), _GENERATION_FIELDS, "request.generation_config")
+    check_generation(generation, model)
     mime_type = str(generation.get("responseMimeType") or "text/plain")
     schema = generation.get("responseSchema")
     if schema is not None:
@@ -107,6 +102,7 @@ def parse_request(request: JsonObject) -> ParsedRequest:
     system = _object(fields.get("systemInstruction"))
     for content in ([system] if system else []) + contents:
         for part in _parts(content):
+            check_part_resolution(part, model)
             _read_part(part, resolution, texts, images)
     return ParsedRequest(tuple(texts), tuple(images), schema, mime_type)
 

@@ -2,16 +2,17 @@
 characters a token, which is near enough to count with and easy to work out by hand in a test."""
 
 import math
-import re
 from pathlib import Path
 
 from PIL import Image
+
+from emulator.model_rules import generation_of
 
 CHARACTERS_PER_TOKEN = 4
 TILE_TOKENS = 258
 TILE_PIXELS = 768
 SMALL_IMAGE_PIXELS = 384
-GEMINI_3_IMAGE_TOKENS = {"LOW": 280, "MEDIUM": 560, "HIGH": 1120}
+GEMINI_3_IMAGE_TOKENS = {"LOW": 280, "MEDIUM": 560, "HIGH": 1120, "ULTRA_HIGH": 2240}
 DEFAULT_RESOLUTION = "HIGH"
 
 
@@ -22,10 +23,11 @@ def text_tokens(text: str) -> int:
 def image_tokens(size: tuple[int, int], model: str, resolution: str | None) -> int:
     """Tokens of one page image.
 
-    ``size``: width and height in pixels. ``resolution``: LOW, MEDIUM or HIGH with or without MEDIA_RESOLUTION_ before
-    it; None or unspecified: the model's default. Before Gemini 3: 258, or 258 for each tile of 768 pixels.
+    ``size``: width and height in pixels. ``resolution``: LOW, MEDIUM, HIGH or ULTRA_HIGH with or without
+    MEDIA_RESOLUTION_ before it; None or unspecified: the model's default. Before Gemini 3: 258, or 258 for each tile of
+    768 pixels.
     """
-    if _generation(model) >= 3:
+    if generation_of(model) >= 3:
         level = (resolution or "").upper().removeprefix("MEDIA_RESOLUTION_")
         return GEMINI_3_IMAGE_TOKENS.get(level, GEMINI_3_IMAGE_TOKENS[DEFAULT_RESOLUTION])
     width, height = size
@@ -41,8 +43,3 @@ def image_size(path: Path) -> tuple[int, int, str] | None:
             return image.width, image.height, image.format or ""
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
-
-
-def _generation(model: str) -> int:
-    match = re.search(r"gemini-(\d+)", model)
-    return int(match.group(1)) if match else 3

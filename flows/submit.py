@@ -12,9 +12,11 @@ from prefect import flow
 
 from assets.candidates import RecordState, count_states, record_states, waves_left
 from assets.context import ContextMode
+from assets.domain.batch import submitted_at
 from assets.domain.errors import GeminiSpendingError, ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import page_of, sort_key
+from assets.estimates import with_sizes_before
 from assets.history import batch_size, failed_jobs_of
 from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
@@ -30,6 +32,7 @@ from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.derived import history_table
 from flows.tables.kept_back import kept_back
+from flows.tables.prices import notices
 from flows.tables.prompts import warn_of_another_text
 from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import Scales, explain, read_scales
@@ -65,8 +68,8 @@ async def submit(config: str | None = None) -> SubmitReport:
 async def submit_batches(p: Pass) -> SubmitReport:
     """Send batches while there are runnable records and free places, within limits and caps.
 
-    Raises StateError, ConfigError (a cap without a price), GeminiAccessError (key or project refused), LeaseLostError,
-    OSError.
+    Raises StateError, ConfigError (a cap without a price that holds), GeminiAccessError (key or project refused),
+    LeaseLostError, OSError.
     """
     settings, storage = p.services.settings, p.services.storage
     p.lease.check()
@@ -88,6 +91,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if len(runnable) and places > 0:
         p.lease.check()
         await asyncio.to_thread(try_folders, storage)
+        for line in notices(settings, facts.created_at.date()) if _is_first_of_run(p) else ():
+            logger().warning("%s", line)
     while len(runnable) and places > 0 and stop is None:
         runnable, more = await asyncio.to_thread(_without_kept_back, storage, scales, runnable)
         kept |= more
@@ -112,6 +117,12 @@ async def submit_batches(p: Pass) -> SubmitReport:
         warn_of_another_text(storage, settings, p.services.template)
     left_out = tuple(sorted(unreadable, key=sort_key))
     return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept)
+
+
+def _is_first_of_run(p: Pass) -> bool:
+    """Whether the run has made no submission so far. What concerns all of its batches is told once."""
+    made = p.services.storage.submissions()
+    return not made or submitted_at(made[-1]) < p.run_started_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +281,8 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     runnable = await services.mirror.materialize(
         "runnable_records", manifest, existing, ledger, inflight=inflight, held=held, rules=rules
     )
+    if rules.context_mode.sends_image:
+        runnable = with_sizes_before(runnable, manifest)
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
     return states, _bisected_last(runnable, history), most - len(ledger.active)
 

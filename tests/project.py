@@ -135,6 +135,8 @@ def make_project(root: Path, *, collection: str, gemini: EmulatorHandle, **secti
     project.configure(
         collection=collection,
         gemini={"base_url": gemini.base_url},
+        # Its price has no end, so that what a test works out by hand holds on any day.
+        model={"name": "gemini-3.5-flash"},
         uploads={"upload_retry_backoff_seconds": 0.01},
         retries={"backoff_seconds": 0.01},
         **sections,

@@ -27,8 +27,9 @@ from flows.protocol.active import Standing, check_known, inflight_keys, resolve,
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.runtime.logs import logger, warn_of_each
 from flows.runtime.passes import Pass
+from flows.tables.prices import price_of
 from flows.tables.prompts import keep_prompt
-from flows.tables.weighing import context_keys, price_of
+from flows.tables.weighing import context_keys
 
 PREPARING_THREADS = 8
 """Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""
@@ -245,8 +246,8 @@ def facts_of(
         generation_config=dict(settings.model.generation_config),
         context_mode=settings.context.mode,
         created_at=created_at,
-        price=price_of(settings, settings.model.name),
-        prices={name: price for name in settings.prices if (price := price_of(settings, name)) is not None},
+        price=price_of(settings, settings.model.name, day),
+        prices={name: price for name in settings.prices if (price := price_of(settings, name, day)) is not None},
     )
 
 

@@ -15,6 +15,7 @@ from assets.candidates import in_running_order
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
+from assets.estimates import with_sizes_before
 from assets.planning import SubmissionFacts
 from assets.requests import RequestTemplate, batch_requests
 from config.settings import Settings, load_settings
@@ -24,6 +25,7 @@ from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json, printable_lines
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import submissions_table
+from flows.tables.prices import notices
 from flows.tables.weighing import Load, Scales, context_keys, rates_of, tariff_of
 
 _REQUEST_SCHEMA = pa.schema(
@@ -77,6 +79,8 @@ async def check_text(config: str | None, key: str | None) -> str:
     lines = _summary(found)
     for title, text in blocks.items():
         lines += ["", f"--- {title} ---", text]
+    if said := notices(found.settings, found.facts.created_at.date()):
+        lines += ["", *map(printable, said)]
     if found.prefect_problem is not None:
         lines += ["", printable(f"The record's state is what the files alone tell: {found.prefect_problem}")]
     return "\n".join(lines)
@@ -129,8 +133,10 @@ def _rendered(
     problem: str | None,
 ) -> Checked:
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
-    scales = Scales(settings, template, tariff_of(settings), rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
-    estimates, _ = scales.weigh(storage, chosen[0])
+    tariff = tariff_of(settings, facts.created_at.date())
+    scales = Scales(settings, template, tariff, rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
+    rows = with_sizes_before(*chosen) if settings.context.mode.sends_image else chosen[0]
+    estimates, _ = scales.weigh(storage, rows)
     context, request = _request(settings, storage, *chosen)
     (line,) = batch_requests(request, template=template, previous_results=storage.results())
     columns = [name for name in chosen[0].column_names if name != "image_modified_at"]

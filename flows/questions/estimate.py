@@ -7,6 +7,7 @@ What a batch weighs when it is cut stands in `weighing`; the rules of counting i
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ import pyarrow.compute as pc
 from assets.candidates import RecordState
 from assets.domain.errors import ManifestError
 from assets.domain.ledger import Ledger
-from assets.domain.money import Price, dollars
+from assets.domain.models import setting
+from assets.domain.money import dollars
 from assets.domain.tokens import media_resolution, text_tokens
-from assets.estimates import Rates, images_tokens
+from assets.estimates import Rates, Tariff, images_tokens, with_sizes_before
 from assets.requests import RequestTemplate, request_texts, schema_bytes
 from assets.spending import Cap, Spent
 from config.settings import Settings, load_settings
@@ -28,6 +30,7 @@ from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable_json
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import submissions_table
+from flows.tables.prices import notices, price_source
 from flows.tables.weighing import rates_of, read_caps, read_spent, tariff_of
 
 SAMPLED_PROMPTS = 200
@@ -60,15 +63,17 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class EstimateReport:
-    """``spent``: every submission so far; ``caps``: those that are set; ``prefect_problem``: why Prefect could not be
-    asked, or None."""
+    """``day``: today, UTC; ``tariff``: what holds then; ``price_source``: where its price is from; ``spent``: every
+    submission so far; ``caps``: those that are set; ``prefect_problem``: why Prefect could not be asked, or None."""
 
     settings: Settings
     estimate: Estimate
     states: Mapping[str, int]
     spent: tuple[Spent, ...]
     caps: tuple[Cap, ...]
-    price: Price | None
+    day: date
+    tariff: Tariff
+    price_source: str
     prefect_problem: str | None
 
     def as_json(self) -> dict[str, Any]:
@@ -78,7 +83,7 @@ class EstimateReport:
             "spent_usd": sum(each.usd for each in self.spent),
             "open_usd": sum(each.open_usd for each in self.spent),
             "caps": [asdict(cap) for cap in self.caps],
-            "price": self.price.as_json() if self.price else None,
+            "price": self.tariff.price.as_json() if self.tariff.price else None,
             "prefect_problem": self.prefect_problem,
         }
 
@@ -97,31 +102,36 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
     """Read and count."""
     model, template = make_template(settings)
     states = state_table(settings, storage, ledger)
+    if settings.context.mode.sends_image:
+        states = with_sizes_before(states, states)
     left = states.filter(
         pc.is_in(
             states["state"].cast(pa.string()),
             value_set=pa.array([RecordState.RUNNABLE.value, RecordState.WAITING.value]),
         )
     )
-    facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
+    now = utc_now()
+    tariff = tariff_of(settings, now.date())
+    facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
     closed = submissions_table(storage, write=False)
     counted = states["state"].cast(pa.string()).value_counts().to_pylist()
     return EstimateReport(
         settings=settings,
-        estimate=_estimate(settings, template, left, rates_of(settings, closed, facts)),
+        estimate=_estimate(settings, template, left, tariff, rates_of(settings, closed, facts)),
         states={row["values"]: row["counts"] for row in counted},
         spent=tuple(read_spent(settings, storage)),
-        caps=read_caps(settings, storage, run_started_at=utc_now(), now=utc_now()),
-        price=tariff_of(settings).price,
+        caps=read_caps(settings, storage, run_started_at=now, now=now),
+        day=now.date(),
+        tariff=tariff,
+        price_source=price_source(settings, settings.model.name, now.date()),
         prefect_problem=problem,
     )
 
 
-def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, rates: Rates) -> Estimate:
-    tariff, mode = tariff_of(settings), settings.context.mode
+def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tariff: Tariff, rates: Rates) -> Estimate:
+    mode = settings.context.mode
     has_before = left["predecessor"].is_valid().to_numpy(zero_copy_only=False)
-    with_image_before = has_before if mode.sends_image else None
-    of_images = int(images_tokens(left, tariff, with_image_before=with_image_before).sum())
+    of_images = int(images_tokens(left, tariff, with_image_before=mode.sends_image).sum())
     with_result = int(np.count_nonzero(has_before)) if mode.waits_for_result else 0
     of_prompts = round(_prompt_tokens(template, left) * rates.text_scale * len(left))
     # The result of the page before is an answer like those that are expected.
@@ -131,7 +141,7 @@ def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, rat
     if tariff.price is not None:
         usd = tariff.price.usd(input_tokens=of_images + of_prompts + of_context, output_tokens=output + thinking)
     return Estimate(
-        model=tariff.model,
+        model=settings.model.name,
         records=len(left),
         with_context=int(np.count_nonzero(has_before)) if mode.sends_anything else 0,
         image_tokens=of_images,
@@ -172,7 +182,7 @@ def shown(report: EstimateReport) -> str:
     level = media_resolution(settings.model.generation_config).lower()
     shrunk = settings.uploads.max_side_pixels
     rows = [
-        ("images", found.image_tokens, f"by the rules of {found.model}, resolution {level}" + _shrunk(shrunk)),
+        ("images", found.image_tokens, f"by the rules of {report.tariff.model}, resolution {level}" + _shrunk(shrunk)),
         ("prompt and schema", found.prompt_tokens, f"rendered for a sample, 4 bytes a token{corrected}"),
         ("context", found.context_tokens, _context_basis(settings, found)),
         ("input together", found.input_tokens, ""),
@@ -187,6 +197,7 @@ def shown(report: EstimateReport) -> str:
     lines += [
         f"{cap.name} is {dollars(cap.usd)}, {dollars(max(0.0, cap.room_usd))} of it are left" for cap in report.caps
     ]
+    lines += notices(settings, report.day)
     lines.append("Pages that fail are sent again and paid again; that is not in it.")
     if report.prefect_problem is not None:
         lines.append(f"From the files alone, Prefect was not asked: {report.prefect_problem}")
@@ -194,11 +205,10 @@ def shown(report: EstimateReport) -> str:
 
 
 def _cost_line(report: EstimateReport) -> str:
-    found, price = report.estimate, report.price
+    found, price = report.estimate, report.tariff.price
     if found.usd is None or price is None:
-        return f"no price of {found.model} is known: add it as prices.{found.model}"
-    setting = report.settings.prices[found.model]
-    looked_up = f"; {setting.source}, {setting.as_of}" if setting.source else ""
+        return f"no price of {report.tariff.model} is known: add it as prices.{report.tariff.model}"
+    looked_up = f"; {report.price_source}" if report.price_source else ""
     return (
         f"about {dollars(found.usd)}: ${price.input_usd:g} a million tokens in, ${price.output_usd:g} out, "
         f"times {price.batch_factor:g} as a batch{looked_up}"
@@ -218,7 +228,8 @@ def _shrunk(max_side_pixels: int | None) -> str:
 
 def _thinking(settings: Settings) -> str:
     config = settings.model.generation_config
-    said = next((value for name, value in config.items() if name.replace("_", "").lower() == "thinkingconfig"), None)
+    key = setting(config, "thinking_config")
+    said = None if key is None else config[key]
     if not isinstance(said, Mapping):
         return "thinking_config is left to Gemini"
     return "thinking_config " + ", ".join(f"{name} {value}" for name, value in said.items())

@@ -4,21 +4,25 @@ of `assets.estimates`, `assets.spending` and `assets.planning`. Reads only; what
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
 from math import inf
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.money import Price, dollars
+from assets.domain.models import answering
+from assets.domain.money import dollars
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
 from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
 from assets.requests import RequestTemplate, request_texts, schema_bytes
 from assets.spending import CAPS, WINDOW, Cap, Spent, caps, room_of, sent_usd, spending, tightest, way_of_asking
 from config.settings import Settings
+from config.values import OTHER_MODELS
 from flows.gateways.files.storage import Storage
 from flows.tables.derived import submissions_table
+from flows.tables.prices import check_price, price_of
 
 FRAME_BYTES = 1000
 """What a line of the input file has around its texts and its schema, at most."""
@@ -48,15 +52,14 @@ class Scales:
     recent_usd: float
 
     def weigh(self, storage: Storage, rows: pa.Table) -> tuple[pa.Table, Weights]:
-        """Estimates (ESTIMATE_SCHEMA) and weights of runnable records. Raises PromptError, ManifestError."""
+        """Estimates (ESTIMATE_SCHEMA) and weights of runnable records, which have BEFORE_COLUMNS in the mode
+        previous_image. Raises PromptError, ManifestError."""
         mode = self.settings.context.mode
         keys = rows["record_key"].to_pylist()
         context = context_keys(storage, rows) if mode.waits_for_result else [None] * len(keys)
         texts = request_texts(keys, context, template=self.template, previous_results=storage.results())
         prompt_bytes = np.fromiter((len(text.encode(errors="replace")) for text in texts), np.int64, len(keys))
-        has_before = rows["predecessor"].is_valid().to_numpy(zero_copy_only=False)
-        with_image_before = has_before if mode.sends_image else None
-        of_images = images_tokens(rows, self.tariff, with_image_before=with_image_before)
+        of_images = images_tokens(rows, self.tariff, with_image_before=mode.sends_image)
         schema = schema_bytes(self.template)
         estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates)
         image_bytes = rows["image_bytes"].to_numpy()
@@ -103,14 +106,14 @@ def read_scales(
 ) -> Scales:
     """Read what is open and what was spent. ``facts``: of a submission that would be made now.
 
-    Raises ConfigError where a cap is set and a price is missing, ManifestError, OSError.
+    Raises ConfigError where a cap is set and a price is missing or past its day, ManifestError, OSError.
     """
     closed, opened = submissions_table(storage), _open_submissions(storage)
-    _check_prices(settings, closed)
+    _check_prices(settings, closed, day=facts.created_at.date())
     return Scales(
         settings=settings,
         template=template,
-        tariff=tariff_of(settings),
+        tariff=tariff_of(settings, facts.created_at.date()),
         rates=rates_of(settings, closed, facts),
         load=Load(
             len(opened),
@@ -137,14 +140,12 @@ def _set_caps(settings: Settings) -> dict[str, float]:
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def _check_prices(settings: Settings, closed: pa.Table) -> None:
-    """A cap means nothing while a price is missing: raise ConfigError."""
+def _check_prices(settings: Settings, closed: pa.Table, *, day: date) -> None:
+    """A cap means nothing while a price is missing, today's or that of what was sent without one: raise ConfigError."""
     for cap in _set_caps(settings):
-        unpriced: list[str] = closed.filter(closed["usd"].is_null())["model"].to_pylist()
-        for model in [settings.model.name, *unpriced]:
-            if price_of(settings, model) is None:
-                message = f"is set, but the price of {model} is not known: add it as prices.{model}"
-                raise settings.error(f"budget.{cap}", message)
+        check_price(settings, settings.model.name, day, cap=f"budget.{cap}")
+        for row in closed.filter(closed["usd"].is_null()).select(["model", "created_at"]).to_pylist():
+            check_price(settings, row["model"], row["created_at"].date(), cap=f"budget.{cap}")
 
 
 def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
@@ -159,25 +160,17 @@ def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]
 
 
 def _spent(settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]) -> list[Spent]:
-    return spending(closed, [(facts, table) for table, facts in opened], lambda model: price_of(settings, model))
+    return spending(closed, [(facts, table) for table, facts in opened], partial(price_of, settings))
 
 
-def tariff_of(settings: Settings) -> Tariff:
+def tariff_of(settings: Settings, day: date) -> Tariff:
+    """What holds for a request that is sent on ``day`` (UTC)."""
     return Tariff(
-        model=settings.model.name,
+        model=answering(settings.model.name, day),
         generation_config=settings.model.generation_config,
-        price=price_of(settings, settings.model.name),
+        price=price_of(settings, settings.model.name, day),
         max_side_pixels=settings.uploads.max_side_pixels,
     )
-
-
-def price_of(settings: Settings, model: str) -> Price | None:
-    """What the settings say that ``model`` costs. Cached tokens cost as much as others where nothing is said."""
-    found = settings.prices.get(model)
-    if found is None:
-        return None
-    cached = found.input_usd if found.cached_usd is None else found.cached_usd
-    return Price(found.input_usd, found.output_usd, cached, found.batch_factor)
 
 
 def rates_of(settings: Settings, closed: pa.Table, facts: SubmissionFacts) -> Rates:
@@ -190,10 +183,10 @@ def rates_of(settings: Settings, closed: pa.Table, facts: SubmissionFacts) -> Ra
 
 def enqueued_tokens(settings: Settings) -> int:
     """The most input tokens of the model that may be at Gemini together."""
-    tier = settings.limits.tier - 1
     by_word = settings.limits.enqueued_tokens
-    named = next((tiers for word, tiers in by_word.items() if word in settings.model.name), None)
-    return named[tier] if named is not None else min((tiers[tier] for tiers in by_word.values()), default=2**62)
+    # The longest: flash is a part of flash-lite.
+    words = [word for word in by_word if word in settings.model.name and word != OTHER_MODELS]
+    return by_word[max(words, key=len, default=OTHER_MODELS)][settings.limits.tier - 1]
 
 
 def window_usd(settings: Settings) -> float | None:

@@ -179,6 +179,42 @@ async def test_a_cap_without_a_price_stops_before_anything_is_sent(project: Proj
     assert (await project.run_pass()).submit.sent > 0, "they have ended"
 
 
+async def test_a_price_past_its_day_stops_a_cap_and_is_told_once_a_run_without_one(project: Project) -> None:
+    keys = add_corpus(project, budget={"max_usd_per_day": 3})
+    price = {"input_usd": 1, "output_usd": 1, "valid_until": "2026-01-31"}
+    project.configure(
+        model={"name": "gemini-9-flash", "generation_config": {"temperature": 0.2}},
+        prices={"gemini-9-flash": price},
+        execution={"batch_size_limit": 5, "max_concurrent_batches": 3},
+    )
+    with pytest.raises(
+        ConfigError, match=r"budget.max_usd_per_day: is set, but the price of gemini-9-flash was good until 2026-01-31"
+    ):
+        await project.run_pass()
+    assert project.gemini.requests().get("upload_start", 0) == 0
+
+    project.configure(budget={"max_usd_per_day": None})
+    project.gemini.set_rules(jobs=[{"job_seconds": [0, 0]}])
+
+    async def at_once(_: float) -> None:
+        return None
+
+    await run_watch(str(project.config), sleep=at_once)
+    assert all(project.result(key) for key in keys)
+    warnings = [text for text in await Recorded(project).texts("WARNING") if "gemini-9-flash" in text]
+    assert [text.partition(" and ")[0].partition(":")[0] for text in warnings] == [
+        "model.generation_config.temperature is not sent to gemini-9-flash",
+        "the price of gemini-9-flash was good until 2026-01-31",
+    ]
+    assert len(project.submissions()) == 6, "over more than one pass"
+
+    project.configure(
+        budget={"max_usd_per_day": 3},
+        prices={"gemini-9-flash": price | {"afterwards": {"input_usd": 2, "output_usd": 2}}},
+    )
+    assert (await project.run_pass()).is_idle, "what holds afterwards is known"
+
+
 async def test_a_dry_run_does_everything_but_send(project: Project) -> None:
     add_corpus(project, budget={"max_usd_total": 0.1})
     project.configure(execution={"dry_run": True})

@@ -76,7 +76,7 @@ async def test_the_image_of_the_page_before_goes_along(project: Project) -> None
 
 
 async def test_everything_about_the_request_is_shown(project: Project) -> None:
-    project.configure(model={"generation_config": {"temperature": 0.3, "max_output_tokens": 100}})
+    project.configure(model={"generation_config": {"seed": 3, "max_output_tokens": 100}})
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.configure(execution={"dry_run": True})
     await project.run_pass()
@@ -99,12 +99,30 @@ async def test_everything_about_the_request_is_shown(project: Project) -> None:
     assert "The page is number 1 of the scans" in prompt
     config, _, schema = rest.partition("\n\n--- responseSchema ---\n")
     assert json.loads(config) == {
-        "temperature": 0.3,
+        "seed": 3,
         "max_output_tokens": 100,
         "thinking_config": {"thinking_level": "LOW"},
         "response_mime_type": "application/json",
     }
     assert json.loads(schema) == response_schema(PageTranscript)
+
+
+async def test_what_is_not_sent_and_a_model_that_ends_are_told(project: Project) -> None:
+    project.configure(model={"name": "gemini-2.5-pro", "generation_config": {"temperature": 0.3}})
+    project.add_pages("CA:Lincoln:1901", [1])
+    project.configure(execution={"dry_run": True})
+    await project.run_pass()
+    text = await check_text(str(project.config), None)
+    assert '"temperature": 0.3' in text, "the older model takes it"
+    [line] = [line for line in text.splitlines() if "2026-12-01" in line]
+    assert line.startswith("gemini-2.5-pro ")
+    assert "gemini-3.8-flash answers in its place" in line
+
+    project.configure(model={"name": "gemini-3.5-flash"})
+    text = await check_text(str(project.config), None)
+    assert '"temperature"' not in text
+    [line] = [line for line in text.splitlines() if "temperature" in line]
+    assert line.startswith("model.generation_config.temperature is not sent to gemini-3.5-flash: Google says")
 
 
 async def test_the_first_that_can_be_sent_is_taken_or_else_the_first_of_all(project: Project) -> None:
@@ -120,8 +138,8 @@ async def test_the_estimate_goes_by_answers_and_says_where_no_price_is_known(pro
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
     assert "(by 1 answers so far); about $" in await check_text(str(project.config), key)
-    project.configure(model={"name": "gemini-2.5-flash"})
-    assert "no price of gemini-2.5-flash is known" in await check_text(str(project.config), key)
+    project.configure(model={"name": "gemini-9"})
+    assert "no price of gemini-9 is known" in await check_text(str(project.config), key)
 
 
 async def test_it_needs_neither_key_nor_prefect_and_leaves_no_trace(

@@ -22,12 +22,18 @@ SIZES = [(300, 380), (700, 1000), (1200, 1700), (1700, 2300), (2500, 3400)]
 """Pixels: from a card that is one tile for the older models to a page of twenty."""
 PAGES = 500
 IN_A_DOCUMENT = 50
-USD = {"gemini-2.5-flash": (0.3, 2.5), "gemini-3.5-flash": (1.5, 9.0)}
+USD = {
+    "gemini-2.5-flash-lite": (0.1, 0.4),
+    "gemini-3.5-flash": (1.5, 9.0),
+    "gemini-3.8-flash": (0.75, 3.75),
+    "gemini-4-hydrogen": (1.5, 7.5),
+}
 """A million tokens in and out."""
 
 
 def add_corpus(project: Project, *, pages: int) -> list[str]:
-    """Documents of 50 pages, each of another size, so that the first batch is like none of the others."""
+    """Documents of 50 pages. Sizes differ from document to document, so that the first batch is like none of the
+    others, and change within each, so that a page and the one before it are not always alike."""
     made = {}
     for size in SIZES:
         made[size] = project.root / f"{size[0]}.png"
@@ -37,7 +43,7 @@ def add_corpus(project: Project, *, pages: int) -> list[str]:
         folder = project.root / f"dataset/page_images/CA/Lincoln/{1900 + number}"
         folder.mkdir(parents=True)
         for page in range(1, IN_A_DOCUMENT + 1):
-            (folder / f"{page}.png").hardlink_to(made[SIZES[number % len(SIZES)]])
+            (folder / f"{page}.png").hardlink_to(made[SIZES[(number + page // 40) % len(SIZES)]])
             keys.append(f"CA:Lincoln:{1900 + number}:{page}")
     return keys
 
@@ -69,15 +75,19 @@ def billed_usd(billed: dict[str, int], model: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("model", "mode"),
-    [("gemini-2.5-flash", "none"), ("gemini-3.5-flash", "previous_image")],
+    ("model", "mode", "resolution"),
+    [
+        ("gemini-2.5-flash-lite", "previous_image", None),
+        ("gemini-3.8-flash", "previous_image", None),
+        ("gemini-4-hydrogen", "none", "ultra_high"),
+    ],
 )
 async def test_within_ten_percent_before_anything_is_sent_and_three_after_the_first_batch(
-    project: Project, model: str, mode: str, capsys: pytest.CaptureFixture[str]
+    project: Project, model: str, mode: str, resolution: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usd_in, usd_out = USD[model]
     project.configure(
-        model={"name": model},
+        model={"name": model, "generation_config": {"media_resolution": resolution} if resolution else {}},
         context={"mode": mode},
         prices={model: {"input_usd": usd_in, "output_usd": usd_out}},
         execution={"batch_size_limit": 100, "max_concurrent_batches": 1},
@@ -140,6 +150,7 @@ async def test_the_estimate_tells_how_each_number_was_reached(project: Project) 
     assert said[6].endswith("300 a page, as the settings expect; thinking_config thinking_level LOW")
     assert said[7].startswith("about $0.")
     assert "$1.5 a million tokens in, $9 out, times 0.5 as a batch; Google's price list" in said[7]
+    assert "good until" not in said[7]
     assert "budget.max_usd_per_day is $1.00, $1.00 of it are left" in said
     assert project.gemini.requests() == {}
 

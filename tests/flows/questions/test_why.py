@@ -120,12 +120,12 @@ async def test_a_record_that_was_read_again_bears_its_later_maker(project: Proje
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
     project.result_path(key).unlink()
-    project.configure(model={"name": "gemini-3.6-flash"})
+    project.configure(model={"name": "gemini-2.5-flash-lite"})
     await project.run_until_idle()
 
     found = await document(project, key)
 
-    assert (found["state"], found["made_by"]["model"]) == ("done", "gemini-3.6-flash")
+    assert (found["state"], found["made_by"]["model"]) == ("done", "gemini-2.5-flash-lite")
     assert [each["usd"] is None for each in found["history"]] == [False, True], "no price of the second is known"
     assert any("no price was known" in line for line in await lines(project, key))
 

@@ -7,7 +7,15 @@ import pytest
 
 from assets.domain.money import Price, dollars
 from assets.domain.tokens import image_tokens, max_output_tokens, shrunk, text_tokens
-from assets.estimates import ESTIMATE_SCHEMA, Rates, Tariff, images_tokens, measured_rates, row_estimates
+from assets.estimates import (
+    ESTIMATE_SCHEMA,
+    Rates,
+    Tariff,
+    images_tokens,
+    measured_rates,
+    row_estimates,
+    with_sizes_before,
+)
 from assets.spending import SUBMISSIONS_SCHEMA
 from tests.unit.assets.tables import PRICE, manifest_of
 
@@ -23,6 +31,9 @@ def ints(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         ("gemini-3.1-pro-preview", {"media_resolution": "MEDIA_RESOLUTION_LOW"}, [280, 280, 280]),
         ("gemini-3.5-flash", {"mediaResolution": "medium"}, [560, 560, 560]),
         ("gemini-3.5-flash", {"media_resolution": "MEDIA_RESOLUTION_UNSPECIFIED"}, [1120, 1120, 1120]),
+        ("gemini-4-neon", {"media_resolution": "LOW"}, [280, 280, 280]),
+        ("gemini-4-argon", {}, [1120, 1120, 1120]),
+        ("gemini-3.8-flash", {"media_resolution": "MEDIA_RESOLUTION_ULTRA_HIGH"}, [2240, 2240, 2240]),
         ("gemini-2.5-flash", {"media_resolution": "LOW"}, [258, 258, 258 * 6]),
         ("gemini-2.5-pro", {}, [258, 258, 258 * 6]),
     ],
@@ -39,10 +50,39 @@ def test_a_shrunk_image_counts_as_what_goes_up() -> None:
     assert images_tokens(manifest_of(["A:b:c:1"]), tariff).tolist() == [258], "1000 x 1500 pixels, at most 700 go up"
 
 
-def test_the_image_before_counts_where_it_goes_along() -> None:
-    rows = manifest_of(["A:b:c:1", "A:b:c:2"])
-    tariff = Tariff("gemini-3.5-flash", {}, None, None)
-    assert images_tokens(rows, tariff, with_image_before=np.array([False, True])).tolist() == [1120, 2240]
+@pytest.mark.parametrize(
+    ("model", "config", "tokens"),
+    [
+        ("gemini-3.8-flash", {}, [1120, 2240, 2240, 1120]),
+        ("gemini-4-hydrogen", {"media_resolution": "ULTRA_HIGH"}, [2240, 4480, 4480, 2240]),
+        # 300 x 384 is one tile, 1537 x 768 are three, 769 x 1537 are two by three.
+        ("gemini-2.0-flash", {}, [258, 258 * 3 + 258, 258 * 6 + 258 * 3, 258]),
+    ],
+)
+def test_the_image_before_counts_with_its_own_size(model: str, config: dict[str, str], tokens: list[int]) -> None:
+    records = pa.table(
+        {
+            "record_key": ["A:b:c:1", "A:b:c:2", "A:b:c:3", "A:b:d:1"],
+            "predecessor": pa.array([None, "A:b:c:1", "A:b:c:2", None], pa.string()),
+            "image_width": pa.array([300, 1537, 769, 100], pa.int32()),
+            "image_height": pa.array([384, 768, 1537, 100], pa.int32()),
+        }
+    )
+    tariff = Tariff(model, config, PRICE, None)
+    of_images = images_tokens(with_sizes_before(records, records), tariff, with_image_before=True)
+    assert of_images.tolist() == tokens
+    third = with_sizes_before(records.slice(2, 1), records)
+    assert images_tokens(third, tariff, with_image_before=True).tolist() == [tokens[2]], "alone, too"
+
+    bounds = row_estimates(of_images, ints(0, 0, 0, 0), tariff, Rates(0, 0))["max_usd"].to_pylist()
+    assert bounds == pytest.approx([(each * 1.5 + 65_536 * 9) / 2e6 for each in tokens])
+
+
+def test_a_shrunk_image_before_counts_as_what_goes_up() -> None:
+    records = manifest_of(["A:b:c:1", "A:b:c:2"])
+    rows = with_sizes_before(records, records)
+    tariff = Tariff("gemini-2.0-flash", {}, None, 768)
+    assert images_tokens(rows, tariff, with_image_before=True).tolist() == [258, 516], "512 x 768 each"
 
 
 def test_texts_are_a_quarter_of_their_bytes_rounded_up() -> None:

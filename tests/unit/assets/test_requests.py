@@ -107,6 +107,19 @@ def test_the_predecessors_image_goes_before_the_records_own() -> None:
     assert parts[2]["file_data"]["mime_type"] == "image/webp"
 
 
+@pytest.mark.parametrize("name", ["media_resolution", "mediaResolution"])
+def test_ultra_high_is_sent_with_each_image_and_any_other_resolution_for_all(name: str) -> None:
+    table = manifest(("A:b:2", "u2", "A:b:1"), context_uri="https://g/v1/files/p")
+    [line] = lines(table, template(generation_config={name: "MEDIA_RESOLUTION_ULTRA_HIGH", "seed": 1}))
+    request = line["request"]
+    images = [part for part in request["contents"][0]["parts"] if "file_data" in part]
+    assert [part["media_resolution"] for part in images] == [{"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}] * 2
+    assert {key for key in request["generation_config"] if not key.startswith("response")} == {"seed"}
+    [line] = lines(table, template(generation_config={name: "MEDIA_RESOLUTION_LOW"}))
+    assert line["request"]["generation_config"][name] == "MEDIA_RESOLUTION_LOW"
+    assert not any("media_resolution" in part for part in line["request"]["contents"][0]["parts"])
+
+
 @pytest.mark.parametrize("text", ["one\u2028two\u2029\x85\r\n\t\x00", "Peñón 頁 \U0001f4dc", 'quotes " and \\ too'])
 def test_whatever_the_text_a_line_is_one_line_of_utf8(text: str) -> None:
     table = manifest(("A:b:2", "u2", "A:b:1"))

@@ -80,7 +80,7 @@ def test_an_answer_whose_usage_does_not_add_up_counts_with_the_most_and_never_wi
     assert (row["answers"], row["unsure"]) == (1, 2)
     assert row["unsure_usd"] == pytest.approx(2 * BOUND)
 
-    [spent] = spending(pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA), [], lambda model: None)
+    [spent] = spending(pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA), [], lambda model, day: None)
     assert (spent.open_usd, spent.unsure) == (0, 2), "it is not in flight any more"
     [cap] = caps([spent], {"max_usd_total": 1.0}, run_started_at=NOW, day=NOW.date())
     assert cap.room_usd == pytest.approx(1.0 - spent.usd - 2 * BOUND)
@@ -106,18 +106,18 @@ def test_an_error_without_a_response_costs_nothing() -> None:
     assert (row["usd"], row["unsure"], row["unsure_usd"]) == (0, 0, 0)
 
 
-def test_what_was_sent_without_a_price_is_counted_at_todays() -> None:
+def test_what_was_sent_without_a_price_is_counted_at_that_of_its_day() -> None:
     row = row_of(outcomes_of(KEYS, verdicts({"record_key": KEYS[0], **USAGE})), price=None)
     assert (row["usd"], row["unsure_usd"]) == (None, None)
     closed = pa.Table.from_pylist([row], schema=SUBMISSIONS_SCHEMA)
-    [spent] = spending(closed, [], lambda model: PRICE)
+    [spent] = spending(closed, [], lambda model, day: {NOW.date(): PRICE}.get(day))
     assert spent.usd == pytest.approx(0.5 * (1200 * 1.5 + 20 * 0.5 + 50 * 9) / 1e6)
-    [unknown] = spending(closed, [], lambda model: None)
+    [unknown] = spending(closed, [], lambda model, day: None)
     assert unknown.usd == 0
 
 
 def test_what_is_open_counts_with_the_most_that_it_can_cost() -> None:
-    [spent] = spending(SUBMISSIONS_SCHEMA.empty_table(), [(facts(), batch_of(KEYS))], lambda model: None)
+    [spent] = spending(SUBMISSIONS_SCHEMA.empty_table(), [(facts(), batch_of(KEYS))], lambda model, day: None)
     assert spent.usd == 0
     assert spent.open_usd == pytest.approx(3 * BOUND)
 

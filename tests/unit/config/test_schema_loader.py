@@ -1,5 +1,6 @@
 """The schema and the prompt that settings name: found, or refused in one line that helps."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -9,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from assets.domain.errors import ConfigError
+from assets.domain.schema import response_schema
 from config.schema_loader import load_prompt, load_schema
 from config.settings import Settings, check_folders, load_settings
 
@@ -21,6 +23,13 @@ def _import_path_as_before() -> Iterator[None]:
     before = list(sys.path)
     yield
     sys.path[:] = before
+
+
+def test_the_shipped_schema_has_no_max_items() -> None:
+    """The default model was reported to answer 400 to it."""
+    said = json.dumps(response_schema(load_schema(Settings())))
+    assert "items" in said
+    assert "maxItems" not in said
 
 
 @pytest.fixture
