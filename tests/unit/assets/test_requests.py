@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -109,13 +110,14 @@ def test_the_predecessors_image_goes_before_the_records_own() -> None:
 
 @pytest.mark.parametrize("name", ["media_resolution", "mediaResolution"])
 def test_ultra_high_is_sent_with_each_image_and_any_other_resolution_for_all(name: str) -> None:
+    before_too = partial(template, context_mode=ContextMode.PREVIOUS_IMAGE)
     table = manifest(("A:b:2", "u2", "A:b:1"), context_uri="https://g/v1/files/p")
-    [line] = lines(table, template(generation_config={name: "MEDIA_RESOLUTION_ULTRA_HIGH", "seed": 1}))
+    [line] = lines(table, before_too(generation_config={name: "MEDIA_RESOLUTION_ULTRA_HIGH", "seed": 1}))
     request = line["request"]
     images = [part for part in request["contents"][0]["parts"] if "file_data" in part]
     assert [part["media_resolution"] for part in images] == [{"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}] * 2
     assert {key for key in request["generation_config"] if not key.startswith("response")} == {"seed"}
-    [line] = lines(table, template(generation_config={name: "MEDIA_RESOLUTION_LOW"}))
+    [line] = lines(table, before_too(generation_config={name: "MEDIA_RESOLUTION_LOW"}))
     assert line["request"]["generation_config"][name] == "MEDIA_RESOLUTION_LOW"
     assert not any("media_resolution" in part for part in line["request"]["contents"][0]["parts"])
 
