@@ -39,12 +39,14 @@ class WorkResult:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``model``: the one that answers; ``moment``: when the job started; files that expired before are not there.
+    """``model``: the one that answers; ``asked``: the one that the request was made for, whose settings it may use, as
+    its successor takes it over; ``moment``: when the job started; files that expired before are not there.
     ``attempts``: answers that a key has had in earlier jobs. ``result_lines``: stop after so many; None: all."""
 
     input_path: Path
     output_path: Path
     model: str
+    asked: str
     moment: datetime
     engine: Engine
     files: FileStore
@@ -110,7 +112,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> tuple[RecordAnswer, list[bytes]]:
     names: tuple[str, ...] = ()
     try:
-        parsed = parse_request(request, work.model)
+        parsed = parse_request(request, work.asked)
         names = tuple(image.file_name for image in parsed.images if image.file_name)
         images, tokens_of_images = _resolve(work, parsed)
     except RequestRefused as error:

@@ -186,6 +186,7 @@ class JobStore:
             input_path=path,
             output_path=self._result_path(job),
             model=answering_model(job.model, job.starts_at),
+            asked=job.model,
             moment=job.starts_at,
             engine=self._engine,
             files=self._files,

@@ -233,6 +233,7 @@ def facts_of(
     settings: Settings, model: type[BaseModel], template: RequestTemplate, submission_id: str, *, created_at: datetime
 ) -> SubmissionFacts:
     """What would be true of a submission that was made with these settings."""
+    day = created_at.date()
     return SubmissionFacts(
         submission_id=submission_id,
         collection=settings.collection,
