@@ -1,5 +1,5 @@
 """Inline requests: a job without an input file. They are spooled as the lines of one, so that they take the same way;
-a request's key is `metadata.key`, or its position."""
+a request's key is ``metadata.key``, or its position."""
 
 import json
 from pathlib import Path

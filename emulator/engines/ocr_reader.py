@@ -1,6 +1,6 @@
 """RapidOCR behind a lock: from the bytes of an image to text boxes.
 
-All that knows RapidOCR, onnxruntime and the modes of Pillow is here. The models lie in the wheel of `rapidocr` 3.10
+All that knows RapidOCR, onnxruntime and the modes of Pillow is here. The models lie in the wheel of ``rapidocr`` 3.10
 (PP-OCRv6, small); they are named by path, so that nothing is ever downloaded. Nothing is loaded before the first page.
 """
 

@@ -1,5 +1,5 @@
 """What a scan could not take as a page: listed in full in a file, and told in the log when it is new. What is wrong
-with a file is found in `gateways.trees`.
+with a file is found in `files.trees` and `pdf.tree`.
 """
 
 import asyncio

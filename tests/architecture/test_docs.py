@@ -3,8 +3,10 @@ spoken of. Settings one by one are checked by tests/unit/config, columns by test
 """
 
 import ast
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -159,6 +161,64 @@ def test_nothing_speaks_of_where_it_was_made() -> None:
                 found.add((path.relative_to(ROOT).as_posix(), match[0]))
 
     assert found == set()
+
+
+def test_docstrings_and_comments_name_what_is_there() -> None:
+    """In single backquotes stand names of ours: a module by the end of its dotted name, or what is defined in one. Code
+    and the words of others have double ones."""
+    modules = {
+        path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__").replace("/", "."): path
+        for folder in ("assets", "config", "flows", "emulator")
+        for path in our_files(ROOT / folder)
+        if path.suffix == ".py"
+    }
+    ends = {name.split(".", at)[-1] for name in modules for at in range(name.count(".") + 1)}
+    files = {"/".join(path.parts[-at:]) for path in modules.values() for at in range(1, 6)}
+    homes: dict[str, list[str]] = {}
+    for home, path in modules.items():
+        for name in _names_defined_in(path):
+            homes.setdefault(name, []).append(home)
+
+    def is_there(name: str) -> bool:
+        front, _, last = name.rpartition(".")
+        found = homes.get(last, [])
+        return name in ends or any(not front or f".{home}".endswith(f".{front}") for home in found)
+
+    gone, told = set(), 0
+    for path in modules.values():
+        for text in _comments(path):
+            for name in re.findall(r"(?<!`)`([a-z_][a-z0-9_]*(?:\.\w+)*)`(?!`)", text):
+                told += 1
+                if not is_there(name):
+                    gone.add((path.relative_to(ROOT).as_posix(), name))
+            for name in re.findall(r"(?<![\w/])[\w/]+\.py\b", text):
+                if name not in files and not (ROOT / name).exists() and not name.startswith("prefect/"):
+                    gone.add((path.relative_to(ROOT).as_posix(), name))
+
+    assert told > 100
+    assert gone == set()
+
+
+def _comments(module: Path) -> Iterator[str]:
+    """The docstrings and comments of a module, and what describes a constant."""
+    text = module.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def _names_defined_in(module: Path) -> set[str]:
+    """Functions, classes, methods, fields and constants."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    fields = [node.target for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)]
+    names = {each.id for each in fields if isinstance(each, ast.Name)} | _definitions(
+        module.relative_to(ROOT).as_posix()
+    )
+    constants = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return names | {each.id for node in constants for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def _definitions(module: str) -> set[str]:

@@ -1,5 +1,5 @@
 """The real GeminiGateway, on google-genai: the only place that knows the SDK, with its neighbours
-``gemini_errors.py`` (its faults), ``gemini_values.py`` (its types) and ``gemini_http.py`` (its connections).
+`gemini.errors` (its faults), `gemini.values` (its types) and `gemini.http` (its connections).
 
 How the SDK is used, and why (google-genai 3.4, read in its source):
 - The async client on an httpx2.AsyncClient of our own. With one given, the SDK never turns to aiohttp, with which it

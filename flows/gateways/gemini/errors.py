@@ -1,6 +1,6 @@
 """What goes wrong between us and Gemini, as errors of our own tree: one line each, the API key never in it.
 
-All that is known about the faults of google-genai stands here; the calls themselves stand in ``gemini.py``.
+All that is known about the faults of google-genai stands here; the calls themselves stand in `gemini.client`.
 """
 
 import re

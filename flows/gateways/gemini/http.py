@@ -1,5 +1,5 @@
 """The HTTP client that google-genai is given, and the files that it reads: what the SDK leaves to chance is made
-certain here. Which calls there are stands in ``gemini.py``."""
+certain here. Which calls there are stands in `gemini.client`."""
 
 import io
 import os

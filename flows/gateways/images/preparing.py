@@ -1,5 +1,5 @@
 """What goes up of a page image: the file as it is, if Gemini takes it so, else a JPEG or PNG made of it in memory. The
-originals are never touched. How the pixels are changed stands in `pixels`, how the files are opened in `images`.
+originals are never touched. How the pixels are changed stands in `pixels`, how the files are opened in `headers`.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The folder that holds the page images of one PDF: its marker, what in it is ours, and its replacement in one step.
 
 A folder with a marker was made here, whole; one without is a person's own, and nobody's business. How images come into
-being stands in `pdf_worker`, for which PDFs in `rendering`.
+being stands in `pdf.worker`, for which PDFs in `rendering`.
 """
 
 import filecmp

@@ -2,7 +2,7 @@
 argument and an `Order` as a line of JSON on standard input, and tells what happens in lines of JSON on standard output.
 
 A PDF is somebody else's program: it can eat the memory, run for ever, or break whatever reads it. So only this process
-ever opens one, and it imports nothing of Quire. Its other end is `pdf_worker`, where the lines are read and where it is
+ever opens one, and it imports nothing of Quire. Its other end is `pdf.worker`, where the lines are read and where it is
 decided what an end before the last line means.
 """
 

@@ -1,5 +1,5 @@
-"""Which PDFs have to be rendered, and their rendering, several at once. How one becomes images is in `pdf_worker`, how
-these get to their place in `page_folders`, which PDFs there are in `pdf_tree`.
+"""Which PDFs have to be rendered, and their rendering, several at once. How one becomes images is in `pdf.worker`, how
+these get to their place in `page_folders`, which PDFs there are in `pdf.tree`.
 
 A PDF is rendered when its folder does not say that just this file was rendered in just this way, or when one of the
 images that were made is gone. All else is known from the folder's marker, and no PDF is opened.

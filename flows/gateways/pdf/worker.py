@@ -1,4 +1,4 @@
-"""One PDF, rendered by workers (`pdf_pages`), one after the other until each page is an image or is known to be none.
+"""One PDF, rendered by workers (`pdf.pages`), one after the other until each page is an image or is known to be none.
 
 A worker that dies or takes too long says by that which page is to blame: the one after the last that it told of. Which
 PDFs are rendered, and what becomes of the images, stands in `rendering`.
@@ -191,7 +191,7 @@ def render_pdf(
 def _run_worker(
     order: dict[str, Any], memory_bytes: int, page_seconds: float, is_stopped: Callable[[], bool]
 ) -> Generator[dict[str, Any], None, None]:
-    """Carry out an `Order` of `pdf_pages`: what the worker says of it. Raises _WorkerLostError, StoppedError,
+    """Carry out an `Order` of `pdf.pages`: what the worker says of it. Raises _WorkerLostError, StoppedError,
     RenderError."""
     # -P: the worker's own folder is no place to import from. Not multiprocessing, which would load the whole of Prefect
     # into each worker with the program that was started.
