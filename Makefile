@@ -25,13 +25,20 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: setup
 	$(BIN)/quire demo
 
-# First what needs no server, in processes of its own: hypothesis takes the random numbers that a thread of Prefect's
-# draws meanwhile for a strategy's. Then the rest, three processes for two cores, as those tests wait a lot; each has a
-# Prefect server and an emulator of its own.
+# Two runs side by side, so that no core waits. What needs no server has processes of its own: hypothesis takes the random
+# numbers that a thread of Prefect's draws meanwhile for a strategy's. The rest waits a lot, so it has four processes for
+# two cores; each has a Prefect server and an emulator of its own. tests/conftest.py puts the longest files first.
+PURE = $(BIN)/python -m pytest tests/properties/test_protocol_machine.py tests/properties tests/unit -q --durations=10
+SERVED = $(BIN)/python -m pytest -m "not ui and not slow" -n 4 --dist loadfile --no-loadscope-reorder --durations=10 \
+	--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
+
 test: check
-	$(BIN)/python -m pytest tests/properties/test_protocol_machine.py tests/properties tests/unit -q -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m "not ui and not slow" -n 3 --dist loadfile \
-		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
+	@$(PURE) >.pytest-pure.log 2>&1 & pure=$$!; \
+	trap "kill $$pure; exit 130" INT TERM; \
+	$(SERVED); served=$$?; \
+	wait $$pure; ended=$$?; \
+	echo "Without a server (tests/unit, tests/properties):"; cat .pytest-pure.log; \
+	[ $$served = 0 ] && [ $$ended = 0 ]
 
 check: setup
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ def other_models(outcomes: pa.Table) -> dict[str, int]:
     """Model -> how many answers it gave although another was asked for, by name. ``outcomes``: columns model,
     model_version."""
     found: dict[str, int] = {}
-    pairs = outcomes.group_by(["model", "model_version"]).aggregate([([], "count_all")])
+    pairs = outcomes.group_by(["model", "model_version"], use_threads=False).aggregate([([], "count_all")])
     for row in pairs.to_pylist():
         if row["model_version"] and not is_same_model(row["model"], row["model_version"]):
             name = model_id(row["model_version"])

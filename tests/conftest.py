@@ -26,7 +26,32 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 
+LONGEST = (
+    "tests/flows/test_deployments.py",
+    "tests/flows/demo/test_demo.py",
+    "tests/flows/test_secret.py",
+    "tests/faults/test_crash_matrix.py",
+    "tests/flows/test_cli.py",
+    "tests/faults/test_repeated_failures.py",
+    "tests/faults/test_failure_table.py",
+    "tests/flows/test_broken_state.py",
+    "tests/flows/test_budget.py",
+    "tests/contracts/pdf/test_bad_pdfs.py",
+    "tests/flows/questions/test_estimate.py",
+    "tests/flows/test_own_schema.py",
+    "tests/flows/questions/test_why.py",
+    "tests/contracts/pdf/test_folders.py",
+    "tests/notebooks/test_inspect_manifests.py",
+)
+"""The files that take longest, by the clock: they begin first, else one process would be busy with the last of them while
+the others have nothing left."""
+
 __all__ = ["gemini", "shared_emulator"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
