@@ -27,6 +27,7 @@ hypothesis.settings.register_profile(
 )
 
 LONGEST = (
+    "tests/packaging/test_wheel.py",
     "tests/flows/test_deployments.py",
     "tests/flows/demo/test_demo.py",
     "tests/flows/test_secret.py",
@@ -43,8 +44,8 @@ LONGEST = (
     "tests/contracts/pdf/test_folders.py",
     "tests/notebooks/test_inspect_manifests.py",
 )
-"""The files that take longest, by the clock: they begin first, else one process would be busy with the last of them while
-the others have nothing left."""
+"""The files that take longest, by the clock: they begin first, else one process would be busy with the last of them
+while the others have nothing left."""
 
 __all__ = ["gemini", "shared_emulator"]
 
