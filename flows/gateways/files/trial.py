@@ -33,13 +33,15 @@ def try_write(folder: Path) -> None:
 
 def free_bytes(folder: Path) -> int:
     """What can still be written into ``folder`` by who we are. Raises OSError."""
-    found = os.statvfs(folder)
+    found = os.statvfs(_there(folder))
     return found.f_bavail * found.f_frsize
 
 
 def folds_case(folder: Path) -> bool:
     """Whether names in ``folder`` that differ in their capitals alone are one name. Read off a name that is there, or
-    off a trial file where none has a letter. Raises OSError."""
+    off a trial file where none has a letter. A folder that is not there yet is taken to be like the one that it will be
+    in. Raises OSError."""
+    folder = _there(folder)
     for name in os.listdir(folder):  # noqa: PTH208 - names alone
         if name.swapcase() != name and name.swapcase().swapcase() == name:
             return _are_one(folder / name, folder / name.swapcase())
@@ -51,6 +53,12 @@ def folds_case(folder: Path) -> bool:
         finally:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def _there(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
 
 
 def _are_one(path: Path, other: Path) -> bool:
