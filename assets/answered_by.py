@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.model_names import is_same_model, model_id
+from assets.domain.models import NOTICE_DAYS
 
-NOTICE = timedelta(days=60)
-"""So long before its end a model is spoken of."""
+NOTICE = timedelta(days=NOTICE_DAYS)
 
 
 def read_retirement(response: Mapping[str, Any]) -> datetime | None:

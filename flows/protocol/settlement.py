@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
 from assets.domain.batch import JobState, RemoteJob, SubmissionState
+from assets.domain.models import retirement_notice
 from assets.domain.schema import schema_hash
 from assets.outcomes import line_problems, with_superseded
 from assets.planning import SubmissionFacts
@@ -157,7 +158,9 @@ def tell_of_model(p: Pass, committed: pa.Table) -> None:
         return
     model, others = committed["model"][0].as_py(), ", ".join(other_models(committed))
     lines = [replaced_line(model, others) if others else None]
-    lines.append(retirement_line(model, first_retirement(committed), p.services.now()))
+    # Of an end that the table of models knows the submitting speaks.
+    if retirement_notice(model, p.services.now().date()) is None:
+        lines.append(retirement_line(model, first_retirement(committed), p.services.now()))
     warn_once(p.told, [line for line in lines if line is not None])
 
 
