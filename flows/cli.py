@@ -247,9 +247,11 @@ def recover(
 def serve(config: Config = None) -> None:
     """Run all deployments in this process, on their schedules, without a worker."""
     from flows.deployments import serve_all
+    from flows.gateways.prefect.api import engine_errors_told
 
     _wait_for(_nothing_more, config)
-    serve_all(config)
+    with engine_errors_told():  # the runs' processes inherit the setting
+        serve_all(config)
 
 
 @app.command()
@@ -288,11 +290,13 @@ def say(text: str) -> None:
 
 def _wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
     """Run a command against Prefect, after a look whether it can run at all."""
+    from flows.gateways.prefect.api import engine_errors_told
     from flows.runtime.ready import check_ready
 
     async def run_it() -> T:
         await check_ready(_text(config))
-        return await command(_text(config))
+        with engine_errors_told():
+            return await command(_text(config))
 
     return _run(run_it())
 

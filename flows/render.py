@@ -8,9 +8,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import UUID
-
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 
 from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
@@ -21,6 +18,7 @@ from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import RenderSettings
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
+from flows.runtime.telling import ProgressTeller
 
 LOOK_SECONDS = 1.0
 """How often progress is looked at. It is told when a whole percent was done: a hundred times at most."""
@@ -79,9 +77,7 @@ async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, lo
     settings = p.services.settings
     what = _counted(len(todo), "PDF")
     logger().info("Rendering %s", what)
-    artifact = await acreate_progress_artifact(
-        0.0, key=f"{settings.collection.replace('_', '-')}-rendering".lstrip("-"), description=f"Rendering {what}"
-    )
+    bar = await p.services.teller.begin_progress("rendering", f"Rendering {what}")
     progress = Progress()
     rendering = asyncio.create_task(
         asyncio.to_thread(
@@ -95,7 +91,7 @@ async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, lo
         )
     )
     try:
-        await _tell(rendering, progress, artifact, len(todo))
+        await _tell(rendering, progress, bar, len(todo))
     finally:
         # When we are cancelled, nothing may go on writing behind a pass that has ended.
         progress.stop.set()
@@ -105,18 +101,20 @@ async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, lo
     left_out = sum(problem.left_out for document in documents for problem in document.problems)
     told = f"Rendered {_counted(images, 'page')} of {what}" + (f", {left_out} left out" if left_out else "")
     logger().info(told)
-    await aupdate_progress_artifact(artifact, 100.0, description=told)
+    await bar.update(100.0, description=told)
     return documents
 
 
-async def _tell(rendering: "asyncio.Task[list[Document]]", progress: Progress, artifact: UUID, documents: int) -> None:
+async def _tell(
+    rendering: "asyncio.Task[list[Document]]", progress: Progress, bar: ProgressTeller, documents: int
+) -> None:
     told = 0
     while not rendering.done():
         await asyncio.wait({rendering}, timeout=LOOK_SECONDS)
         percent = progress.percent(documents)
         if told < percent < 100:
             told = percent
-            await aupdate_progress_artifact(artifact, float(percent))
+            await bar.update(float(percent))
 
 
 def _counted(count: int, what: str) -> str:

@@ -26,7 +26,7 @@ async def trip(p: Pass) -> str | None:
     if breaker.told_of != reason:
         p.lease.check()
         markdown = f"### Nothing is sent\n\n{escape(reason)}\n"
-        await p.services.mirror.publish("breaker", markdown, description="The breaker is open")
+        await p.services.teller.publish("breaker", markdown, description="The breaker is open")
         storage.write_breaker(replace(breaker, told_of=reason))
     return reason
 

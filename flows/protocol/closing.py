@@ -165,7 +165,7 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         max_retries=settings.execution.max_retries,
         cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),
     )
-    await p.services.mirror.publish(
+    await p.services.teller.publish(
         "batch-report",
         markdown,
         description=f"Submission {submission_id}: "

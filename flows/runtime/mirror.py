@@ -1,5 +1,5 @@
 """What a pass does, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage,
-each call that may be tried again a task, each report an artifact.
+each call that may be tried again a task. Reports are made in `flows.runtime.telling`.
 
 Nothing is declared here a second time: names and upstreams come from the graph, so the lineage that Prefect records is
 the lineage that ran.
@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.assets import Asset as PrefectAsset
 from prefect.assets import add_asset_metadata
 from prefect.assets.core import AssetProperties
@@ -28,12 +27,11 @@ Write = Callable[[Any], Awaitable[Mapping[str, Any] | None]]
 
 
 class Mirror:
-    """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart, and their
-    artifacts; ``retries``: how often a call is tried."""
+    """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart; ``retries``: how
+    often a call is tried."""
 
     def __init__(self, graph: AssetGraph, *, collection: str, retries: RetriesSection) -> None:
         self._graph = graph
-        self._collection = collection
         self._retries = retries
         self._scheme = f"quire://{collection or 'main'}"
 
@@ -91,11 +89,6 @@ class Mirror:
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
         """``call`` as the task ``name``, see `flows.runtime.retries`. Raises what the last try raised."""
         return await retried(self._retries, name, call)
-
-    async def publish(self, name: str, markdown: str, *, description: str) -> None:
-        """Make a report that people read in Prefect's UI. ``name``: with dashes, without the collection."""
-        key = f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
-        await acreate_markdown_artifact(markdown=markdown, key=key, description=description)
 
     def _asset(self, name: str) -> PrefectAsset:
         properties = AssetProperties(name=name, description=self._graph[name].description or None)

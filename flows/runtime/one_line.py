@@ -6,10 +6,12 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
+import httpx
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from assets.domain.errors import DiskError, PassBusyError, QuireError
+from flows.gateways.prefect.api import engine_error
 from flows.runtime.printable import printable
 
 P = ParamSpec("P")
@@ -31,6 +33,9 @@ def one_line(flow_function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, 
             return cast(R, Completed(name="Skipped", message=str(busy), data=None))
         except (QuireError, OSError) as error:
             return cast(R, failed_with(told(error)))
+        except httpx.HTTPError as error:
+            # Prefect's engine, which asks the server for each flow within this one. Gemini's errors are others.
+            return cast(R, failed_with(engine_error(error)))
 
     return run
 

@@ -26,6 +26,7 @@ from flows.gateways.prefect.api import PrefectApi
 from flows.gateways.prefect.ledger import PrefectLedger
 from flows.gateways.prefect.locks import PrefectLock
 from flows.runtime.mirror import Mirror
+from flows.runtime.telling import Teller
 
 LEDGER_WAIT_SECONDS = 300.0
 """A change of the Variables takes a moment; who waits longer than a dead holder's lease lives is told so."""
@@ -42,6 +43,7 @@ class Services:
     gemini: GeminiGateway
     pass_lock: Lock
     mirror: Mirror
+    teller: Teller
     model: type[BaseModel]
     template: RequestTemplate
     now: Callable[[], datetime]
@@ -74,6 +76,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             gemini=gemini,
             pass_lock=PrefectLock(lock_name(settings, "pass"), what="pass", api=api),
             mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries),
+            teller=Teller(api, collection=settings.collection),
             model=model,
             template=template,
             now=utc_now,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from assets.domain.errors import LeaseLostError, QuireError
 from config.settings import load_settings
+from flows.gateways.prefect.api import engine_errors_told
 from flows.pipeline import PassReport, pipeline
 from flows.runtime.wiring import config_path, utc_now
 from flows.terminal.show import BUSY, needs_text
@@ -44,9 +45,10 @@ async def run_watch(
     patience, started_at = PATIENCE, utc_now()
     while True:
         try:
-            report = await pipeline(
-                config, wait_for_turn=True, accept_vanished=accept_vanished, run_started_at=started_at
-            )
+            with engine_errors_told():
+                report = await pipeline(
+                    config, wait_for_turn=True, accept_vanished=accept_vanished, run_started_at=started_at
+                )
         except QuireError as error:
             patience -= 1
             if not patience or not (error.retry_helps or isinstance(error, LeaseLostError)):

@@ -23,7 +23,7 @@ from flows.scan import scan_records
 from flows.submit import submit_batches
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
-from tests.twins.mirror import DirectMirror
+from tests.twins.mirror import DirectMirror, SilentTeller
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def _without_prefect(services: Services, settings: Settings, variables: InMemory
         ),
         pass_lock=InMemoryLock("pass"),
         mirror=DirectMirror(CATALOG, collection=settings.collection, retries=settings.retries),
+        teller=SilentTeller(),
     )
 
 

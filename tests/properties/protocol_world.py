@@ -37,7 +37,7 @@ from flows.submit import submit_batches
 from tests.twins.effects import Crash, Effects, Interruption, file_effects
 from tests.twins.gemini import START, InMemoryGemini
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
-from tests.twins.mirror import DirectMirror
+from tests.twins.mirror import DirectMirror, SilentTeller
 from tests.twins.storage import StorageTwin, Tables
 
 FIELDS = ("state", "school", "year")
@@ -166,6 +166,7 @@ class World:
             gemini=self.gemini,
             pass_lock=self.pass_lock,
             mirror=DirectMirror(CATALOG, collection="", retries=settings.retries),
+            teller=SilentTeller(),
             model=PageText,
             template=_template(settings.context.mode),
             now=lambda: self.now,

@@ -5,14 +5,15 @@ called stands in the gateways that use this: `ledger` and `locks`.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.context import SettingsContext, get_settings_context
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from assets.domain.errors import PrefectUnavailableError
@@ -127,6 +128,25 @@ class PrefectApi:
                     ) from error
                 self._client = await client.__aenter__()
             return self._client
+
+
+@contextmanager
+def engine_errors_told() -> Iterator[None]:
+    """Around flows: what Prefect's engine asks for itself (a run, its state, a task) is tried again after a 500 and a
+    504, too, as often as its client tries at all (3.9.1: five times, after 2, 4, 8 ... seconds), and what fails even
+    then is a PrefectUnavailableError, in one line."""
+    with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}):
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise engine_error(error) from error
+
+
+def engine_error(error: httpx.HTTPError) -> PrefectUnavailableError:
+    """What the engine raised, as one line. Raises ``error`` where it is no passing trouble of the server: a bug."""
+    if not (_may_pass(error) or _is_denied(error)):
+        raise error
+    return PrefectUnavailableError(_one_line(error))
 
 
 def status_of(error: BaseException) -> int | None:

@@ -1,0 +1,77 @@
+"""What a pass only tells: reports and progress that people read in Prefect's UI. Nothing hangs on them, so they are
+tried again with a bound and then let go of with a WARNING; a settled batch does not wait for its report.
+
+What is mirrored into Prefect's runs stands in `flows.runtime.mirror`.
+"""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import Artifact, ProgressArtifact, aupdate_progress_artifact
+from prefect.client.orchestration import PrefectClient
+
+from assets.domain.errors import PrefectUnavailableError
+from flows.gateways.prefect.api import PrefectApi
+from flows.runtime.logs import logger
+
+ATTEMPTS = 5
+"""With the pauses of `PrefectApi` a lasting fault costs a report some two seconds."""
+
+
+class Teller:
+    """Makes the artifacts of one collection. ``api``: the client of the pass."""
+
+    def __init__(self, api: PrefectApi, *, collection: str) -> None:
+        self._api = api
+        self._collection = collection
+
+    async def publish(self, name: str, markdown: str, *, description: str) -> None:
+        """Make a report. ``name``: with dashes, without the collection."""
+        report = Artifact(type="markdown", key=self._key(name), description=description, data=markdown)
+        await self._tell(f"the report {name}", report.acreate)
+
+    async def begin_progress(self, name: str, description: str) -> "ProgressTeller":
+        """Make a bar that begins at 0 percent. ``name``: as in `publish`."""
+        bar = ProgressArtifact(key=self._key(name), description=description, progress=0.0)
+        made: list[UUID] = []
+
+        async def create(client: PrefectClient) -> None:
+            made.append((await bar.acreate(client)).id)
+
+        await self._tell(f"the progress of {name}", create)
+        return ProgressTeller(self._tell, made[-1] if made else None, name)
+
+    def _key(self, name: str) -> str:
+        return f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
+
+    async def _tell(self, what: str, send: Callable[[PrefectClient], Awaitable[object]]) -> None:
+        try:
+            await self._api.call(send, attempts=ATTEMPTS)
+        except (PrefectUnavailableError, httpx.HTTPError) as error:
+            logger().warning("%s is not in Prefect, all else went on: %s", what, error)
+
+
+class ProgressTeller:
+    """A bar that was begun; one that could not be made is told nothing more."""
+
+    def __init__(
+        self,
+        tell: Callable[[str, Callable[[PrefectClient], Awaitable[object]]], Awaitable[None]],
+        artifact: UUID | None,
+        name: str,
+    ) -> None:
+        self._tell = tell
+        self._artifact = artifact
+        self._name = name
+
+    async def update(self, percent: float, *, description: str | None = None) -> None:
+        """``percent``: 0 to 100; ``description``: None leaves the one that is there."""
+        artifact = self._artifact
+        if artifact is None:
+            return
+
+        async def send(client: PrefectClient) -> None:
+            await aupdate_progress_artifact(artifact, percent, description=description, client=client)
+
+        await self._tell(f"the progress of {self._name}", send)
