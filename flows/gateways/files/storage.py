@@ -246,7 +246,7 @@ class Storage(Decisions):
             if not is_result(path, path.stat()):
                 return None
             with naming(path):
-                return path.read_bytes()
+                return path.read_bytes() or None
         except FileNotFoundError:
             return None
 
