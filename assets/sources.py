@@ -15,6 +15,13 @@ from assets.graph import Check, asset
 IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "jp2", "j2k", "jpx", "jpf", "gif", "bmp"})
 """How the name of a page image can end, in small letters. What a file is, its first bytes say."""
 
+OUT_OF_TIME = "its time of change is beyond what can be noted, from 1677 to 2262: set it with touch"
+
+
+def is_time(modified_ns: int) -> bool:
+    """Whether a file's time can stand in a table: nanoseconds since 1970 in 64 bits."""
+    return abs(modified_ns) < 2**63
+
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:

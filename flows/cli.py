@@ -155,6 +155,17 @@ def status(
 
 
 @app.command()
+def doctor(config: Config = None) -> None:
+    """Look at all that a pass needs: a line for each, with what to do. Status 1 if something would stop a pass."""
+    from flows.doctor.report import diagnose
+
+    found = _run(diagnose(_text(config)))
+    say(found.text())
+    if found.stops_a_pass:
+        raise typer.Exit(1)
+
+
+@app.command()
 def estimate(
     config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:

@@ -12,7 +12,7 @@ from assets.domain.counts import Counts
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
-from assets.domain.record import decode_ranges, decode_span
+from assets.domain.record import decode_ranges, decode_span, encode_ranges, sort_key
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
@@ -32,15 +32,26 @@ class Reset:
 async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> Reset:
     """Have records read again: delete their output results and reset their counts. ``entries``: keys or ranges.
 
-    Raises RecordKeyError, ManifestError (a link leads out of the results); then nothing was done. Raises LedgerError.
+    They are noted first, so that what is cut off is ended by the next pass, or by the next rerun. Raises
+    RecordKeyError, ManifestError (a link leads out of the results); then nothing was done. Raises LedgerError, OSError.
     """
     keys = decode_ranges(entries, field_count=field_count)
     for key in keys:
         storage.result_path(key)
-    reset = await unblock(ledger, entries, field_count=field_count)
-    deleted = tuple(key for key in keys if storage.delete_result(key))
-    # A person wants them gone: a pass must not take them for results on a share that is not mounted.
+    storage.write_rerun(storage.read_rerun().union(keys))
+    return await end_rerun(storage, ledger)
+
+
+async def end_rerun(storage: Storage, ledger: LedgerGateway) -> Reset:
+    """Do for all records that are noted what a rerun does; each step can be repeated. Raises as `rerun`."""
+    noted = storage.read_rerun()
+    reset = await unblock(ledger, encode_ranges(noted), field_count=len(storage.document_fields))
+    # A person wants them gone: a pass must not take them for results on a share that is not mounted. Noted before the
+    # first is deleted, and again: a pass that runs meanwhile forgets those that it has seen with a result.
+    storage.write_accepted(storage.read_accepted().union(noted))
+    deleted = tuple(key for key in sorted(noted, key=sort_key) if storage.delete_result(key))
     storage.write_accepted(storage.read_accepted().union(deleted))
+    storage.drop_rerun()
     return Reset(deleted, reset)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from assets.estimates import with_sizes_before
 from assets.history import batch_size, failed_jobs_of
 from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
+from flows.operate import end_rerun
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
@@ -73,6 +75,9 @@ async def submit_batches(p: Pass) -> SubmitReport:
     """
     settings, storage = p.services.settings, p.services.storage
     p.lease.check()
+    if storage.read_rerun() and not settings.execution.dry_run:
+        ended = await end_rerun(storage, p.services.ledger)
+        logger().warning("quire rerun was cut off: ended now, %d results deleted", len(ended.deleted))
     states, runnable, places = await _plan(p)
     waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}
@@ -263,7 +268,10 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     if manifest is None:
         raise ManifestError(services.storage.records_path, "is missing; run quire scan first")
     depth = len(settings.record.document_fields)
-    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth)
+    unfinished: list[str] = []
+    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth, unfinished=unfinished)
+    p.lease.check()
+    await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
     existing = services.mirror.observe("existing_results", keys=done)
     ledger = services.mirror.observe("ledger", state=await services.ledger.read())
     standing = resolve(services.storage, ledger)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import DiskError
+from flows.terminal.show import rerun_text
 from tests.command import run_quire
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.errno_matrix.faults import Fault, faults_in
@@ -17,6 +18,8 @@ from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 
 SAMPLE = 40
+FAR_AWAY = 10_413_792_000
+"""In the year 2300; pyarrow's nanoseconds end in 2262."""
 
 
 async def test_each_call_to_the_file_system_may_fail_and_the_run_ends_as_if_it_had_not(
@@ -144,3 +147,73 @@ async def test_a_damaged_result_keeps_back_the_page_behind_it_and_nothing_else(p
     assert project.gemini.books()["records"].keys() == {"CA:Lincoln:1901:1", "CA:Lincoln:1901:2"}
     [line] = reports[-1].needs_person
     assert line.startswith(f"page CA:Kent:1901:2: the result of the page before cannot go along: {damaged}: is no JSON")
+
+
+async def test_trouble_of_one_document_leaves_it_out_and_the_others_go_on(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    (good,) = project.add_pages("CA:Lincoln:1901", [1])
+    images, pdfs = (project.root / "dataset" / name for name in ("page_images", "source_documents"))
+    project.add_pages("CA:Future:1901", [1])
+    os.utime(images / "CA/Future/1901/1.jpg", (FAR_AWAY, FAR_AWAY))
+    (images / "CA/Lincoln/1901/2.jpg").symlink_to("2.jpg")
+    (images / "CA/Loop").symlink_to("Loop")
+    (images / "CA" / os.fsdecode(b"Caf\xe9")).mkdir()
+    (pdfs / "CA/Grant").mkdir(parents=True)
+    (pdfs / "CA/Grant/1901.pdf").symlink_to("1901.pdf")
+    (pdfs / "CA/Loop").symlink_to("Loop")
+    (pdfs / "CA/Grant/1902.pdf").write_bytes(b"%PDF-1.4")
+    os.utime(pdfs / "CA/Grant/1902.pdf", (FAR_AWAY, FAR_AWAY))
+
+    await project.run_until_idle()
+    assert project.gemini.record(good)["billed"] == 1
+    assert list(project.gemini.books()["records"]) == [good]
+    for place in ("CA/Future/1901/1.jpg", "CA/Grant/1902.pdf"):
+        assert (
+            f"{place}: its time of change is beyond what can be noted, from 1677 to 2262: set it with touch"
+            in caplog.text
+        )
+    for place in (
+        "page_images/CA/Lincoln/1901/2.jpg",
+        "page_images/CA/Loop",
+        "documents/CA/Grant/1901.pdf",
+        "documents/CA/Loop",
+    ):
+        assert f"{place}: unreadable: Too many levels of symbolic links" in caplog.text
+    assert "page_images/CA/Caf" in caplog.text
+
+
+async def test_a_rerun_that_was_cut_off_is_ended_by_the_next_pass(project: Project) -> None:
+    project.configure(context={"mode": "none"}, safety={"max_vanished_results": 0})
+    keys = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
+    await project.run_until_idle()
+    await project.edit_variable("record_failure_counts", {keys[0]: 1, keys[2]: 1})
+
+    second = "unlink /dataset/output_results/CA/Lincoln/1901/2.json"
+    with faults_in(project.root, Fault("unlink", errno.EIO, second)), pytest.raises(OSError) as cut:
+        await rerun_text(str(project.config), ["CA:Lincoln:1901:1-3"])
+    assert cut.value.filename == str(project.result_path(keys[1]))
+    assert [project.result_path(key).exists() for key in keys] == [False, True, True]
+
+    await project.run_until_idle()
+    assert [project.gemini.record(key)["billed"] for key in keys] == [2, 2, 2]
+    assert await project.variable("record_failure_counts") == {}
+    assert not (project.manifests / "rerun.json").exists()
+
+
+async def test_what_killed_passes_have_left_is_cleared_away(project: Project) -> None:
+    (key,) = project.add_pages("CA:Lincoln:1901", [1])
+    await project.run_until_idle()
+    results = project.result_path(key).parent
+    work = project.manifests / "work" / "01kill.results.jsonl"
+    old = [folder / ".tmp-0123456789abcdef" for folder in (results, project.manifests, project.manifests / "jobs")]
+    young = results / ".tmp-fedcba9876543210"
+    for path in (work, *old, young):
+        path.write_text("left")
+    for path in old:
+        os.utime(path, (1, 1))
+
+    await project.run_pass()
+    assert [path for path in (work, *old) if path.exists()] == []
+    assert young.exists(), "a command may be writing it just now"
+    assert project.result(key) is not None

@@ -61,6 +61,22 @@ class Decisions:
     def write_accepted(self, record_keys: Collection[str]) -> None:
         self._write_json("accepted_vanished.json", {"records": encode_ranges(record_keys)})
 
+    def read_rerun(self) -> set[str]:
+        """The records that a person wants read again, of which it is not certain that all is done for it."""
+        path = self.manifests / "rerun.json"
+        try:
+            return set(decode_ranges(read_json(path)["records"], field_count=len(self.document_fields)))
+        except FileNotFoundError:
+            return set()
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); delete it, and run quire rerun again") from None
+
+    def write_rerun(self, record_keys: Collection[str]) -> None:
+        self._write_json("rerun.json", {"records": encode_ranges(record_keys)})
+
+    def drop_rerun(self) -> None:
+        (self.manifests / "rerun.json").unlink(missing_ok=True)
+
     def read_let_go(self) -> dict[str, int]:
         """Record key -> in how many batches in a row it had been without an answer when a person let go of it."""
         path = self.manifests / "let_go.json"

@@ -31,12 +31,13 @@ def is_result(path: str | Path, found: os.stat_result) -> bool:
     return found.st_size > 0
 
 
-def walk_results(folder: Path, *, depth: int) -> list[str]:
+def walk_results(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> list[str]:
     """Record keys of the records that are done: those with a result ``{page}.json`` under ``folder``.
 
     What no record key can name (a folder of somebody's, ``004.json``) is passed over. Raises ManifestError for what
     cannot be read, as it may hold results, and what `is_result` raises. Raises it also for a symbolic link that leads
-    out of ``folder``: before anything is sent of which the answer could not be written.
+    out of ``folder``: before anything is sent of which the answer could not be written. ``unfinished``: gets the
+    folders in which temporary files lie, of a write that goes on or was cut off.
     """
     tree = Tree(folder, root=folder, strict=True, stays_inside=True, in_nfc=True)
     keys: list[str] = []
@@ -48,6 +49,8 @@ def walk_results(folder: Path, *, depth: int) -> list[str]:
                 check_inside(entry.path, folder)
             if dot and suffix == "json" and _is_canonical(page) and _is_done(tree, entry):
                 keys.append(f"{document}:{page}")
+    if unfinished is not None:
+        unfinished += tree.unfinished
     return keys
 
 

@@ -4,7 +4,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.results import is_result, walk_results
 from flows.gateways.files.upload_marks import UploadMarks
 from flows.gateways.files.walking import check_inside
@@ -275,6 +276,14 @@ class Storage(Decisions):
         folder = self.manifests / "work"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / name
+
+    def clear_leftovers(self, unfinished: Iterable[Path], *, now: datetime) -> int:
+        """Remove what killed passes have left, under the pass lock: all files for the time of a step, and old temporary
+        ones in our folders and in ``unfinished``. Returns how many went."""
+        kept_prompts = [path for path in (self.manifests / "prompts").glob("*") if path.is_dir()]
+        return clear_work(self.manifests / "work") + clear_temporary(
+            [*self.own_folders(), *kept_prompts, *unfinished], now=now
+        )
 
     def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         return read_lines(path, max_line_bytes=MAX_LINE_BYTES)

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from assets.domain.errors import ImageError, RecordKeyError
 from assets.domain.record import MAX_PAGE, parse_page
-from assets.sources import IMAGE_SUFFIXES, ImageHeader, PageImage, SourceProblem, check_sizes, join_key
+from assets.sources import (
+    IMAGE_SUFFIXES,
+    OUT_OF_TIME,
+    ImageHeader,
+    PageImage,
+    SourceProblem,
+    check_sizes,
+    is_time,
+    join_key,
+)
 from flows.gateways.files.walking import Tree, sayable
 from flows.gateways.ports import SOURCE_MARKER, ReadHeader
 
@@ -123,6 +132,8 @@ def _pages(
         found = entry.stat()
         if not entry.is_file():
             return SourceProblem(path, "no page image: it is no file")
+        if not is_time(found.st_mtime_ns):
+            return SourceProblem(path, OUT_OF_TIME)
         header = rules.known.get((path, found.st_size, found.st_mtime_ns))
         if header is None:
             header = rules.read_header(entry.path, max_pixels=rules.max_pixels)

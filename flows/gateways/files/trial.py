@@ -3,13 +3,40 @@
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.gateways.files.atomic import naming, sync_file
+from flows.gateways.files.creation import UnknownCallError, Way, by_link, by_rename
+from flows.gateways.files.refusals import NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
 TRIAL_BYTES = 16_384
 """The result of a page with a good deal of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """``links``: hard links; ``renames_once``: a rename that does not replace; ``syncs``: the sync of a folder;
+    ``folds_case``: capitals do not count; ``free_bytes``: what can still be written."""
+
+    links: bool
+    renames_once: bool
+    syncs: bool
+    folds_case: bool
+    free_bytes: int
+
+
+def abilities(folder: Path) -> Abilities:
+    """What the file system of ``folder``, which must be there, can do. Raises OSError."""
+    try_write(folder)
+    return Abilities(
+        links=_knows(by_link, folder),
+        renames_once=_knows(by_rename, folder),
+        syncs=_syncs(folder),
+        folds_case=folds_case(folder),
+        free_bytes=free_bytes(folder),
+    )
 
 
 def try_write(folder: Path) -> None:
@@ -53,6 +80,34 @@ def folds_case(folder: Path) -> bool:
         finally:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def _knows(way: Way, folder: Path) -> bool:
+    one, other = _trial_path(folder), _trial_path(folder)
+    with naming(folder, instead_of=one):
+        try:
+            one.touch()
+            return way(one, other)
+        except UnknownCallError:
+            return False
+        finally:
+            for path in (one, other):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+def _syncs(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_SYNCED_FOLDER:
+            raise
+        return False
+    return True
 
 
 def _there(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import check_field
 from assets.sources import SourceProblem
+from flows.gateways.ports import TEMPORARY_PREFIX
 
 PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 """What systems leave in folders, in small letters; beside it all names that begin with a dot."""
@@ -26,6 +27,7 @@ class Tree:
     folder's path is made of the fields, whatever the coding in which the file system tells its name; what is not there
     under that path is not found. ``merges_codings``: folders whose names differ in their coding alone are all walked;
     else the first one is, and the others are problems. ``passed_over``: names in small letters that nobody looks at.
+    ``unfinished``: the folders in which temporary files of ours were seen.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Tree:
     ) -> None:
         self.top = top
         self.problems: list[SourceProblem] = []
+        self.unfinished: list[str] = []
         self._root = root
         self._strict = strict
         self._stays_inside = stays_inside
@@ -55,14 +58,17 @@ class Tree:
     def entries(self, directory: str) -> list[os.DirEntry[str]]:
         """What lies in a folder, by name."""
         try:
-            with os.scandir(directory) as found:
-                wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in self._passed_over]
+            with os.scandir(directory) as entries:
+                found = list(entries)
         except FileNotFoundError:
             # Removed while we walked, or an output folder that nothing was written to yet.
             return []
         except OSError as error:
             self.fail(directory, f"unreadable folder: {error.strerror}")
             return []
+        wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in self._passed_over]
+        if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
+            self.unfinished.append(directory)
         return sorted(wanted, key=lambda entry: entry.name)
 
     def tell(self, path: str, reason: str) -> None:

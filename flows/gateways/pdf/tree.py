@@ -4,7 +4,7 @@ import os
 
 from assets.domain.errors import RecordKeyError
 from assets.domain.record import check_field
-from assets.sources import SourcePdf, SourceProblem
+from assets.sources import OUT_OF_TIME, SourcePdf, SourceProblem, is_time
 from flows.gateways.ports import DocumentTree
 
 _SUFFIX = ".pdf"
@@ -43,6 +43,8 @@ def _pdf(entry: os.DirEntry[str], fields: tuple[str, ...], path: str) -> SourceP
         found = entry.stat()
         if not entry.is_file():
             return "no PDF: it is no file"
+        if not is_time(found.st_mtime_ns):
+            return OUT_OF_TIME
     except RecordKeyError as error:
         return error.reason
     except OSError as error:

@@ -1,0 +1,71 @@
+"""Checks of this machine: Python, the packages, the folders. Only trial files are written, and removed again."""
+
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from assets.domain.errors import DiskError
+from config.settings import Settings
+from flows.doctor.check import Check, Verdict
+from flows.gateways.files.trial import Abilities, abilities
+from flows.protocol.places import RECORD_BYTES
+
+OLDEST_PYTHON = (3, 11)
+
+
+def check_python() -> Check:
+    found = f"{platform.python_version()} at {sys.prefix}, Quire {version('quire')}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Check("Python", Verdict.STOP, found, "Quire needs 3.11 or later")
+    return Check("Python", Verdict.OK, found)
+
+
+def check_folders(settings: Settings) -> list[Check]:
+    """What is read, then what is written to."""
+    paths = settings.paths
+    images = paths.source_documents if paths.source_documents.is_dir() else paths.page_images
+    checks = [_readable("page images", images)]
+    if paths.allow_list is not None:
+        checks.append(_readable("allow list", paths.allow_list))
+    places = (("results", paths.output_results), ("manifests", paths.manifests))
+    return [*checks, *(_writable(what, folder, settings) for what, folder in places)]
+
+
+def _readable(what: str, folder: Path) -> Check:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        return _trouble(what, error)
+    return Check(what, Verdict.OK, str(folder))
+
+
+def _writable(what: str, folder: Path, settings: Settings) -> Check:
+    place = folder
+    while not place.exists() and place != place.parent:
+        # The first pass makes it.
+        place = place.parent
+    try:
+        can = abilities(place)
+    except OSError as error:
+        return _trouble(what, error)
+    most = settings.execution.batch_size_limit * settings.execution.max_concurrent_batches * RECORD_BYTES
+    found = f"{folder}: can be written, {_told(can)}, {can.free_bytes / 1e9:,.1f} GB free"
+    if can.free_bytes < most:
+        mend = f"all batches that may be open can need {most / 1e9:,.1f} GB: make room"
+        return Check(what, Verdict.LOOK, found, mend)
+    return Check(what, Verdict.OK, found)
+
+
+def _told(can: Abilities) -> str:
+    creation = (
+        "hard links" if can.links else "no hard links (a rename)" if can.renames_once else "no hard links (a lock)"
+    )
+    sync = "folders are synced" if can.syncs else "folders cannot be synced"
+    case = "capitals do not count" if can.folds_case else "capitals count"
+    return f"{creation}, {sync}, {case}"
+
+
+def _trouble(what: str, error: OSError) -> Check:
+    disk = DiskError.of(error)
+    return Check(what, Verdict.STOP, str(disk or error))
