@@ -4,7 +4,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
@@ -25,6 +24,7 @@ from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
 from flows.gateways.files.leftovers import clear_temporary, clear_work
+from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.results import is_result, walk_results
 from flows.gateways.files.upload_marks import UploadMarks
 from flows.gateways.files.walking import check_inside
@@ -82,10 +82,10 @@ class Storage(Decisions):
         """The record manifest, or None before the first scan. Columns: `assets.manifest.manifest_schema`."""
         if not self.records_path.exists():
             return None
-        return _read_table(self.records_path, manifest_schema(self.document_fields))
+        return read_table(self.records_path, manifest_schema(self.document_fields))
 
     def write_records(self, table: pa.Table) -> None:
-        replace_file(self.records_path, lambda path: _write_table(table, path, compression="zstd"))
+        replace_file(self.records_path, lambda path: write_table(table, path, compression="zstd"))
 
     @property
     def left_out_path(self) -> Path:
@@ -95,12 +95,12 @@ class Storage(Decisions):
         """What the last scan left out; empty where the file is missing or damaged, since the next scan makes it anew.
         Columns: `assets.sources.LEFT_OUT_SCHEMA`."""
         try:
-            return _read_table(self.left_out_path, LEFT_OUT_SCHEMA)
+            return read_table(self.left_out_path, LEFT_OUT_SCHEMA)
         except ManifestError:
             return LEFT_OUT_SCHEMA.empty_table()
 
     def write_left_out(self, table: pa.Table) -> None:
-        replace_file(self.left_out_path, lambda path: _write_table(table, path, compression="zstd"))
+        replace_file(self.left_out_path, lambda path: write_table(table, path, compression="zstd"))
 
     # --- submissions
 
@@ -122,11 +122,11 @@ class Storage(Decisions):
         return self.outcomes_path(submission_id).exists()
 
     def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
-        return create_file(self.batch_path(submission_id), lambda path: _write_table(table, path, compression="snappy"))
+        return create_file(self.batch_path(submission_id), lambda path: write_table(table, path, compression="snappy"))
 
     def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
         path = self.batch_path(submission_id)
-        table = _read_table(path, BATCH_SCHEMA)
+        table = read_table(path, BATCH_SCHEMA)
         try:
             metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             return table, SubmissionFacts.from_metadata(metadata)
@@ -135,20 +135,18 @@ class Storage(Decisions):
 
     def batch_keys(self, submission_id: str) -> list[str]:
         """The record keys of a batch manifest, in the order in which they were sent."""
-        table = _read_table(self.batch_path(submission_id), pa.schema([BATCH_SCHEMA.field("record_key")]))
+        table = read_table(self.batch_path(submission_id), pa.schema([BATCH_SCHEMA.field("record_key")]))
         keys: list[str] = table["record_key"].to_pylist()
         return keys
 
     def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
         """The commit of a settlement. False: it was committed before, and that file stays."""
-        return create_file(
-            self.outcomes_path(submission_id), lambda path: _write_table(table, path, compression="zstd")
-        )
+        return create_file(self.outcomes_path(submission_id), lambda path: write_table(table, path, compression="zstd"))
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         """Columns: ``columns`` of OUTCOME_SCHEMA; those of LATER_COLUMNS are null where the file lacks them."""
         schema = pa.schema([OUTCOME_SCHEMA.field(name) for name in columns])
-        return _read_table(self.outcomes_path(submission_id), schema, later=LATER_COLUMNS)
+        return read_table(self.outcomes_path(submission_id), schema, later=LATER_COLUMNS)
 
     def late_submissions(self) -> list[str]:
         """Submission ids whose late job was used, oldest first."""
@@ -174,10 +172,10 @@ class Storage(Decisions):
 
     def read_derived(self, name: str, schema: pa.Schema) -> pa.Table:
         """A table that can be made again. Raises ManifestError also where there is none."""
-        return _read_table(self.derived_path(name), schema)
+        return read_table(self.derived_path(name), schema)
 
     def write_derived(self, name: str, table: pa.Table) -> None:
-        replace_file(self.derived_path(name), lambda path: _write_table(table, path, compression="zstd"))
+        replace_file(self.derived_path(name), lambda path: write_table(table, path, compression="zstd"))
 
     # --- the prompts that were sent
 
@@ -322,34 +320,6 @@ def _stems(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
     return []
-
-
-def _read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) -> pa.Table:
-    """The columns of ``schema``, with the file's metadata. ``later``: columns that are null where the file lacks
-    them."""
-    try:
-        # Opened here: Arrow's own words for trouble with the disk have neither its number nor the file's name.
-        with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            missing = {name for name in schema.names if name in later} - set(parquet.schema_arrow.names)
-            table = pq.read_table(file, columns=[name for name in schema.names if name not in missing])
-        for name in schema.names:
-            if name in missing:
-                at, field = schema.get_field_index(name), schema.field(name)
-                table = table.add_column(at, field, pa.nulls(len(table), field.type))
-        return table.cast(schema.with_metadata(table.schema.metadata))
-    except FileNotFoundError:
-        raise ManifestError(path, "is missing; restore it from a backup") from None
-    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
-        first = str(error).partition("\n")[0]
-        raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
-
-
-def _write_table(table: pa.Table, path: Path, *, compression: str) -> None:
-    with path.open("wb") as file:
-        pq.write_table(table, file, compression=compression)
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
