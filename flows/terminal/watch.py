@@ -63,4 +63,13 @@ async def run_watch(
                 await after_pass(report)
             if report.is_idle:
                 return await needs_text(config, report.needs_person)
+        _stop_if_asked()
         await sleep(settings.batch.poll_interval_seconds)
+
+
+def _stop_if_asked() -> None:
+    """A Ctrl-C is a cancellation, which can be lost in the engine while it ends a run (seen with Prefect 3.9.1: the
+    pass was Completed and the next one began). The task knows all the same that it was asked."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

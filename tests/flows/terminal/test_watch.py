@@ -1,11 +1,13 @@
 """``quire run --watch``: passes until nothing is left, over trouble that passes by itself."""
 
 import asyncio
+import contextlib
 import shutil
 
 import pytest
 
 from assets.domain.errors import GeminiTransientError, ManifestError, QuireError
+from flows.pipeline import PassReport
 from flows.scan import scan
 from flows.submit import submit
 from flows.terminal.watch import PATIENCE, run_watch
@@ -39,6 +41,26 @@ async def test_a_service_that_stays_away_ends_the_run(project: Project) -> None:
     with pytest.raises(GeminiTransientError, match="503"):
         await run_watch(str(project.config), sleep=no_time)
     assert project.gemini.requests()["list_batches"] == PATIENCE
+
+
+async def test_a_ctrl_c_that_is_lost_within_a_pass_ends_the_run_after_it(project: Project) -> None:
+    project.add_pages("CA:Lincoln:1901", [1])
+    passes = 0
+
+    async def lose_a_cancellation(_: PassReport) -> None:
+        nonlocal passes
+        passes += 1
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(run_watch(str(project.config), after_pass=lose_a_cancellation))
+    await asyncio.wait({running})
+
+    assert running.cancelled()
+    assert passes == 1
 
 
 async def test_an_image_that_cannot_be_read_holds_up_nobody_and_is_named(project: Project) -> None:
