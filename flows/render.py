@@ -56,7 +56,7 @@ async def render_sources(p: Pass) -> SourceReport:
 
 def source_tree(folder: Path) -> Tree:
     """Whatever lies among the source documents and is none is told; a link does not lead to those of others."""
-    return Tree(folder, root=folder, stays_inside=True, merges_codings=True, passed_over=frozenset())
+    return Tree(folder, root=folder, stays_inside=True, merges_codings=True)
 
 
 def _place(folder: Path, root: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import httpx
-from prefect.artifacts import Artifact, ProgressArtifact, aupdate_progress_artifact
+from prefect.artifacts import MarkdownArtifact, ProgressArtifact, aupdate_progress_artifact
 from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
@@ -28,7 +28,7 @@ class Teller:
 
     async def publish(self, name: str, markdown: str, *, description: str) -> None:
         """Make a report. ``name``: with dashes, without the collection."""
-        report = Artifact(type="markdown", key=self._key(name), description=description, data=markdown)
+        report = MarkdownArtifact(key=self._key(name), description=description, markdown=markdown)
         await self._tell(f"the report {name}", report.acreate)
 
     async def begin_progress(self, name: str, description: str) -> "ProgressTeller":

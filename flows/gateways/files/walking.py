@@ -6,7 +6,7 @@ results in `results`, PDFs in `pdf.tree`.
 """
 
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from pathlib import Path
 
 from assets.domain.errors import ManifestError, RecordKeyError
@@ -26,7 +26,7 @@ class Tree:
     ``root``, and the walk goes on. ``stays_inside``: a link to a folder outside ``top`` is an error. ``in_nfc``: a
     folder's path is made of the fields, whatever the coding in which the file system tells its name; what is not there
     under that path is not found. ``merges_codings``: folders whose names differ in their coding alone are all walked;
-    else the first one is, and the others are problems. ``passed_over``: names in small letters that nobody looks at.
+    else the first one is, and the others are problems.
     ``unfinished``: the folders in which temporary files of ours were seen.
     """
 
@@ -39,7 +39,6 @@ class Tree:
         stays_inside: bool = False,
         in_nfc: bool = False,
         merges_codings: bool = False,
-        passed_over: Set[str] = PASSED_OVER,
     ) -> None:
         self.top = top
         self.problems: list[SourceProblem] = []
@@ -49,7 +48,6 @@ class Tree:
         self._stays_inside = stays_inside
         self._in_nfc = in_nfc
         self._merges_codings = merges_codings
-        self._passed_over = passed_over
 
     def documents(self, depth: int) -> Iterator[tuple[tuple[str, ...], str]]:
         """(fields, path) of every folder ``depth`` levels down."""
@@ -66,7 +64,7 @@ class Tree:
         except OSError as error:
             self.fail(directory, f"unreadable folder: {error.strerror}")
             return []
-        wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in self._passed_over]
+        wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
         if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
             self.unfinished.append(directory)
         return sorted(wanted, key=lambda entry: entry.name)
