@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.outcome import ANSWERED_WELL, COUNTED, OutcomeKind
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, HELD, OutcomeKind
 
 HISTORY_SCHEMA = pa.schema(
     [
@@ -22,13 +22,18 @@ HISTORY_SCHEMA = pa.schema(
         pa.field("kind", pa.string(), nullable=False),
         pa.field("failed_jobs", pa.int32(), nullable=False),
         pa.field("unanswered", pa.int32(), nullable=False),
+        pa.field("unjudged", pa.int32(), nullable=False),
     ]
 )
-"""One row a record, described in manifests/README.md. ``submission_id`` and ``kind``: of its last outcome."""
+"""One row a record, described in manifests/README.md. ``submission_id`` and ``kind``: of its last outcome;
+``unjudged``: how many of all its answers a validator of the schema has failed at."""
 
 _UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED})
 _JOB_FAILED = frozenset({OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE})
-_ANSWERED = ANSWERED_WELL | (COUNTED - {OutcomeKind.FAILED_ALONE, OutcomeKind.UPLOAD_REFUSED})
+_ANSWERED = (ANSWERED_WELL | COUNTED | HELD) - {
+    OutcomeKind.FAILED_ALONE,
+    OutcomeKind.UPLOAD_REFUSED,
+}
 """Kinds of a record whose job has written a result, whatever became of it."""
 
 
@@ -40,7 +45,7 @@ def with_outcomes(history: pa.Table, outcomes: pa.Table, *, may_have_run: bool) 
     known = at.is_valid().to_numpy(zero_copy_only=False)
     before = {
         name: np.where(known, pc.fill_null(history[name].take(at), 0).to_numpy(), 0)
-        for name in ("failed_jobs", "unanswered")
+        for name in ("failed_jobs", "unanswered", "unjudged")
     }
     kinds = outcomes["kind"]
     answered = _among(kinds, _ANSWERED)
@@ -52,6 +57,8 @@ def with_outcomes(history: pa.Table, outcomes: pa.Table, *, may_have_run: bool) 
             "kind": kinds,
             "failed_jobs": np.where(answered, 0, before["failed_jobs"] + _among(kinds, _JOB_FAILED)),
             "unanswered": np.where(answered, 0, before["unanswered"] + is_unanswered),
+            # Never anew from nothing: what a person has let go of is known by its number.
+            "unjudged": before["unjudged"] + _among(kinds, HELD),
         }
     ).cast(HISTORY_SCHEMA)
     kept = history.filter(pc.invert(pc.is_in(history["record_key"], value_set=keys)))
@@ -70,15 +77,28 @@ def batch_size(limit: int, failed_jobs: int) -> int:
     return max(1, limit >> min(failed_jobs, 63))
 
 
-def held_records(history: pa.Table, *, max_retries: int, let_go: Mapping[str, int]) -> list[str]:
-    """The records that were in ``max_retries + 1`` batches in a row without any answer: they wait for a person.
+def held_records(
+    history: pa.Table, *, max_retries: int, let_go: Mapping[str, int], let_go_unjudged: Mapping[str, int]
+) -> list[str]:
+    """The records that wait for a person: those that were in ``max_retries + 1`` batches in a row without any answer,
+    and those of which the last answer is there, paid for, and could not be judged.
 
-    ``let_go``: record key -> its ``unanswered`` when a person let go of it; it counts from there. FAILED jobs are none
-    of these batches: they make smaller ones, until the failure is the record's own.
+    ``let_go``: record key -> its ``unanswered`` when a person let go of it; it counts from there. ``let_go_unjudged``:
+    likewise its ``unjudged``. FAILED jobs are none of these batches: they make smaller ones, until the failure is the
+    record's own.
     """
     many = history.filter(pc.greater(history["unanswered"], max_retries))
     rows = many.select(["record_key", "unanswered"]).to_pylist()
-    return [row["record_key"] for row in rows if _since(row, let_go) > max_retries]
+    unjudged = unjudged_records(history)
+    return [row["record_key"] for row in rows if _since(row, let_go) > max_retries] + [
+        key for key, count in unjudged.items() if count > let_go_unjudged.get(key, 0)
+    ]
+
+
+def unjudged_records(history: pa.Table) -> dict[str, int]:
+    """Record key -> ``unjudged``, of the records whose last answer could not be judged."""
+    rows = history.filter(pa.array(_among(history["kind"], HELD)))
+    return dict(zip(rows["record_key"].to_pylist(), rows["unjudged"].to_pylist(), strict=True))
 
 
 def succeeded_records(history: pa.Table) -> list[str]:

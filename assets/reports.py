@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from assets.answered_by import other_models
 from assets.domain.money import dollars
-from assets.domain.outcome import ANSWERED_WELL, COUNTED, is_dead
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, HELD, is_dead
 from assets.graph import asset
 
 MAX_TABLE_ROWS = 200
@@ -31,10 +31,12 @@ def batch_report(
     kinds = record_outcomes["kind"].to_pylist()
     good = sum(kind in ANSWERED_WELL for kind in kinds)
     counted = sum(kind in COUNTED for kind in kinds)
-    freed = len(kinds) - good - counted
+    held = sum(kind in HELD for kind in kinds)
+    freed = len(kinds) - good - counted - held
     lines = [
         f"Processed {len(kinds)} records. {good} Success, {counted} Failed."
         + (f" {freed} freed without counting." if freed else "")
+        + (f" {held} held for a person." if held else "")
     ]
     if cost is not None and cost["usd"] is not None:
         lines += ["", f"Cost {dollars(cost['usd'])}, estimated {dollars(cost['estimated_usd'] or 0.0)}."]

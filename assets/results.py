@@ -129,8 +129,7 @@ def _as_unmatched(verdict: Verdict, redact: Redact, *, is_known: bool) -> Verdic
 
 
 def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_is) -> Verdict:
-    """The verdict on one line. Never raises for anything that the line holds, but for SchemaError. ``redact``: as for
-    `batch_results`."""
+    """The verdict on one line. Never raises for anything that the line holds. ``redact``: as for `batch_results`."""
     if len(line) >= MAX_LINE_BYTES:
         return Verdict(None, None, f"a line is longer than {MAX_LINE_BYTES:,} bytes")
     try:

@@ -54,7 +54,7 @@ _MOMENT = pa.timestamp("us", tz="UTC")
 _BILLED = ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
 _PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED}) | (
     ANSWERED_WELL | {OutcomeKind.BLOCKED, OutcomeKind.CUT_SHORT, OutcomeKind.EMPTY}
-    | {OutcomeKind.NOT_JSON, OutcomeKind.SCHEMA_MISMATCH}
+    | {OutcomeKind.NOT_JSON, OutcomeKind.SCHEMA_MISMATCH, OutcomeKind.VALIDATOR_ERROR}
 )  # fmt: skip
 """Where no usage says what these cost, nothing does: a job that succeeded may have answered what it did not write down,
 one that was cancelled may have answered before, and an answer without a usage that adds up was paid for all the same.

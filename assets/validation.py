@@ -3,15 +3,13 @@ batch manifest keeps. The line around it is the matter of `results`.
 """
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-import jsonschema
 from pydantic import BaseModel, ValidationError
 
-from assets.domain.errors import SchemaError
 from assets.domain.outcome import OutcomeKind
+from assets.sent_schema import first_problem, left_out
 
 MAX_MESSAGE_CHARS = 500
 
@@ -28,7 +26,8 @@ class ResultValidator(Protocol):
     """Judges the text of an answer against the schema that was sent."""
 
     def to_result(self, text: str) -> bytes:
-        """The bytes of the output result. Raises AnswerError; SchemaError if the schema's own code fails."""
+        """The bytes of the output result. Raises AnswerError; its kind is ``validator_error`` where the schema's own
+        code has failed and nothing can be said of the answer."""
         ...
 
 
@@ -44,36 +43,43 @@ class ModelValidator:
             value = self._model.model_validate_json(text)
         except ValidationError as error:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
-        except RecursionError:
-            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
+        except MemoryError:
+            raise
         except Exception as error:
-            # Code of the user's own, in a validator of the model. It says nothing of the answer, which is paid for:
-            # no failure is counted, the batch waits until the code is mended.
-            raise SchemaError(self._own_failure("validator", error)) from error
+            raise self._own_failure("validator", error) from None
         try:
             content = value.model_dump_json(by_alias=True, indent=2)
             is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
+        except MemoryError:
+            raise
         except Exception as error:
-            raise SchemaError(self._own_failure("serializer", error)) from error
+            raise self._own_failure("serializer", error) from None
         if not is_finite:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
         return (content + "\n").encode()
 
-    def _own_failure(self, what: str, error: Exception) -> str:
-        problem = f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS]
-        return f"a {what} of {self._model.__name__} failed itself ({problem}); mend it"
+    def _own_failure(self, what: str, error: Exception) -> AnswerError:
+        """Of code of the user's own in the model. It says nothing of the answer, which is paid for. Without the words
+        of ``error``: they may hold the answer's."""
+        return AnswerError(
+            OutcomeKind.VALIDATOR_ERROR, f"a {what} of {self._model.__name__} failed itself: {type(error).__name__}"
+        )
 
 
 class SentSchemaValidator:
     """Judges with the JSON Schema kept in the batch manifest, when the model in the code is another by now."""
 
     def __init__(self, result_schema: Mapping[str, Any]) -> None:
-        self._validator = _SchemaValidator(dict(result_schema))
+        self._schema = dict(result_schema)
+
+    def left_out(self) -> list[str]:
+        """What of the schema is not judged, in words."""
+        return left_out(self._schema)
 
     def to_result(self, text: str) -> bytes:
         value = _loads(text)
         try:
-            problem = next(self._validator.iter_errors(value), None)
+            problem = first_problem(self._schema, value)
             if problem is None:
                 return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         except RecursionError:
@@ -83,21 +89,6 @@ class SentSchemaValidator:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer holds a number that is too large") from None
         place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
         raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
-
-
-def _python_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterable[Any]:
-    """The keyword ``pattern``. Pydantic's regular expressions are Rust's, and not each of them is one of Python's: with
-    such a one nothing can be said against a text any more, and the answer is paid for."""
-    try:
-        re.compile(pattern)
-    except re.error:
-        return
-    yield from jsonschema.Draft202012Validator.VALIDATORS["pattern"](validator, pattern, instance, schema) or ()
-
-
-_SchemaValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]  # its stubs lack the types
-    jsonschema.Draft202012Validator, {"pattern": _python_pattern}
-)
 
 
 def refuse_constant(name: str) -> Any:

@@ -13,6 +13,7 @@ from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges, decode_span, encode_ranges, sort_key
+from assets.history import unjudged_records
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
@@ -56,17 +57,19 @@ async def end_rerun(storage: Storage, ledger: LedgerGateway) -> Reset:
 
 
 async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
-    """Let records go on that are held for a person, as they were in batch after batch without an answer; returns how
-    many had been in any. Raises RecordKeyError, ManifestError."""
+    """Let records go on that are held for a person, as they were in batch after batch without an answer, or have one
+    that could not be judged and is to be asked for again; returns how many. Raises RecordKeyError, ManifestError."""
     keys = set(decode_ranges(entries, field_count=field_count))
-    rows = history_table(storage, write=False).select(["record_key", "unanswered"]).to_pylist()
+    history = history_table(storage, write=False)
+    rows = history.select(["record_key", "unanswered"]).to_pylist()
     unanswered = {row["record_key"]: row["unanswered"] for row in rows if row["unanswered"]}
+    unjudged = {key: count for key, count in unjudged_records(history).items() if key in keys}
     found = {key: count for key, count in unanswered.items() if key in keys}
     # What was answered since is forgotten with the next write.
     kept = {key: count for key, count in storage.read_let_go().items() if count <= unanswered.get(key, 0)}
-    if found:
-        storage.write_let_go(kept | found)
-    return len(found)
+    if found or unjudged:
+        storage.write_let_go(kept | found, storage.read_let_go("unjudged") | unjudged)
+    return len(found | unjudged)
 
 
 async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> int:

@@ -15,7 +15,6 @@ from assets.domain.errors import (
     GeminiSpendingError,
     ManifestError,
     QuireError,
-    SchemaError,
 )
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
@@ -96,9 +95,6 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
         except GeminiSpendingError as error:
             report.running += 1
             logger().warning("Cannot settle %s now: %s", each.name, error)
-        except SchemaError:
-            report.troubled.append(each.name)
-            logger().exception("Cannot settle %s: its results are there, and wait for the schema", each.name)
         except GeminiError:
             report.running += 1
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)

@@ -15,6 +15,7 @@ class OutcomeKind(StrEnum):
     Counted:  api_error, blocked, cut_short, empty, not_json, schema_mismatch, missing, upload_refused, failed_alone
               (its job FAILED, with this record alone in it, and not for the first time)
     Freed:    batch_failed, batch_cancelled, batch_expired, released
+    Held:     validator_error (the code of the schema failed itself: nothing can be said of the answer, which is kept)
     """
 
     SUCCESS = "success"
@@ -32,13 +33,16 @@ class OutcomeKind(StrEnum):
     BATCH_CANCELLED = "batch_cancelled"
     BATCH_EXPIRED = "batch_expired"
     RELEASED = "released"
+    VALIDATOR_ERROR = "validator_error"
 
 
 ANSWERED_WELL = frozenset({OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED})
 FREED = frozenset(
     {OutcomeKind.BATCH_FAILED, OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED}
 )
-COUNTED = frozenset(OutcomeKind) - ANSWERED_WELL - FREED
+HELD = frozenset({OutcomeKind.VALIDATOR_ERROR})
+"""Answers that are there and wait for a person."""
+COUNTED = frozenset(OutcomeKind) - ANSWERED_WELL - FREED - HELD
 """Failures of the record itself: each raises its failure count by one."""
 
 _FREED_BY_STATE = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import JobState, RemoteJob
-from assets.domain.errors import GeminiError, QuireError, SchemaError
+from assets.domain.errors import GeminiError, QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
@@ -56,7 +56,7 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
         elif job.display_name in closed and job.result_file is not None and not storage.has_late(job.display_name):
             try:
                 await _use(p, job)
-            except (GeminiError, SchemaError):
+            except GeminiError:
                 logger().exception("%s has answered late; its answers could not be used now", job.name)
             except OSError as error:
                 troubles.append(told(error))

@@ -3,6 +3,7 @@ error ends the attempt and is never an outcome.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
 from assets.domain.batch import JobState, RemoteJob, SubmissionState
 from assets.domain.models import retirement_notice
+from assets.domain.outcome import OutcomeKind
 from assets.domain.schema import schema_hash
 from assets.outcomes import line_problems, with_superseded
 from assets.planning import SubmissionFacts
@@ -67,7 +69,7 @@ class Answers:
 
 @asynccontextmanager
 async def judged_lines(p: Pass, submission_id: str, job: RemoteJob) -> AsyncIterator[Answers]:
-    """Download the result file of ``job`` and judge each of its lines. Raises GeminiError, SchemaError, OSError."""
+    """Download the result file of ``job`` and judge each of its lines. Raises GeminiError, OSError."""
     storage = p.services.storage
     batch_manifest, facts = storage.read_batch_manifest(submission_id)
     validator = _validator(p, facts)
@@ -94,7 +96,11 @@ def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
     if is_same and model.model_json_schema() == facts.result_schema:
         return ModelValidator(model)
     logger().info("%s was sent with another schema than today's: judged by that one", facts.submission_id)
-    return SentSchemaValidator(facts.result_schema)
+    validator = SentSchemaValidator(facts.result_schema)
+    left_out = "; ".join(validator.left_out())
+    if left_out:
+        logger().warning("%s: not all of its schema can be judged safely, left out: %s", facts.submission_id, left_out)
+    return validator
 
 
 async def _download(p: Pass, file_name: str, path: Path) -> None:
@@ -165,6 +171,12 @@ def tell_of_model(p: Pass, committed: pa.Table) -> None:
 
 
 def _log_end(job: RemoteJob, committed: pa.Table) -> None:
+    unjudged = committed.filter(pc.equal(committed["kind"], OutcomeKind.VALIDATOR_ERROR.value))
+    warn_of_each(
+        dict(zip(unjudged["record_key"].to_pylist(), unjudged["message"].to_pylist(), strict=True)),
+        f"{job.name}: an answer waits for a person, and for quire resettle",
+        level=logging.ERROR,
+    )
     unsure = pc.sum(committed["unsure"], min_count=0).as_py()
     if unsure:
         logger().warning(

@@ -18,6 +18,7 @@ from assets.domain.counts import Counts
 from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
+from assets.history import unjudged_records
 from assets.manifest import manifest_schema
 from assets.sources import existing_results
 from config.settings import Settings
@@ -54,8 +55,9 @@ class Status:
     ``open_usd``: the most that what is in flight can cost, ``unsure_usd``: the most that those records can have cost of
     which nobody will know, ``unsure``: how many those are; ``model_notes``: what the newest answers tell of the model,
     a line each: that another one has answered, that it ends soon; ``failures``: outcome kind -> how often, over all
-    submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person; ``breaker``:
-    why nothing is sent, or None; ``blocking``: dead or held record key -> records that wait behind it;
+    submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person,
+    ``unjudged``: those of them that wait with an answer; ``breaker``: why nothing is sent, or None; ``blocking``: dead
+    or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out."""
 
     collection: str
@@ -72,6 +74,7 @@ class Status:
     failures: Mapping[str, int]
     dead_letters: Mapping[str, int]
     held: tuple[str, ...]
+    unjudged: tuple[str, ...]
     breaker: str | None
     blocking: Mapping[str, int]
     left_out: int
@@ -157,7 +160,9 @@ def status_of(
     ``now``: UTC."""
     spent = read_spent(settings, storage)
     waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
-    held = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
+    held_states = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
+    held: tuple[str, ...] = tuple(held_states["record_key"].to_pylist())
+    unjudged = unjudged_records(history_table(storage, write=False)) if held else {}
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
     return Status(
         collection=settings.collection,
@@ -173,7 +178,8 @@ def status_of(
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
-        held=tuple(held["record_key"].to_pylist()),
+        held=held,
+        unjudged=tuple(key for key in held if key in unjudged),
         breaker=breaker_reason(settings, storage),
         blocking=blocked_successors(states),
         left_out=count_left_out(storage.read_left_out()),

@@ -13,7 +13,12 @@ from flows.gateways.files.storage import Storage
 def held_keys(settings: Settings, storage: Storage, history: pa.Table) -> list[str]:
     """The records that wait for a person. ``history``: see `flows.tables.derived.history_table`. Raises ManifestError,
     OSError."""
-    return held_records(history, max_retries=settings.execution.max_retries, let_go=storage.read_let_go())
+    return held_records(
+        history,
+        max_retries=settings.execution.max_retries,
+        let_go=storage.read_let_go(),
+        let_go_unjudged=storage.read_let_go("unjudged"),
+    )
 
 
 def run_rules(settings: Settings) -> RunRules:

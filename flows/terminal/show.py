@@ -16,6 +16,7 @@ from flows.scan import scan
 from flows.tables.left_out import left_out_place
 
 MAX_LISTED = 50
+UNJUDGED = "a validator of the schema failed at its answer, which is kept"
 BUSY = "another pass is running; nothing to do here"
 
 
@@ -100,7 +101,7 @@ async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
         await ensure_home(storage, ledger)
         reset = await operate.unblock(ledger, keys, field_count=fields)
     unblocked = await operate.unblock_held(storage, keys, field_count=fields)
-    return f"{reset} counts reset" + (f", {unblocked} records without an answer let go of" if unblocked else "")
+    return f"{reset} counts reset" + (f", {unblocked} held records let go of" if unblocked else "")
 
 
 async def reset_breaker_text(config: str | None) -> str:
@@ -131,14 +132,17 @@ def _needs(found: Status) -> list[str]:
         )
     if len(found.dead_letters) > MAX_LISTED:
         lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
+    unjudged = set(found.unjudged)
     for key in found.held[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(
-            f"held {key}: batch after batch came back without an answer"
+            f"held {key}: {UNJUDGED if key in unjudged else 'batch after batch came back without an answer'}"
             + (f", {behind} records wait behind it" if behind else "")
         )
     if len(found.held) > MAX_LISTED:
         lines.append(f"... and {len(found.held) - MAX_LISTED} more held records")
+    if found.unjudged:
+        lines.append("when the validator is mended: quire resettle BATCH judges what is kept, and nothing is sent")
     if found.dead_letters or found.held:
         lines.append("try them again with: quire unblock KEY...")
     return lines

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, OutcomeKind
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind
 from assets.history import HISTORY_SCHEMA
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
@@ -54,7 +54,7 @@ def test_every_column_is_described_with_its_type(heading: str, schema: pa.Schema
 def test_every_kind_of_outcome_is_named_in_its_group() -> None:
     body = SECTIONS["outcomes/{submission id}.parquet"]
     groups = [set(re.findall(r"`([a-z_]+)`", line)) for line in body.splitlines() if line.startswith("- ")]
-    assert groups == [set(ANSWERED_WELL), set(COUNTED), set(FREED)]
+    assert groups == [set(ANSWERED_WELL), set(COUNTED), set(FREED), set(HELD)]
     assert set.union(*groups) == set(OutcomeKind)
 
 

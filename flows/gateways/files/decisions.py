@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
 from assets.domain.record import decode_ranges, encode_ranges
 from flows.gateways.files.atomic import create_text, naming, replace_text
+
+LetGo = Literal["unanswered", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,13 @@ class Decisions:
     def drop_rerun(self) -> None:
         (self.manifests / "rerun.json").unlink(missing_ok=True)
 
-    def read_let_go(self) -> dict[str, int]:
-        """Record key -> in how many batches in a row it had been without an answer when a person let go of it."""
+    def read_let_go(self, what: LetGo = "unanswered") -> dict[str, int]:
+        """Record key -> in how many batches in a row it had been without an answer when a person let go of it; or how
+        many of its answers had been ``unjudged``."""
         path = self.manifests / "let_go.json"
         try:
             found: dict[str, int] = {}
-            for entry, count in read_json(path)["unanswered"].items():
+            for entry, count in read_json(path).get(what, {}).items():
                 found |= dict.fromkeys(decode_ranges([entry], field_count=len(self.document_fields)), int(count))
             return found
         except FileNotFoundError:
@@ -90,12 +93,8 @@ class Decisions:
         except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
             raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
 
-    def write_let_go(self, unanswered: Mapping[str, int]) -> None:
-        by_count: dict[int, list[str]] = {}
-        for key, count in unanswered.items():
-            by_count.setdefault(count, []).append(key)
-        ranges = {entry: count for count, keys in sorted(by_count.items()) for entry in encode_ranges(keys)}
-        self._write_json("let_go.json", {"unanswered": ranges})
+    def write_let_go(self, unanswered: Mapping[str, int], unjudged: Mapping[str, int]) -> None:
+        self._write_json("let_go.json", {"unanswered": _as_ranges(unanswered), "unjudged": _as_ranges(unjudged)})
 
     def read_breaker(self) -> Breaker:
         """What a person has said of the breaker, and what was told of it."""
@@ -116,6 +115,13 @@ class Decisions:
     def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         replace_text(self.manifests / name, text)
+
+
+def _as_ranges(counts: Mapping[str, int]) -> dict[str, int]:
+    by_count: dict[int, list[str]] = {}
+    for key, count in counts.items():
+        by_count.setdefault(count, []).append(key)
+    return {entry: count for count, keys in sorted(by_count.items()) for entry in encode_ranges(keys)}
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

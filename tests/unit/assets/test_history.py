@@ -10,6 +10,7 @@ from assets.history import (
     failed_jobs_of,
     held_records,
     succeeded_records,
+    unjudged_records,
     with_outcomes,
 )
 
@@ -87,10 +88,21 @@ def test_batches_halve_with_each_failed_job(failed: int, size: int) -> None:
 
 def test_a_record_is_held_after_so_many_batches_without_an_answer_and_let_go_by_a_person() -> None:
     table = history(EXPIRED, CANCELLED)
-    assert held_records(table, max_retries=2, let_go={}) == []
-    assert held_records(table, max_retries=1, let_go={}) == [A]
-    assert held_records(table, max_retries=1, let_go={A: 2}) == [], "it counts from there"
+    assert held_records(table, max_retries=2, let_go={}, let_go_unjudged={}) == []
+    assert held_records(table, max_retries=1, let_go={}, let_go_unjudged={}) == [A]
+    assert held_records(table, max_retries=1, let_go={A: 2}, let_go_unjudged={}) == [], "it counts from there"
     again = history(EXPIRED, CANCELLED, EXPIRED, EXPIRED)
-    assert held_records(again, max_retries=1, let_go={A: 2}) == [A]
+    assert held_records(again, max_retries=1, let_go={A: 2}, let_go_unjudged={}) == [A]
     answered = history(EXPIRED, EXPIRED, EXPIRED, OutcomeKind.SUCCESS, EXPIRED, EXPIRED)
-    assert held_records(answered, max_retries=1, let_go={A: 3}) == [A], "what was let go of is over"
+    assert held_records(answered, max_retries=1, let_go={A: 3}, let_go_unjudged={}) == [A], "what was let go of is over"
+
+
+def test_a_record_whose_answer_no_validator_could_judge_is_held_until_a_person_lets_go_of_just_that_answer() -> None:
+    failed = OutcomeKind.VALIDATOR_ERROR
+    once, twice = history(failed), history(failed, OutcomeKind.SUCCESS, failed)
+    assert held_records(once, max_retries=9, let_go={}, let_go_unjudged={}) == [A]
+    assert unjudged_records(once) == {A: 1}
+    assert held_records(once, max_retries=9, let_go={}, let_go_unjudged={A: 1}) == []
+    assert held_records(twice, max_retries=9, let_go={}, let_go_unjudged={A: 1}) == [A], "that was another answer"
+    assert held_records(history(failed, EXPIRED), max_retries=9, let_go={}, let_go_unjudged={}) == []
+    assert counts(history(FAILED, EXPIRED, failed)) == (0, 0), "it is an answer"

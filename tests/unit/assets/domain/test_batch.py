@@ -19,7 +19,7 @@ from assets.domain.batch import (
     state_of,
     transition,
 )
-from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, OutcomeKind, is_dead
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind, is_dead
 
 ID = "01jd3zq8k5v7w2x9y0abcdefgh"
 ALLOWED = {
@@ -133,9 +133,9 @@ def test_terminal_states_are_our_own_set() -> None:
     assert not replace(job, state=JobState.UNKNOWN).is_terminal
 
 
-def test_each_kind_of_outcome_is_either_good_or_counted_or_freed() -> None:
-    assert set(OutcomeKind) == ANSWERED_WELL | COUNTED | FREED
-    assert len(ANSWERED_WELL) + len(COUNTED) + len(FREED) == len(OutcomeKind)
+def test_each_kind_of_outcome_is_either_good_or_counted_or_freed_or_held() -> None:
+    assert set(OutcomeKind) == ANSWERED_WELL | COUNTED | FREED | HELD
+    assert len(ANSWERED_WELL) + len(COUNTED) + len(FREED) + len(HELD) == len(OutcomeKind)
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
