@@ -176,7 +176,8 @@ def nearest_file(folder: Path) -> Path:
 
 
 def check_folders(settings: Settings) -> None:
-    """See that the folders to read from exist, and make those to write to. Raises ConfigError."""
+    """See that the folders to read from exist; where there are source documents, the one for their images is made.
+    Raises ConfigError."""
     _must_exist(settings, "root", settings.root)
     has_documents = settings.paths.source_documents.is_dir()
     if not has_documents:
@@ -186,11 +187,11 @@ def check_folders(settings: Settings) -> None:
     if has_documents:
         # Their images are made, and so is the place for them.
         _make(settings, "paths.page_images", settings.paths.page_images)
-    make_folders(settings)
 
 
 def make_folders(settings: Settings) -> None:
-    """Make the folders that Quire writes to, where they are missing. Raises ConfigError."""
+    """Make the folders that Quire writes to, for a collection that begins: later on, one that is gone is not made anew.
+    Raises ConfigError."""
     for key, folder in (
         ("paths.output_results", settings.paths.output_results),
         ("paths.manifests", settings.paths.manifests),

@@ -142,6 +142,7 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
     keys: list[str] = []
     async with p.services.ledger.transaction() as change:
         p.lease.check()
+        storage.home.check_marks()
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
@@ -151,6 +152,8 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
             await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_files)
             keys = storage.batch_keys(submission_id)
             name = claim_name(submission_id)
+            # Before anything of it can be posted: a database that has not heard of it is an older one.
+            await change.note_submissions(newest=submission_id)
             await change.set_views({**views(storage, standing), name: (submission_id, keys)})
             p.lease.check()
             await change.set_active([*change.ledger.active, name])

@@ -142,6 +142,8 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
     def write_all(good: pa.Table) -> None:
         if len(good) == 0:
             return
+        # A share that was unmounted meanwhile has left an empty folder in its place.
+        p.services.storage.home.check_marks()
         with naming(answers.path), answers.path.open("rb") as file:
             for row in good.to_pylist():
                 file.seek(row["line_offset"])

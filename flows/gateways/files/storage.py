@@ -23,6 +23,7 @@ from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.results import is_result, walk_results
@@ -65,6 +66,7 @@ class Storage(Decisions):
         super().__init__(manifests, document_fields)
         self.root = root
         self.output_results = output_results
+        self.home = HomeFiles(manifests, output_results)
         self.upload_marks = UploadMarks(manifests)
 
     def own_folders(self) -> list[Path]:
@@ -221,6 +223,10 @@ class Storage(Decisions):
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(path, f"is not a jobs file ({error}); restore it") from None
 
+    def job_submissions(self) -> list[str]:
+        """Submission ids that have a jobs file, oldest first."""
+        return [each for each in _stems(self.manifests / "jobs", ".json") if is_submission_id(each)]
+
     def write_job(self, job: JobFile) -> None:
         document = asdict(replace(job, first_look_at=None))
         document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
@@ -316,9 +322,9 @@ def _submission_ids(folder: Path) -> list[str]:
     return [stem for stem in _stems(folder) if is_submission_id(stem)]
 
 
-def _stems(folder: Path) -> list[str]:
+def _stems(folder: Path, suffix: str = ".parquet") -> list[str]:
     with suppress(FileNotFoundError):
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == suffix)
     return []
 
 

@@ -173,21 +173,6 @@ def test_results_are_a_mapping_that_reads_on_demand(storage: Storage) -> None:
         results[KEY]
 
 
-def test_the_home_is_created_once(storage: Storage) -> None:
-    assert storage.read_home() is None
-    storage.create_home("a")
-    storage.create_home("b")
-    assert storage.read_home() == "a"
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"id": 3}', '{"id": ""}', "\ufeff{", '{"id"'])
-def test_a_broken_home_is_named_with_the_way_out(storage: Storage, content: str) -> None:
-    storage.manifests.mkdir()
-    (storage.manifests / "home.json").write_text(content)
-    with pytest.raises(ManifestError, match=r"home\.json: is not .*; restore it, or "):
-        storage.read_home()
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"submission_id": "a"}', '{"first_look_at": "yesterday"}', "\xff"]
 )
