@@ -214,7 +214,7 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     try:
         keys = await claim(p, submission_id, rows, cut.estimates, uploads)
     except QuireError:
-        if not storage.batch_path(submission_id).exists():
+        if not storage.has_batch_manifest(submission_id):
             await delete_unclaimed(p, submission_id, uploads)
         raise
     if not keys:

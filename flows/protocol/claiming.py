@@ -181,13 +181,12 @@ def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: St
     """Who is not taken, done or dead by now: a person may have been busy while we uploaded."""
     max_retries = p.services.settings.execution.max_retries
     taken = set(inflight_keys(p.services.storage, standing.open_ids()))
-    return {
+    free = {
         key
         for key in rows["record_key"].to_pylist()
-        if key not in taken
-        and not is_dead(counts.get(key, 0), max_retries=max_retries)
-        and p.services.storage.read_result(key) is None
+        if key not in taken and not is_dead(counts.get(key, 0), max_retries=max_retries)
     }
+    return free - p.services.storage.done_among(free)
 
 
 async def _write_batch_manifest(

@@ -14,6 +14,7 @@ from assets.domain.home import ID, OUTPUT_RESULTS, HomeFile
 from flows.gateways.files.atomic import create_text, replace_text, sync_folder
 from flows.gateways.files.decisions import read_json
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
+from flows.gateways.files.presence import is_there
 
 MARK = ".quire"
 """A hidden name: walks pass over it, and so do people."""
@@ -73,7 +74,7 @@ class HomeFiles:
                 continue
             if other_id is not None:
                 problem = f"carries the mark ({MARK}) of another collection"
-            elif _is_there(folder):
+            elif is_there(folder):
                 problem = f"does not carry the mark ({MARK}) that it was given"
             else:
                 problem = "is gone"
@@ -123,14 +124,6 @@ def read_mark(folder: Path) -> str | None:
     if not isinstance(home_id, str) or not home_id:
         raise ManifestError(path, f'is not {{"id": "..."}}; restore it, or {WAY_BACK}')
     return home_id
-
-
-def _is_there(folder: Path) -> bool:
-    try:
-        folder.stat()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _make_folder(folder: Path) -> None:
