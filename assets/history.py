@@ -28,7 +28,10 @@ HISTORY_SCHEMA = pa.schema(
 """One row a record, described in manifests/README.md. ``submission_id`` and ``kind``: of its last outcome;
 ``unjudged``: how many of all its answers a validator of the schema has failed at."""
 
-_UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED})
+_UNANSWERED = frozenset(
+    {OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED, OutcomeKind.IMAGE_REPLACED}
+)
+"""An image that is another each time its answer comes would be paid for without an end."""
 _JOB_FAILED = frozenset({OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE})
 _ANSWERED = (ANSWERED_WELL | COUNTED | HELD) - {
     OutcomeKind.FAILED_ALONE,

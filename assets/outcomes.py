@@ -4,6 +4,7 @@ judged stands in `results`; what a person reads of it in `reports`.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +40,8 @@ OUTCOME_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md."""
 
+_NONE_REPLACED: Mapping[str, str] = MappingProxyType({})
+
 LATER_COLUMNS = frozenset({"unsure", "model_version", "retires_at"})
 """Not in the files that earlier versions wrote: they are null there."""
 
@@ -60,16 +63,18 @@ def record_outcomes(
     facts: SubmissionFacts,
     settled_at: datetime,
     is_own_failure: bool = False,
+    replaced: Mapping[str, str] = _NONE_REPLACED,
 ) -> pa.Table:
     """One row for each row of the batch manifest, in its order.
 
-    ``is_own_failure``: if the job FAILED, its one record is to blame.
+    ``is_own_failure``: if the job FAILED, its one record is to blame. ``replaced``: record key -> in words, of those
+    whose image is not the one any more that was sent: whatever was answered, it says nothing of the page.
 
     ``batch_results``: the judged lines, or None if the job has no result file. Of several lines for one record the
     first good one counts, else the first. Columns: OUTCOME_SCHEMA (counts still null), line_offset, line_bytes.
     """
     keys: list[str] = batch_manifest["record_key"].to_pylist()
-    best = _best_lines(batch_results) if batch_results is not None else {}
+    best = _best_lines(batch_results, replaced)
     without_line = kind_without_line(job_state)
     if is_own_failure and without_line is OutcomeKind.BATCH_FAILED:
         without_line = OutcomeKind.FAILED_ALONE
@@ -103,11 +108,12 @@ def late_outcomes(
     facts: SubmissionFacts,
     settled_at: datetime,
     in_flight: Sequence[str],
+    replaced: Mapping[str, str] = _NONE_REPLACED,
 ) -> pa.Table:
     """The outcomes of a job that nobody counted on any more: a row for each record of its batch that has a line, in the
     order of the batch manifest. No failure counts; an answer for a record that is ``in_flight`` again is superseded.
-    Columns as in `record_outcomes`."""
-    best = _best_lines(batch_results) if batch_results is not None else {}
+    ``replaced``, and columns, as in `record_outcomes`."""
+    best = _best_lines(batch_results, replaced)
     keys = [key for key in batch_manifest["record_key"].to_pylist() if key in best]
     table = _outcome_table(keys, [best[key] for key in keys], batch_id=batch_id, facts=facts, settled_at=settled_at)
     taken = set(in_flight)
@@ -182,14 +188,16 @@ def line_problems(batch_manifest: pa.Table, batch_results: pa.Table) -> list[str
     return problems
 
 
-def _best_lines(batch_results: pa.Table) -> dict[str, dict[str, object]]:
+def _best_lines(batch_results: pa.Table | None, replaced: Mapping[str, str]) -> dict[str, dict[str, object]]:
     best: dict[str, dict[str, object]] = {}
-    for row in batch_results.to_pylist():
+    for row in batch_results.to_pylist() if batch_results is not None else ():
         key = row["record_key"]
         if key is None:
             continue
         if key not in best or (best[key]["kind"] != OutcomeKind.SUCCESS and row["kind"] == OutcomeKind.SUCCESS):
             best[key] = row
+    for key in replaced.keys() & best.keys():
+        best[key] |= {"kind": OutcomeKind.IMAGE_REPLACED.value, "message": replaced[key]}
     return best
 
 

@@ -24,8 +24,10 @@ from assets.graph import Check, asset
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-_NO_FILES: Mapping[str, RemoteFile] = MappingProxyType({})
+_NO_IMAGES: Mapping[str, "ContextImage"] = MappingProxyType({})
 SPENDING_WINDOW = "limits.usd_per_10_minutes"
+_CONTEXT_IMAGE = {"path": pa.string(), "frame": pa.int32(), "bytes": pa.int64(), "modified_at": pa.int64()}
+_CONTEXT_IMAGE |= {"sha256": pa.string()}
 _IMAGE_COLUMNS = ("image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at")
 
 
@@ -171,11 +173,19 @@ BATCH_SCHEMA = pa.schema(
         pa.field("context_file_name", pa.string()),
         pa.field("context_file_uri", pa.string()),
         pa.field("context_file_mime_type", pa.string()),
+        pa.field("context_image_path", pa.string()),
+        pa.field("context_image_frame", pa.int32()),
+        pa.field("context_image_bytes", pa.int64()),
+        pa.field("context_image_modified_at", pa.timestamp("ns", tz="UTC")),
+        pa.field("context_image_sha256", pa.string()),
         *(pa.field(name, ESTIMATE_SCHEMA.field(name).type, nullable=False) for name in ESTIMATE_SCHEMA.names[:3]),
         *(pa.field(name, ESTIMATE_SCHEMA.field(name).type) for name in ESTIMATE_SCHEMA.names[3:]),
     ]
 )
 """Described in manifests/README.md. The columns ``file_*`` are null for an image that Gemini refused."""
+
+LATER_BATCH_COLUMNS = frozenset(name for name in BATCH_SCHEMA.names if name.startswith("context_image_"))
+"""Not in the files that earlier versions wrote: they are null there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +193,19 @@ class SentImage:
     """An image as it went up. ``file``: None if Gemini refused it; ``sha256``: of the original file, in hex."""
 
     file: RemoteFile | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextImage:
+    """The image of the page before, as it went along. ``path``: relative to the project's root; ``frame``: which page
+    of that file; ``bytes``, ``modified_at`` (nanoseconds since 1970, UTC), ``sha256``: of the original file."""
+
+    file: RemoteFile
+    path: str
+    frame: int
+    bytes: int
+    modified_at: int
     sha256: str
 
 
@@ -200,14 +223,14 @@ def batch_manifest(
     *,
     uploads: Mapping[str, SentImage],
     with_context: Collection[str],
-    context_files: Mapping[str, RemoteFile] = _NO_FILES,
+    context_images: Mapping[str, ContextImage] = _NO_IMAGES,
     estimates: pa.Table,
     facts: SubmissionFacts,
 ) -> pa.Table:
     """Exactly the lines that are sent, in their order.
 
     ``uploads``: record key -> its image; runnable records that are not in it are left out. ``with_context``: the
-    records whose predecessor's result or image goes along; ``context_files``: record key -> that image. ``estimates``:
+    records whose predecessor's result or image goes along; ``context_images``: record key -> that image. ``estimates``:
     a row for each of ``runnable_records``, see `assets.estimates`. Columns: BATCH_SCHEMA; metadata: ``facts``.
     """
     at = [index for index, key in enumerate(runnable_records["record_key"].to_pylist()) if key in uploads]
@@ -216,7 +239,7 @@ def batch_manifest(
     images = [uploads[key] for key in keys]
     files = [image.file for image in images]
     predecessors = zip(keys, rows["predecessor"].to_pylist(), strict=True)
-    context = [context_files.get(key) for key in keys]
+    context = [context_images.get(key) for key in keys]
     estimated = estimates.take(pa.array(at, pa.int64()))
     return (
         pa.table(
@@ -232,9 +255,15 @@ def batch_manifest(
                 "context_key": pa.array(
                     [before if key in with_context else None for key, before in predecessors], pa.string()
                 ),
-                "context_file_name": pa.array([file.name if file else None for file in context], pa.string()),
-                "context_file_uri": pa.array([file.uri if file else None for file in context], pa.string()),
-                "context_file_mime_type": pa.array([file.mime_type if file else None for file in context], pa.string()),
+                "context_file_name": pa.array([image.file.name if image else None for image in context], pa.string()),
+                "context_file_uri": pa.array([image.file.uri if image else None for image in context], pa.string()),
+                "context_file_mime_type": pa.array(
+                    [image.file.mime_type if image else None for image in context], pa.string()
+                ),
+                **{
+                    f"context_image_{name}": pa.array([getattr(image, name, None) for image in context], type_)
+                    for name, type_ in _CONTEXT_IMAGE.items()
+                },
                 **{name: estimated[name] for name in ESTIMATE_SCHEMA.names},
             }
         )

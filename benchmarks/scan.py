@@ -22,7 +22,7 @@ from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
-from flows.scan import known_images
+from flows.tables.known_images import known_images
 
 FIELDS = ("state", "school", "year")
 PAGES_PER_DOCUMENT = 200

@@ -12,16 +12,17 @@ from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents
 from assets.domain.record import encode_ranges
 from assets.manifest import changed_images, is_wanted
-from assets.sources import ImageHeader, PageImage, SourceProblem
+from assets.sources import PageImage, SourceProblem
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
-from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
+from flows.gateways.files.trees import ImageWalk, walk_allowed, walk_images
 from flows.gateways.files.trial import folds_case
 from flows.gateways.images.headers import read_header
 from flows.render import render_sources
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
+from flows.tables.known_images import known_images
 from flows.tables.left_out import tell_left_out
 
 MAX_RANGES = 10
@@ -158,34 +159,6 @@ def _warn_of_older_images(keys: Sequence[str]) -> None:
             shown,
             more,
         )
-
-
-def known_images(before: pa.Table | None) -> KnownImages:
-    """What the last scan read of each file. A file of which not all pages are in the manifest is not known: nothing
-    there tells how large the others are."""
-    if before is None:
-        return {}
-    columns = [
-        before["image_path"].to_pylist(),
-        before["image_bytes"].to_pylist(),
-        before["image_modified_at"].cast(pa.int64()).to_pylist(),
-    ]
-    names = ("image_mime_type", "image_frame", "image_frames", "image_width", "image_height")
-    files: dict[tuple[str, int, int], ImageHeader] = {}
-    pages: dict[tuple[str, int, int], dict[int, tuple[int, int]]] = {}
-    headers: dict[tuple[str, int, int], ImageHeader] = {}  # most scans of a book are alike
-    for file, mime_type, frame, frames, width, height in zip(
-        zip(*columns, strict=True), *(before[name].to_pylist() for name in names), strict=True
-    ):
-        if frames == 1:
-            kind = (mime_type, width, height)
-            files[file] = headers.get(kind) or headers.setdefault(kind, ImageHeader(mime_type, ((width, height),)))
-            continue
-        sizes = pages.setdefault(file, {})
-        sizes[frame] = (width, height)
-        if len(sizes) == frames:
-            files[file] = ImageHeader(mime_type, tuple(sizes[each] for each in range(frames)))
-    return files
 
 
 def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:

@@ -31,6 +31,7 @@ LONGEST = (
     "tests/flows/test_deployments.py",
     "tests/flows/demo/test_demo.py",
     "tests/flows/test_secret.py",
+    "tests/faults/test_replaced_images.py",
     "tests/faults/test_crash_matrix.py",
     "tests/flows/test_cli.py",
     "tests/faults/test_repeated_failures.py",

@@ -14,7 +14,8 @@ class OutcomeKind(StrEnum):
     Done:     success, superseded (a good answer for a record that was done before: not written)
     Counted:  api_error, blocked, cut_short, empty, not_json, schema_mismatch, missing, upload_refused, failed_alone
               (its job FAILED, with this record alone in it, and not for the first time)
-    Freed:    batch_failed, batch_cancelled, batch_expired, released
+    Freed:    batch_failed, batch_cancelled, batch_expired, released, image_replaced (answered, whatever the answer, for
+              an image that is not the page's any more: not written)
     Held:     validator_error (the code of the schema failed itself: nothing can be said of the answer, which is kept)
     """
 
@@ -33,12 +34,19 @@ class OutcomeKind(StrEnum):
     BATCH_CANCELLED = "batch_cancelled"
     BATCH_EXPIRED = "batch_expired"
     RELEASED = "released"
+    IMAGE_REPLACED = "image_replaced"
     VALIDATOR_ERROR = "validator_error"
 
 
 ANSWERED_WELL = frozenset({OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED})
 FREED = frozenset(
-    {OutcomeKind.BATCH_FAILED, OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, OutcomeKind.RELEASED}
+    {
+        OutcomeKind.BATCH_FAILED,
+        OutcomeKind.BATCH_CANCELLED,
+        OutcomeKind.BATCH_EXPIRED,
+        OutcomeKind.RELEASED,
+        OutcomeKind.IMAGE_REPLACED,
+    }
 )
 HELD = frozenset({OutcomeKind.VALIDATOR_ERROR})
 """Answers that are there and wait for a person."""

@@ -3,21 +3,22 @@ up, nothing is posted before the claim stands; `posting` goes on from here.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pyarrow as pa
 from pydantic import BaseModel
 
-from assets.domain.batch import RemoteFile, SubmissionState, claim_name
+from assets.domain.batch import SubmissionState, claim_name
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
-from assets.planning import SentImage, SubmissionFacts, text_hash
+from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.settings import Settings
 from flows.gateways.gemini.uploads import UploadItem, UploadReport, upload_with_retries
@@ -37,13 +38,13 @@ PREPARING_THREADS = 8
 
 @dataclass(slots=True)
 class Uploads:
-    """What went up for a batch. ``images``: record key -> its image; ``context_files``: record key -> the image of the
+    """What went up for a batch. ``images``: record key -> its image; ``context_images``: record key -> the image of the
     page before, which goes along; ``left_out``: record key -> why it is not in this cycle; ``refused``: record key ->
     why Gemini will never take its image; ``unreadable``: those of ``left_out`` whose image this machine cannot read;
     ``unused``: files at Gemini that no record of the batch needs."""
 
     images: dict[str, SentImage]
-    context_files: dict[str, RemoteFile]
+    context_images: dict[str, ContextImage]
     left_out: dict[str, str]
     refused: dict[str, SentImage]
     reasons: dict[str, str]
@@ -71,7 +72,7 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
         )
         return await anyio.to_thread.run_sync(call, limiter=limiter)
 
-    columns = ["record_key", "image_path", "image_frame", "image_mime_type"]
+    sources = _images_of(rows) + _images_of(context_rows)
     items = [
         UploadItem(
             key=row["record_key"],
@@ -80,7 +81,7 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
             mime_type=row["image_mime_type"],
             n=n,
         )
-        for n, row in enumerate(rows.select(columns).to_pylist() + context_rows.select(columns).to_pylist())
+        for n, row in enumerate(sources)
     ]
     report = await upload_with_retries(
         p.services.gemini,
@@ -97,21 +98,39 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]
     if conversions:
         logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
-    return _sorted_out(rows, report, with_image_before=settings.context.mode.sends_image)
+    before = {row["record_key"]: row for row in sources} if settings.context.mode.sends_image else {}
+    return _sorted_out(rows, report, before)
 
 
-def _sorted_out(rows: pa.Table, report: UploadReport, *, with_image_before: bool) -> Uploads:
+def _images_of(rows: pa.Table) -> list[dict[str, Any]]:
+    columns = ["record_key", "image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at"]
+    table = rows.select(columns)
+    # As a number: Python's datetime has no nanoseconds.
+    modified_ns = table["image_modified_at"].cast(pa.int64())
+    found: list[dict[str, Any]] = table.set_column(len(columns) - 1, columns[-1], modified_ns).to_pylist()
+    return found
+
+
+def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str, Mapping[str, Any]]) -> Uploads:
     """A record whose page before could not be uploaded now is left out as well: the next pass may have more luck. One
-    whose page before is refused or unreadable goes without it: it would wait for ever."""
+    whose page before is refused or unreadable goes without it: it would wait for ever. ``images_before``: record key ->
+    its image, of all that can go along."""
     keys: list[str] = rows["record_key"].to_pylist()
     predecessors: list[str | None] = rows["predecessor"].to_pylist()
     left_out = {key: report.failed[key] for key in keys if key in report.failed}
-    context_files = {}
+    context_images = {}
     for key, before in zip(keys, predecessors, strict=True):
-        if not with_image_before or before is None:
+        if before is None or (image := images_before.get(before)) is None:
             continue
         if before in report.uploaded:
-            context_files[key] = report.uploaded[before]
+            context_images[key] = ContextImage(
+                file=report.uploaded[before],
+                path=image["image_path"],
+                frame=image["image_frame"],
+                bytes=image["image_bytes"],
+                modified_at=image["image_modified_at"],
+                sha256=report.prepared[before].sha256,
+            )
         elif before in report.failed and before not in report.unreadable:
             left_out.setdefault(key, f"the image of the page before, {before}, did not go up: {report.failed[before]}")
     images = {
@@ -120,10 +139,11 @@ def _sorted_out(rows: pa.Table, report: UploadReport, *, with_image_before: bool
         if key in report.uploaded and key not in left_out
     }
     needed = {image.file.name for image in images.values() if image.file is not None}
-    needed |= {file.name for key, file in context_files.items() if key in images}
+    context_images = {key: image for key, image in context_images.items() if key in images}
+    needed |= {image.file.name for image in context_images.values()}
     return Uploads(
         images=images,
-        context_files={key: file for key, file in context_files.items() if key in images},
+        context_images=context_images,
         left_out=left_out,
         refused={key: SentImage(None, report.prepared[key].sha256) for key in keys if key in report.refused},
         reasons={key: report.refused[key] for key in keys if key in report.refused},
@@ -142,18 +162,15 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
     keys: list[str] = []
     async with p.services.ledger.transaction() as change:
         p.lease.check()
-        storage.home.check_marks()
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
         images = {key: image for key, image in uploads.images.items() if key in free}
         if images:
             p.lease.check()
-            await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_files)
+            await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_images)
             keys = storage.batch_keys(submission_id)
             name = claim_name(submission_id)
-            # Before anything of it can be posted: a database that has not heard of it is an older one.
-            await change.note_submissions(newest=submission_id)
             await change.set_views({**views(storage, standing), name: (submission_id, keys)})
             p.lease.check()
             await change.set_active([*change.ledger.active, name])
@@ -167,7 +184,7 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
 def _file_names(uploads: Uploads) -> list[str]:
     """Everything that went up, each once."""
     own = [image.file.name for image in uploads.images.values() if image.file is not None]
-    return list(dict.fromkeys([*own, *(file.name for file in uploads.context_files.values()), *uploads.unused]))
+    return list(dict.fromkeys([*own, *(image.file.name for image in uploads.context_images.values()), *uploads.unused]))
 
 
 async def delete_unclaimed(p: Pass, submission_id: str, uploads: Uploads) -> None:
@@ -181,12 +198,13 @@ def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: St
     """Who is not taken, done or dead by now: a person may have been busy while we uploaded."""
     max_retries = p.services.settings.execution.max_retries
     taken = set(inflight_keys(p.services.storage, standing.open_ids()))
-    free = {
+    return {
         key
         for key in rows["record_key"].to_pylist()
-        if key not in taken and not is_dead(counts.get(key, 0), max_retries=max_retries)
+        if key not in taken
+        and not is_dead(counts.get(key, 0), max_retries=max_retries)
+        and p.services.storage.read_result(key) is None
     }
-    return free - p.services.storage.done_among(free)
 
 
 async def _write_batch_manifest(
@@ -195,7 +213,7 @@ async def _write_batch_manifest(
     rows: pa.Table,
     estimates: pa.Table,
     images: Mapping[str, SentImage],
-    context_files: Mapping[str, RemoteFile],
+    context_images: Mapping[str, ContextImage],
 ) -> None:
     storage = p.services.storage
     keep_prompt(storage, p.services.settings, p.services.template)
@@ -208,8 +226,8 @@ async def _write_batch_manifest(
         "batch_manifest",
         rows,
         uploads=images,
-        with_context=_with_context(p, rows, context_files),
-        context_files=context_files,
+        with_context=_with_context(p, rows, context_images),
+        context_images=context_images,
         estimates=estimates,
         facts=submission_facts(p, submission_id),
         write=write,
@@ -217,10 +235,10 @@ async def _write_batch_manifest(
     )
 
 
-def _with_context(p: Pass, rows: pa.Table, context_files: Mapping[str, RemoteFile]) -> set[str]:
+def _with_context(p: Pass, rows: pa.Table, context_images: Collection[str]) -> set[str]:
     """The records whose predecessor has something to send along: a result, or an image that went up."""
     if not p.services.settings.context.mode.waits_for_result:
-        return set(context_files)
+        return set(context_images)
     pairs = zip(rows["record_key"].to_pylist(), context_keys(p.services.storage, rows), strict=True)
     return {key for key, before in pairs if before is not None}
 

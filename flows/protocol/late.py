@@ -17,6 +17,7 @@ from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.closing import cancel
+from flows.protocol.replaced import replaced_images
 from flows.protocol.settlement import judged_lines, tell_of_model, write_answers
 from flows.runtime.logs import logger
 from flows.runtime.one_line import told
@@ -84,6 +85,7 @@ async def _use(p: Pass, job: RemoteJob) -> None:
     storage, submission_id = p.services.storage, job.display_name
     standing = resolve(storage, await p.services.ledger.read())
     async with judged_lines(p, submission_id, job) as answers:
+        replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
         outcomes = late_outcomes(
             answers.batch_manifest,
             answers.judged,
@@ -91,6 +93,7 @@ async def _use(p: Pass, job: RemoteJob) -> None:
             facts=answers.facts,
             settled_at=p.services.now(),
             in_flight=inflight_keys(storage, standing.open_ids()),
+            replaced=replaced,
         )
         outcomes = await write_answers(p, outcomes, answers)
         p.lease.check()

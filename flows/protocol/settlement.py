@@ -22,8 +22,8 @@ from assets.planning import SubmissionFacts
 from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
-from flows.gateways.files.atomic import naming
 from flows.protocol.closing import close, has_failed_before
+from flows.protocol.replaced import replaced_images
 from flows.runtime.logs import logger, warn_of_each, warn_once
 from flows.runtime.passes import Pass
 
@@ -37,6 +37,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
     """
     services = p.services
     async with judged_lines(p, submission_id, job) as answers:
+        replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
         outcomes = await services.mirror.materialize(
             "record_outcomes",
             answers.batch_manifest,
@@ -46,6 +47,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
             facts=answers.facts,
             is_own_failure=len(answers.batch_manifest) == 1
             and await asyncio.to_thread(has_failed_before, services.storage, answers.batch_manifest),
+            replaced=replaced,
             settled_at=services.now(),
             about=submission_id,
         )
@@ -66,6 +68,12 @@ class Answers:
     judged: pa.Table | None
     path: Path
     validator: ResultValidator
+
+    @property
+    def keys(self) -> list[str]:
+        """The records that have a line."""
+        found: list[str] = self.judged["record_key"].drop_null().to_pylist() if self.judged is not None else []
+        return found
 
 
 @asynccontextmanager
@@ -108,8 +116,7 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
     async def download() -> int:
         # Another pass may be reading that file.
         p.lease.check()
-        with naming(path):
-            return await p.services.gemini.download(file_name, path)
+        return await p.services.gemini.download(file_name, path)
 
     await p.services.mirror.retried("download_results", download)
     p.lease.check()
@@ -142,9 +149,7 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
     def write_all(good: pa.Table) -> None:
         if len(good) == 0:
             return
-        # A share that was unmounted meanwhile has left an empty folder in its place.
-        p.services.storage.home.check_marks()
-        with naming(answers.path), answers.path.open("rb") as file:
+        with answers.path.open("rb") as file:
             for row in good.to_pylist():
                 file.seek(row["line_offset"])
                 content = result_of_line(file.read(row["line_bytes"]), answers.validator)

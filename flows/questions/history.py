@@ -1,13 +1,10 @@
-"""What became of one record over time, read from batch manifests and outcomes: each of its outcomes, what was sent, and
-whether its image is another by now. Why it is not done, or who made its result, is said in `why`.
+"""What became of one record over time, read from batch manifests and outcomes: each of its outcomes, and what was sent.
+Why it is not done, or who made its result, is said in `why`.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +13,7 @@ from assets.domain.batch import LATE, is_late, submission_of
 from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
 from assets.provenance import result_rows
+from flows.gateways.files.contents import ImageThen
 from flows.gateways.files.storage import Storage
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "prompt_tokens", "output_tokens"]
@@ -43,17 +41,6 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageThen:
-    """The image as it was sent. ``modified_ns``: since 1970, UTC; ``sha256``: of the file, in hex."""
-
-    path: str
-    frame: int
-    bytes: int
-    modified_ns: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class MadeBy:
     """What made the result, as `assets.provenance` tells it."""
 
@@ -69,15 +56,6 @@ class MadeBy:
     response_schema_hash: str
     context_key: str | None
     image: ImageThen
-
-
-class ImageNow(StrEnum):
-    """The image file beside the one that was sent."""
-
-    SAME = "same"
-    TOUCHED = "touched"
-    REPLACED = "replaced"
-    GONE = "gone"
 
 
 def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
@@ -128,19 +106,6 @@ def image_sent(storage: Storage, submission_id: str, record_key: str) -> ImageTh
     """The record's image in a submission that it is in."""
     table, _ = storage.read_batch_manifest(submission_id)
     return _image_in(table.filter(_is_key(table, record_key)))
-
-
-def image_now(path: Path, then: ImageThen) -> ImageNow:
-    """Look at the file; it is read only if its size or its time is another. Raises OSError."""
-    try:
-        found = path.stat()
-        if (found.st_size, found.st_mtime_ns) == (then.bytes, then.modified_ns):
-            return ImageNow.SAME
-        with path.open("rb") as file:
-            is_same = hashlib.file_digest(file, "sha256").hexdigest() == then.sha256
-    except (FileNotFoundError, NotADirectoryError):
-        return ImageNow.GONE
-    return ImageNow.TOUCHED if is_same else ImageNow.REPLACED
 
 
 def _image_in(row: pa.Table) -> ImageThen:

@@ -18,10 +18,11 @@ from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
 from config.settings import Settings, load_settings
+from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.absence import why_left_out
-from flows.questions.history import Attempt, ImageNow, ImageThen, MadeBy, attempts_of, image_now, image_sent, made_by
+from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
 from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.wiring import config_path, make_storage
@@ -102,7 +103,7 @@ def _find(settings: Settings, storage: Storage, ledger: Ledger, key: str, proble
 
 def _row(states: pa.Table, key: str | None) -> dict[str, Any] | None:
     found = states.filter(pc.equal(states["record_key"], key)).select(
-        ["record_key", "image_path", "predecessor", "state", "failures"]
+        ["record_key", "image_path", "image_frame", "predecessor", "state", "failures"]
     )
     return found.to_pylist()[0] if len(found) else None
 
@@ -197,8 +198,8 @@ def _image_sent_last(
 
 
 def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | None, state: str, key: str) -> str | None:
-    path = row["image_path"] if row is not None else then.path
-    match image_now(storage.root / path, then):
+    path, frame = (row["image_path"], row["image_frame"]) if row is not None else (then.path, then.frame)
+    match image_now(storage.root, path, frame, then):
         case ImageNow.TOUCHED:
             return "the image file was touched, its content is the same"
         case ImageNow.REPLACED if state in (RecordState.RUNNABLE, RecordState.WAITING):

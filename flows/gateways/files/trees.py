@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assets.domain.errors import ImageError, RecordKeyError
-from assets.domain.record import MAX_PAGE, parse_page
+from assets.domain.record import MAX_PAGE, check_field, parse_page
 from assets.sources import (
     IMAGE_SUFFIXES,
     OUT_OF_TIME,
@@ -21,7 +21,6 @@ from assets.sources import (
     is_time,
     join_key,
 )
-from flows.gateways.files.presence import is_there
 from flows.gateways.files.walking import Tree, sayable
 from flows.gateways.ports import SOURCE_MARKER, ReadHeader
 
@@ -82,7 +81,7 @@ def walk_images(
             continue
         place = tree.place(directory)
         found: dict[int, list[PageImage]] = {}
-        is_of_pdf = page_pattern != _NUMBER.pattern and is_there(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH118
+        is_of_pdf = page_pattern != _NUMBER.pattern and os.path.exists(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH110, PTH118
         for entry in tree.entries(directory):
             pages = _pages(entry, fields, f"{place}/{entry.name}", of_pdf if is_of_pdf else rules)
             if isinstance(pages, SourceProblem):
@@ -110,6 +109,21 @@ def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], lis
             else:
                 allowed.add(join_key(fields, page))
     return allowed, tree.problems
+
+
+def key_by_name(path: str, frame: int, *, folder: str, depth: int, page_pattern: re.Pattern[str]) -> str | None:
+    """The record whose image page ``frame`` of the file ``path`` is, by place and name alone; None: no record's, or one
+    of a PDF's pages, of which only a walk can tell. ``path``, ``folder``: that of all images, relative to the root,
+    with forward slashes; ``depth``, ``page_pattern``: see `walk_images`."""
+    *above, name = path.split("/")
+    if len(above) < depth or "/".join(above[:-depth]) != folder:
+        return None
+    first = _page_number(name.rpartition(".")[0], page_pattern)
+    try:
+        fields = tuple(check_field(field) for field in above[-depth:])
+    except RecordKeyError:
+        return None
+    return None if isinstance(first, str) else join_key(fields, first + frame)
 
 
 def _pages(

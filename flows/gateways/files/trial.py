@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flows.gateways.files.atomic import naming, sync_file
 from flows.gateways.files.creation import UnknownCallError, Way, by_link, by_rename
-from flows.gateways.files.presence import is_there
 from flows.gateways.files.refusals import NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
@@ -112,7 +111,7 @@ def _syncs(folder: Path) -> bool:
 
 
 def _there(folder: Path) -> Path:
-    while not is_there(folder):
+    while not folder.exists():
         folder = folder.parent
     return folder
 

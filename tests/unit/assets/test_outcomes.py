@@ -88,6 +88,25 @@ def test_of_several_lines_the_first_good_one_counts() -> None:
     assert two_bad["message"].to_pylist() == ["first"]
 
 
+def test_an_answer_for_a_replaced_image_is_neither_written_nor_counted_whatever_it_says() -> None:
+    table = record_outcomes(
+        batch_of([A, B, C]),
+        verdicts({"record_key": A, "prompt_tokens": 9}, {"record_key": B, "kind": "not_json", "raw_text": "x"}),
+        job_state=JobState.SUCCEEDED,
+        batch_id="batches/b1",
+        facts=facts(),
+        settled_at=NOW,
+        replaced=dict.fromkeys([A, B, C], "another image"),
+    )
+    assert kinds(table) == {A: "image_replaced", B: "image_replaced", C: "missing"}, "C was not answered"
+    assert table["message"].to_pylist()[:2] == ["another image"] * 2
+    assert len(output_results(table)) == 0
+    rows = with_counts(table, {}).to_pylist()
+    assert [row["count_after"] for row in rows] == [None, None, 1]
+    assert rows[0]["prompt_tokens"] == 9, "it was paid for"
+    assert rows[1]["raw_text"] == "x"
+
+
 def test_lines_that_belong_to_nobody_are_told_and_change_nothing() -> None:
     lines = verdicts(
         {"record_key": None, "kind": None, "message": "a line is not JSON"},

@@ -13,7 +13,16 @@ import pytest
 
 from assets.domain.errors import AssetCheckError
 from assets.domain.money import Price
-from assets.planning import BATCH_SCHEMA, Room, SentImage, SubmissionFacts, Weights, batch_manifest, text_hash
+from assets.planning import (
+    BATCH_SCHEMA,
+    ContextImage,
+    Room,
+    SentImage,
+    SubmissionFacts,
+    Weights,
+    batch_manifest,
+    text_hash,
+)
 from tests.unit.assets.tables import estimates_of, facts, manifest_of, remote, sent
 
 KEYS = [f"A:b:c:{page}" for page in range(1, 6)]
@@ -88,7 +97,7 @@ def test_the_batch_manifest_holds_exactly_what_was_uploaded_in_order() -> None:
         manifest_of(KEYS[:4]),
         uploads={KEYS[3]: sent("d"), KEYS[0]: sent("a"), KEYS[1]: SentImage(None, "3" * 64), "A:b:c:77": sent("x")},
         with_context=[KEYS[1], KEYS[3]],
-        context_files={KEYS[3]: remote("before")},
+        context_images={KEYS[3]: ContextImage(remote("before"), "b.jpg", 1, 90, 5, "4" * 64)},
         estimates=estimates_of(manifest_of(KEYS[:4])),
         facts=facts(),
     )
@@ -98,6 +107,12 @@ def test_the_batch_manifest_holds_exactly_what_was_uploaded_in_order() -> None:
         (0, KEYS[0], "2" * 64, "files/a", "https://g/v1/files/a", None, None),
         (1, KEYS[1], "3" * 64, None, None, KEYS[0], None),
         (2, KEYS[3], "2" * 64, "files/d", "https://g/v1/files/d", KEYS[2], "files/before"),
+    ]
+    before = [name for name in BATCH_SCHEMA.names if name.startswith("context_image_")]
+    told = table.select(before).set_column(3, "modified_ns", table["context_image_modified_at"].cast(pa.int64()))
+    assert [tuple(row.values()) for row in told.to_pylist()] == [
+        *[(None,) * 5] * 2,
+        ("b.jpg", 1, 90, 5, "4" * 64),
     ]
 
 

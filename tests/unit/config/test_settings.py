@@ -8,15 +8,7 @@ from pydantic import ValidationError
 
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError
-from config.settings import (
-    DEFAULT_FILE,
-    Settings,
-    check_folders,
-    load_settings,
-    make_folders,
-    nearest_file,
-    read_api_key,
-)
+from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, nearest_file, read_api_key
 from config.values import TAKEN_NAMES, Span
 
 SHIPPED = sorted(DEFAULT_FILE.parent.glob("*.yaml"))
@@ -330,8 +322,6 @@ class TestFolders:
         (tmp_path / "dataset/page_images").mkdir(parents=True)
         settings = load(tmp_path)
         check_folders(settings)
-        assert not settings.paths.manifests.exists(), "only a collection that begins makes its folders"
-        make_folders(settings)
         assert settings.paths.output_results.is_dir()
         assert settings.paths.manifests.is_dir()
 
@@ -363,7 +353,7 @@ class TestFolders:
         (tmp_path / "dataset/page_images").mkdir(parents=True)
         (tmp_path / "manifests").write_text("")
         with pytest.raises(ConfigError, match=r"paths\.manifests: the folder .* cannot be made"):
-            make_folders(load(tmp_path))
+            check_folders(load(tmp_path))
 
 
 class TestTheApiKey:

@@ -5,12 +5,12 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA, with_counts
+from assets.planning import LATER_BATCH_COLUMNS
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
@@ -71,6 +71,12 @@ def test_outcomes_of_an_earlier_version_are_read_what_they_lack_is_null(storage:
     assert storage.read_outcomes(SUBMISSION).equals(table), "nothing else is another"
     for name in LATER_COLUMNS:
         assert storage.read_outcomes(SUBMISSION, ["kind", name])[name].to_pylist() == [None]
+
+
+def test_a_batch_manifest_of_an_earlier_version_is_read_what_it_lacks_is_null(storage: Storage) -> None:
+    table = batch_of([KEY])
+    storage.create_batch_manifest(SUBMISSION, table.drop_columns(sorted(LATER_BATCH_COLUMNS)))
+    assert storage.read_batch_manifest(SUBMISSION)[0].equals(table)
 
 
 def test_outcomes_that_lack_another_column_are_damaged(storage: Storage) -> None:
@@ -174,6 +180,21 @@ def test_results_are_a_mapping_that_reads_on_demand(storage: Storage) -> None:
         results[KEY]
 
 
+def test_the_home_is_created_once(storage: Storage) -> None:
+    assert storage.read_home() is None
+    storage.create_home("a")
+    storage.create_home("b")
+    assert storage.read_home() == "a"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"id": 3}', '{"id": ""}', "\ufeff{", '{"id"'])
+def test_a_broken_home_is_named_with_the_way_out(storage: Storage, content: str) -> None:
+    storage.manifests.mkdir()
+    (storage.manifests / "home.json").write_text(content)
+    with pytest.raises(ManifestError, match=r"home\.json: is not .*; restore it, or "):
+        storage.read_home()
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"submission_id": "a"}', '{"first_look_at": "yesterday"}', "\xff"]
 )
@@ -271,47 +292,3 @@ def _elsewhere(storage: Storage, path: Path) -> Storage:
         output_results=storage.output_results,
         document_fields=storage.document_fields,
     )
-
-
-def test_a_look_at_500_records_asks_the_file_system_once_for_each(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = [f"CA:Lincoln:2023:{page}" for page in range(1, 501)]
-    storage.write_result(keys[3], b"{}")
-    storage.result_path(keys[4]).write_bytes(b"")
-    asked: list[str] = []
-    for name in ("stat", "lstat", "readlink"):
-        monkeypatch.setattr(os, name, _counted(getattr(os, name), asked))
-
-    assert storage.done_among(keys) == {keys[3]}
-
-    assert 500 <= len(asked) < 550
-
-
-def test_a_look_at_many_records_finds_what_a_look_at_one_does(storage: Storage, tmp_path: Path) -> None:
-    storage.write_result(KEY, b"{}")
-    others = ["CA:Lincoln:2023:5", "TX:Austin:2023:1"]
-    assert storage.done_among([KEY, *others]) == {KEY}
-    storage.result_path(others[0]).symlink_to(tmp_path / "elsewhere.json")
-    with pytest.raises(ManifestError, match=r"5\.json: a symbolic link leads out of "):
-        storage.done_among(others)
-    (storage.output_results / "TX").symlink_to(tmp_path)
-    with pytest.raises(ManifestError, match="2023: a symbolic link leads out of "):
-        storage.done_among(others[1:])
-    storage.result_path("CA:Lincoln:2023:6").mkdir()
-    with pytest.raises(ManifestError, match=r"6\.json: is a folder where a result belongs"):
-        storage.done_among(["CA:Lincoln:2023:6"])
-
-
-def _counted(call: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
-    def counted(path: Any, *arguments: Any, **options: Any) -> Any:
-        asked.append(os.fspath(path))
-        return call(path, *arguments, **options)
-
-    return counted
-
-
-def test_two_steps_never_share_a_work_file(storage: Storage) -> None:
-    names = {storage.work_path(f"{OTHER}.results.jsonl").name for _ in range(20)}
-    assert len(names) == 20
-    assert all(name.startswith(OTHER) and name.endswith(".results.jsonl") for name in names)

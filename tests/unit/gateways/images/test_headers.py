@@ -12,7 +12,7 @@ from assets.manifest import record_manifest
 from assets.sources import ImageHeader, page_images
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
-from flows.scan import known_images
+from flows.tables.known_images import known_images
 from tests.images import (
     ORIENTATION,
     blended,
