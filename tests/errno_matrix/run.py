@@ -73,11 +73,11 @@ async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None) ->
                     break
             else:
                 ended.problems.append("it does not come to an end")
+            calls.is_lifted = True
             for path in leftovers(folder):
                 # Such as the clock would make them.
                 os.utime(path, (1, 1))
             await _pass(passes, ended)
-        calls.is_lifted = True
         if fault is not None and calls.struck:
             ended.problems += _untold(ended, fault)
         ended.problems += await violations(project, keys, max_retries=MAX_RETRIES)
