@@ -282,7 +282,14 @@ class SafetySection(Section):
         default=100,
         ge=0,
         le=1_000_000_000,
-        description="More finished records than this without their output stop the pass: a share is not mounted.",
+        description="More finished records than this without their output stop the pass: a share is not mounted. It "
+        "stops, too, when not one of them has its output any more.",
+    )
+    max_vanished_share: Number = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Likewise more than this share of all finished records, and more than two.",
     )
     max_failed_batches_in_a_row: Whole = Field(
         default=5,

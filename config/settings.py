@@ -5,6 +5,7 @@ reading of files and variables is in ``loading.py``, the schema and prompt that 
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,8 +167,9 @@ def nearest_file(folder: Path) -> Path:
     An installed Quire has no such place: its own copy lies among the packages, where no collection is. Raises
     ConfigError."""
     for above in (folder, *folder.parents):
-        if (above / USUAL_FILE).is_file():
-            return above / USUAL_FILE
+        file = above / USUAL_FILE
+        if (found := _found(file, str(file))) is not None and stat.S_ISREG(found.st_mode):
+            return file
     raise ConfigError(
         f"no {USUAL_FILE} is here or above; name your configuration with --config or {FILE_VARIABLE} (an empty file "
         "means every default, with its folder as root)",
@@ -176,9 +178,11 @@ def nearest_file(folder: Path) -> Path:
 
 
 def check_folders(settings: Settings) -> None:
-    """See that the folders to read from exist, and make those to write to. Raises ConfigError."""
+    """See that the folders to read from exist; where there are source documents, the one for their images is made.
+    Raises ConfigError."""
     _must_exist(settings, "root", settings.root)
-    has_documents = settings.paths.source_documents.is_dir()
+    documents = settings.paths.source_documents
+    has_documents = _is_folder(_found(documents, str(documents), "paths.source_documents"))
     if not has_documents:
         _must_exist(settings, "paths.page_images", settings.paths.page_images)
     if settings.paths.allow_list is not None:
@@ -186,11 +190,11 @@ def check_folders(settings: Settings) -> None:
     if has_documents:
         # Their images are made, and so is the place for them.
         _make(settings, "paths.page_images", settings.paths.page_images)
-    make_folders(settings)
 
 
 def make_folders(settings: Settings) -> None:
-    """Make the folders that Quire writes to, where they are missing. Raises ConfigError."""
+    """Make the folders that Quire writes to, for a collection that begins: later on, one that is gone is not made anew.
+    Raises ConfigError."""
     for key, folder in (
         ("paths.output_results", settings.paths.output_results),
         ("paths.manifests", settings.paths.manifests),
@@ -232,9 +236,25 @@ def _make(settings: Settings, key: str, folder: Path) -> None:
         raise settings.error(key, f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
+def _found(path: Path, source: str, key: str = "") -> os.stat_result | None:
+    """What is at ``path``, or None if there is nothing. What cannot be looked at is not taken for nothing, as
+    ``Path.exists`` takes it. Raises ConfigError."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be looked at: {error.strerror}", source=source, key=key) from None
+
+
+def _is_folder(found: os.stat_result | None) -> bool:
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
 def _must_exist(settings: Settings, key: str, folder: Path) -> None:
-    if not folder.is_dir():
-        problem = "is no folder" if folder.exists() else "does not exist"
+    found = _found(folder, str(settings.source or "settings"), key)
+    if not _is_folder(found):
+        problem = "is no folder" if found is not None else "does not exist"
         raise settings.error(key, f"{folder} {problem}; make it, mount it or change the setting")
 
 

@@ -247,11 +247,20 @@ def release(
 def recover(
     config: Config = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write it; without this it is only shown.")] = False,
+    forget: Annotated[
+        int, typer.Option(min=0, help="With --yes: how many active batches are forgotten that no file knows.")
+    ] = 0,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept-folders", help="Folders and settings that changed are right as they are; nothing else."),
+    ] = False,
 ) -> None:
-    """Make the Variables again from manifests and Gemini's list, when Prefect's database was lost."""
-    from flows.recover import recover_text
+    """Make the Variables again from manifests and Gemini's list, when Prefect's database was lost or restored."""
+    from flows.recover import accept_folders_text, recover_text
 
-    say(_wait_for(partial(recover_text, write=yes), config))
+    if accept and (yes or forget):
+        raise typer.BadParameter("it goes alone: first the folders, then the Variables", param_hint="--accept-folders")
+    say(_wait_for(accept_folders_text if accept else partial(recover_text, write=yes, forget=forget), config))
 
 
 @app.command()

@@ -19,7 +19,7 @@ from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
 from flows.protocol.closing import close, close_uniformly, note_first_look, refresh_views
 from flows.runtime.passes import Pass
-from flows.tables.derived import history_table
+from flows.tables.derived import check_outcomes, history_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count:
 async def release(p: Pass, name: str, *, cancel: bool) -> str:
     """Let go of a batch: its records are free for a new one. ``name``: a batch id, ``submitting/...`` or a submission
     id; ``cancel``: cancel its job at Gemini as well. Returns what was done, in a line. Raises QuireError."""
+    check_outcomes(p.services.storage)
     standing = resolve(p.services.storage, await p.services.ledger.read())
     if name in standing.unknown:
         async with p.services.ledger.transaction() as change:

@@ -26,7 +26,7 @@ from flows.protocol.settlement import settle
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
-from flows.tables.derived import refresh_derived
+from flows.tables.derived import check_outcomes, refresh_derived
 
 UNKNOWN_STATE_PATIENCE = timedelta(hours=72)
 """A job lives 48 hours; a state that we do not know after 72 needs a person."""
@@ -61,6 +61,8 @@ async def poll_batches(p: Pass) -> PollReport:
     ledger = await p.services.ledger.read()
     standing = resolve(p.services.storage, ledger)
     check_known(p.services.storage, ledger, standing)
+    if standing.unclaimed:
+        check_outcomes(p.services.storage)
     were_open = [*standing.unclaimed, *(each.submission_id for each in standing.active)]
     if standing.unclaimed:
         await _put_back_or_release(p, standing)

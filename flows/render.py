@@ -12,6 +12,7 @@ from pathlib import Path
 from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
 from flows.gateways.files import atomic
+from flows.gateways.files.presence import is_folder
 from flows.gateways.files.walking import Tree
 from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
@@ -37,7 +38,7 @@ async def render_sources(p: Pass) -> SourceReport:
     """See that the images of every PDF are there. Raises LeaseLostError, RenderError, OSError."""
     settings = p.services.settings
     folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images, files=atomic)
-    if not folders.source_documents.is_dir():
+    if not is_folder(folders.source_documents):
         return SourceReport()
     looks = render_settings(settings)
     pdfs, problems = await asyncio.to_thread(

@@ -214,7 +214,7 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     try:
         keys = await claim(p, submission_id, rows, cut.estimates, uploads)
     except QuireError:
-        if not storage.batch_path(submission_id).exists():
+        if not storage.has_batch_manifest(submission_id):
             await delete_unclaimed(p, submission_id, uploads)
         raise
     if not keys:
@@ -270,6 +270,8 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     depth = len(settings.record.document_fields)
     unfinished: list[str] = []
     done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth, unfinished=unfinished)
+    # Now, and not before the walk: a share may have been unmounted in its middle.
+    services.storage.home.check_marks()
     p.lease.check()
     await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
     existing = services.mirror.observe("existing_results", keys=done)
@@ -277,10 +279,10 @@ async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     standing = resolve(services.storage, ledger)
     check_known(services.storage, ledger, standing)
     inflight = inflight_keys(services.storage, standing.open_ids())
-    limit, accept = settings.safety.max_vanished_results, p.accept_vanished
+    limits = settings.safety.max_vanished_results, settings.safety.max_vanished_share
     history = await asyncio.to_thread(history_table, services.storage)
     await asyncio.to_thread(
-        check_vanished, services.storage, manifest, history, done, inflight, limit=limit, accept=accept
+        check_vanished, services.storage, manifest, history, done, inflight, limits=limits, accept=p.accept_vanished
     )
     rules, held = run_rules(settings), held_keys(settings, services.storage, history)
     states = await asyncio.to_thread(

@@ -10,6 +10,7 @@ from assets.domain.ledger import (
     ACTIVE,
     COUNTS,
     EMPTY_VALUES,
+    HOME,
     MAX_COUNT,
     PAGED,
     Ledger,
@@ -44,7 +45,8 @@ def parse_ledger(values: Mapping[str, object], *, prefix: str = "", field_count:
         number: _parse_counts(name, values[name], field_count) for number, name in sorted(pages[COUNTS].items())
     }
     _check_pages_agree(count_pages, pages[COUNTS])
-    names = [f"{prefix}{ACTIVE}", *(name for base in PAGED for name in pages[base].values())]
+    single = [name for name in (f"{prefix}{HOME}", f"{prefix}{ACTIVE}") if name in values]
+    names = [*single, *(name for base in PAGED for name in pages[base].values())]
     return Ledger(
         prefix=prefix,
         active=check_active(f"{prefix}{ACTIVE}", values[f"{prefix}{ACTIVE}"]),

@@ -38,4 +38,4 @@ async def diagnose(config: str | None, *, now: Callable[[], datetime] = utc_now)
 
 async def _variables(settings: Settings) -> list[Check]:
     async with open_ledger(settings) as ledger:
-        return await check_variables(make_storage(settings), ledger)
+        return await check_variables(settings, make_storage(settings), ledger)

@@ -13,7 +13,7 @@ from flows.gateways.ports import LedgerGateway
 from flows.gateways.prefect.api import PrefectApi
 from flows.gateways.prefect.server import Server, look_at_server
 from flows.protocol.active import resolve
-from flows.runtime.passes import check_home
+from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import find_api_key, open_services
 from flows.tables.weighing import enqueued_tokens
@@ -72,10 +72,10 @@ def _pools(server: Server) -> Check:
     return Check("work pools", Verdict.OK, found)
 
 
-async def check_variables(storage: Storage, ledger: LedgerGateway) -> list[Check]:
+async def check_variables(settings: Settings, storage: Storage, ledger: LedgerGateway) -> list[Check]:
     """The Variables, their tie with the folder, and the batches that are active."""
     try:
-        is_tied = await check_home(storage, ledger)
+        is_tied = await check_home(settings, storage, ledger)
         if not is_tied:
             return [Check("Variables", Verdict.OK, "not there yet; the first pass makes them")]
         read = await ledger.read()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from assets.domain.batch import RemoteFile, RemoteJob
+from assets.domain.home import Home
 from assets.domain.ledger import CountChange, Ledger
 from assets.sources import ImageHeader, SourceProblem
 
@@ -63,6 +64,11 @@ class LedgerTransaction(Protocol):
         """Take the counts of ``keys`` out and pack the pages anew (prune)."""
         ...
 
+    async def note_submissions(self, *, newest: str = "", closed: int = 0) -> Ledger:
+        """Let ``quire_home`` say that this database has heard of the submission ``newest``, before that is claimed, or
+        of so many ``closed`` ones. What is older, or fewer, than what is noted changes nothing."""
+        ...
+
 
 class LedgerGateway(Protocol):
     """The four Prefect Variables and ``quire_home``."""
@@ -75,8 +81,9 @@ class LedgerGateway(Protocol):
         """Take the ledger lock (waiting for it), read afresh, and let the body write."""
         ...
 
-    async def read_home(self) -> str | None:
-        """The id in ``quire_home``, or None if there is no such Variable."""
+    async def read_home(self) -> Home | None:
+        """What ``quire_home`` holds, or None if there is no such Variable. Raises LedgerError, and HomeMismatchError
+        when it is another home, or an older state of it, than this gateway has seen before."""
         ...
 
     async def create_home(self, home_id: str) -> str:
@@ -85,7 +92,7 @@ class LedgerGateway(Protocol):
         ...
 
     async def rebuild(
-        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+        self, home: Home, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
     ) -> None:
         """Make the Variables say this and nothing else, whatever they say now. ``quire_home`` goes first and comes
         last, so that what is half done is never taken for whole. ``records``: name in the active list -> (submission

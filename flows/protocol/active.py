@@ -76,6 +76,15 @@ def check_known(storage: Storage, ledger: Ledger, standing: Standing) -> None:
     """Raise LedgerError for a name in the active list of which no batch manifest tells the records: they are in flight,
     and nobody could know that they must not be sent again."""
     for name in standing.unknown:
+        without_job = [each for each in standing.unclaimed if storage.read_job(each) is None]
+        if claimed_submission(name) is None and without_job:
+            raise LedgerError(
+                f"{ledger.prefix}{ACTIVE}",
+                f"no file in {storage.manifests / 'jobs'} says which submission this batch is; without a jobs file are "
+                f"{len(without_job)} of {storage.manifests / 'batches'}, such as {without_job[0]}",
+                entry=name,
+                way_out="restore the jobs files, or have them made anew from Gemini's list: quire recover",
+            )
         raise LedgerError(
             f"{ledger.prefix}{ACTIVE}",
             f"no file in {storage.manifests / 'batches'} says which records are in this batch",

@@ -47,7 +47,13 @@ async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob
 
 
 async def resume(p: Pass, claimed: ActiveSubmission, jobs: Sequence[RemoteJob]) -> None:
-    """Go on with a claim that an earlier pass left: look for its job, or release it where nothing was posted."""
+    """Go on with a claim that an earlier pass left: look for its job, or release it where nothing was posted. Where a
+    job bears its name it was posted, though its jobs file is lost."""
+    if claimed.job is None and any(job.display_name == claimed.submission_id for job in jobs):
+        # Nobody knows what its input file is called.
+        p.services.storage.upload_marks.doubt(claimed.submission_id)
+        await look_up(p, claimed.submission_id, JobFile(claimed.submission_id, input_file=""), jobs)
+        return
     if claimed.job is None:
         logger().warning("Claim %s was left before anything was posted: released", claimed.submission_id)
         await close_uniformly(

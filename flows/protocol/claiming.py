@@ -162,6 +162,7 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
     keys: list[str] = []
     async with p.services.ledger.transaction() as change:
         p.lease.check()
+        storage.home.check_marks()
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
@@ -171,6 +172,8 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
             await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_images)
             keys = storage.batch_keys(submission_id)
             name = claim_name(submission_id)
+            # Before anything of it can be posted: a database that has not heard of it is an older one.
+            await change.note_submissions(newest=submission_id)
             await change.set_views({**views(storage, standing), name: (submission_id, keys)})
             p.lease.check()
             await change.set_active([*change.ledger.active, name])
@@ -198,13 +201,12 @@ def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: St
     """Who is not taken, done or dead by now: a person may have been busy while we uploaded."""
     max_retries = p.services.settings.execution.max_retries
     taken = set(inflight_keys(p.services.storage, standing.open_ids()))
-    return {
+    free = {
         key
         for key in rows["record_key"].to_pylist()
-        if key not in taken
-        and not is_dead(counts.get(key, 0), max_retries=max_retries)
-        and p.services.storage.read_result(key) is None
+        if key not in taken and not is_dead(counts.get(key, 0), max_retries=max_retries)
     }
+    return free - p.services.storage.done_among(free)
 
 
 async def _write_batch_manifest(

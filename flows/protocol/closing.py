@@ -35,6 +35,7 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
     if outcomes is not None:
         async with p.services.ledger.transaction() as change:
             p.lease.check()
+            storage.home.check_marks()
             storage.create_outcomes(submission_id, with_counts(outcomes, change.ledger.counts))
             committed = storage.read_outcomes(submission_id)
             await change.apply_counts(count_changes(committed))
@@ -83,6 +84,7 @@ async def refresh_views(p: Pass) -> None:
     """Make the views say what the active list says, after a submission ended that had left it before."""
     async with p.services.ledger.transaction() as change:
         p.lease.check()
+        await _leave_a_trace(p, change)
         await change.set_views(views(p.services.storage, resolve(p.services.storage, change.ledger)))
 
 
@@ -148,8 +150,14 @@ async def delete_files(p: Pass, names: Sequence[str]) -> bool:
 async def _leave_active_list(p: Pass, change: LedgerTransaction, submission_id: str) -> None:
     standing = resolve(p.services.storage, change.ledger)
     await change.set_views(views(p.services.storage, standing, without=submission_id))
+    await _leave_a_trace(p, change)
     leaving = {each.name for each in standing.active if each.submission_id == submission_id}
     await change.set_active([name for name in change.ledger.active if name not in leaving])
+
+
+async def _leave_a_trace(p: Pass, change: LedgerTransaction) -> None:
+    """Let the database know how many are closed: outcomes that are gone later on are missed by it."""
+    await change.note_submissions(closed=len(p.services.storage.closed_submissions()))
 
 
 async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:

@@ -15,7 +15,7 @@ async def sweep_uploads(p: Pass) -> None:
     left at Gemini. Asks for the list of files only if a mark says that there may be some. What cannot be deleted now is
     for the next pass."""
     storage, marks = p.services.storage, p.services.storage.upload_marks
-    stale = [each for each in marks.all() if storage.is_closed(each) or not storage.batch_path(each).exists()]
+    stale = [each for each in marks.all() if storage.is_closed(each) or not storage.has_batch_manifest(each)]
     if not stale:
         return
     for submission_id in stale:

@@ -24,7 +24,7 @@ from assets.domain.errors import (
     PromptError,
 )
 from assets.domain.outcome import OutcomeKind
-from flows.gateways.files.atomic import replace_file
+from flows.gateways.files.atomic import naming, replace_file
 from flows.gateways.files.storage import JobFile
 from flows.protocol.adoption import confirm, look_up
 from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
@@ -109,9 +109,10 @@ async def _upload_input(p: Pass, submission_id: str) -> RemoteFile:
     async def upload(number: int) -> RemoteFile:
         if number > 1:
             p.services.storage.upload_marks.doubt(submission_id)
-        return await p.services.gemini.upload(
-            path, display_name=f"{submission_id}-input-{number}", mime_type="application/jsonl"
-        )
+        with naming(path):
+            return await p.services.gemini.upload(
+                path, display_name=f"{submission_id}-input-{number}", mime_type="application/jsonl"
+            )
 
     uploads = p.services.settings.uploads
     try:

@@ -22,6 +22,7 @@ from assets.planning import SubmissionFacts
 from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
+from flows.gateways.files.atomic import naming
 from flows.protocol.closing import close, has_failed_before
 from flows.protocol.replaced import replaced_images
 from flows.runtime.logs import logger, warn_of_each, warn_once
@@ -116,7 +117,8 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
     async def download() -> int:
         # Another pass may be reading that file.
         p.lease.check()
-        return await p.services.gemini.download(file_name, path)
+        with naming(path):
+            return await p.services.gemini.download(file_name, path)
 
     await p.services.mirror.retried("download_results", download)
     p.lease.check()
@@ -149,7 +151,9 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
     def write_all(good: pa.Table) -> None:
         if len(good) == 0:
             return
-        with answers.path.open("rb") as file:
+        # A share that was unmounted meanwhile has left an empty folder in its place.
+        p.services.storage.home.check_marks()
+        with naming(answers.path), answers.path.open("rb") as file:
             for row in good.to_pylist():
                 file.seek(row["line_offset"])
                 content = result_of_line(file.read(row["line_bytes"]), answers.validator)

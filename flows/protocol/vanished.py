@@ -8,6 +8,9 @@ from assets.domain.errors import VanishedResultsError
 from assets.history import succeeded_records
 from flows.gateways.files.storage import Storage
 
+FEW = 2
+"""Of a small collection a page or two are soon a large share, and deleted by hand."""
+
 
 def check_vanished(
     storage: Storage,
@@ -16,28 +19,34 @@ def check_vanished(
     done: Collection[str],
     inflight: Collection[str],
     *,
-    limit: int,
+    limits: tuple[int, float],
     accept: bool,
 ) -> None:
-    """Raise VanishedResultsError if more than ``limit`` records of the manifest whose last outcome was a success have
-    no output result now and are not in flight again.
+    """Raise VanishedResultsError if too many records of the manifest whose last outcome was a success have no output
+    result now and are not in flight again: all of them, or more than ``limits``, a number and a share.
 
     A few are nothing to stop for: deleting an output is how a person has a page read again. ``accept``: a person has
     said that they are meant to be gone; that is noted for each, until it has a result again.
     """
-    vanished = (
-        set(succeeded_records(history)).intersection(manifest["record_key"].to_pylist()).difference(done, inflight)
-    )
     noted = storage.read_accepted()
     accepted = noted.difference(done)
-    vanished -= accepted
-    if len(vanished) > limit:
+    succeeded = (
+        set(succeeded_records(history)).intersection(manifest["record_key"].to_pylist()).difference(inflight, accepted)
+    )
+    vanished = succeeded.difference(done)
+    if are_too_many(len(vanished), len(succeeded), *limits):
         if not accept:
             raise VanishedResultsError(
-                f"{storage.output_results}: {len(vanished)} records that succeeded have no output result any more, "
-                f"such as {min(vanished)}: is the folder mounted? If they were deleted on purpose: quire run "
-                "--accept-vanished"
+                f"{storage.output_results}: {len(vanished)} records that succeeded have no output result any more, of "
+                f"{len(succeeded)}, such as {min(vanished)}: is the folder mounted? If they were deleted on purpose: "
+                "quire run --accept-vanished"
             )
         accepted |= vanished
     if accepted != noted:
         storage.write_accepted(accepted)
+
+
+def are_too_many(vanished: int, succeeded: int, most: int, most_of_all: float) -> bool:
+    """Whether so many results can be gone only by accident. ``most_of_all``: a share, which is not asked of a FEW."""
+    is_share_passed = vanished > FEW and vanished > most_of_all * succeeded
+    return vanished > 0 and (vanished == succeeded or vanished > most or is_share_passed)

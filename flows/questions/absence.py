@@ -14,7 +14,7 @@ from flows.gateways.files.storage import Storage
 
 def why_left_out(settings: Settings, storage: Storage, record_key: str) -> str:
     """In words; where no file tells it, where to look."""
-    if not storage.records_path.exists():
+    if not storage.has_records():
         return "there is none yet; run quire scan first"
     key = parse_key(record_key)
     for path, reason in _left_out(storage):

@@ -96,7 +96,7 @@ async def check(config: str | None, key: str | None) -> Checked:
     if key is not None:
         key = str(parse_key(key, field_count=len(settings.record.document_fields)))
     storage = make_storage(settings)
-    if not storage.records_path.exists():
+    if not storage.has_records():
         raise ManifestError(storage.records_path, "is missing; run quire scan first")
     ledger, problem = await read_ledger_or_files(settings, storage)
     facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())

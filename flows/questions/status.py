@@ -27,7 +27,7 @@ from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.breaking import breaker_reason
-from flows.runtime.passes import check_home
+from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger
 from flows.tables.derived import history_table, submissions_table
@@ -92,7 +92,7 @@ async def collect_status(
     settings: Settings, storage: Storage, ledger_gateway: LedgerGateway, *, now: datetime
 ) -> Status:
     """Read everything and count. ``now``: UTC. Raises StateError, PrefectUnavailableError."""
-    ledger = await read_ledger(storage, ledger_gateway)
+    ledger = await read_ledger(settings, storage, ledger_gateway)
 
     def count() -> Status:
         states = states_in_mode(settings, storage, ledger)
@@ -102,9 +102,9 @@ async def collect_status(
     return await asyncio.to_thread(count)
 
 
-async def read_ledger(storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
+async def read_ledger(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Ledger:
     """What the Variables say; before the very first pass, nothing. Raises StateError, PrefectUnavailableError."""
-    return await ledger_gateway.read() if await check_home(storage, ledger_gateway) else _ledger((), {})
+    return await ledger_gateway.read() if await check_home(settings, storage, ledger_gateway) else _ledger((), {})
 
 
 async def read_ledger_or_files(settings: Settings, storage: Storage) -> tuple[Ledger, str | None]:
@@ -113,7 +113,7 @@ async def read_ledger_or_files(settings: Settings, storage: Storage) -> tuple[Le
     try:
         await check_ready(str(settings.source))
         async with open_ledger(settings) as gateway:
-            return await read_ledger(storage, gateway), None
+            return await read_ledger(settings, storage, gateway), None
     except (PrefectUnavailableError, StateError) as error:
         return await asyncio.to_thread(ledger_of_files, storage), str(error)
 

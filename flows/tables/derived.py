@@ -2,7 +2,8 @@
 again. What stands in them is decided in `assets.provenance` and `assets.spending`.
 
 Both grow by what was closed since they were last written; each names in its metadata the submissions that it goes by. A
-table that cannot be read, or that goes by a submission which is not there any more, is made anew from everything.
+table that cannot be read is made anew from everything. One that goes by outcomes which are not there any more is a
+witness: a closed submission must not look like one that a person has let go of.
 """
 
 import json
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import is_late, submission_of
-from assets.domain.errors import ManifestError
+from assets.domain.errors import WAY_BACK, ManifestError
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import HISTORY_SCHEMA, with_outcomes
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
@@ -56,11 +57,27 @@ def refresh_derived(storage: Storage) -> None:
     history_table(storage)
 
 
+def check_outcomes(storage: Storage) -> None:
+    """Raise ManifestError for outcomes that were there when `manifests/submissions.parquet` was written, and are
+    not."""
+    if gone := _read(storage, _SUBMISSIONS)[1].difference(storage.outcome_files()):
+        raise _outcomes_are_gone(storage, _SUBMISSIONS.name, gone)
+
+
+def _outcomes_are_gone(storage: Storage, table: str, gone: set[str]) -> ManifestError:
+    others = f", like {len(gone) - 1} others," if len(gone) > 1 else ""
+    return ManifestError(
+        storage.outcomes_path(min(gone)),
+        f"is gone,{others[1:]} though {storage.derived_path(table).name} goes by it: what was closed would be sent "
+        f"again; restore it from a backup, or {WAY_BACK}",
+    )
+
+
 def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table:
     closed = set(storage.outcome_files())
     before, goes_by = _read(storage, derived)
-    if not goes_by <= closed:
-        before, goes_by = derived.schema.empty_table(), set()
+    if gone := goes_by - closed:
+        raise _outcomes_are_gone(storage, derived.name, gone)
     missing = _in_order_of_their_end(storage, closed - goes_by)
     if not missing:
         return before

@@ -198,7 +198,8 @@ def window_usd(settings: Settings) -> float | None:
 def context_keys(storage: Storage, rows: pa.Table) -> list[str | None]:
     """For each row its predecessor, where that one has a result to send along."""
     predecessors: Sequence[str | None] = rows["predecessor"].to_pylist()
-    return [key if key is not None and storage.read_result(key) is not None else None for key in predecessors]
+    done = storage.done_among(key for key in predecessors if key is not None)
+    return [key if key in done else None for key in predecessors]
 
 
 def explain(scales: Scales, held_by: str, weights: Weights) -> str:

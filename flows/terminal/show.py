@@ -9,7 +9,8 @@ from flows import operate
 from flows.gateways.files.storage import Storage
 from flows.protocol.breaking import breaker_reason, reset_breaker
 from flows.questions.status import Status, collect_status
-from flows.runtime.passes import OperatorsLease, Pass, ensure_home
+from flows.runtime.home import ensure_home
+from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.printable import printable_json
 from flows.runtime.wiring import config_path, make_storage, open_ledger, open_services, utc_now
 from flows.scan import scan
@@ -89,7 +90,7 @@ async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
     settings = load_settings(config_path(config))
     storage, fields = make_storage(settings), len(settings.record.document_fields)
     async with open_ledger(settings) as ledger:
-        await ensure_home(storage, ledger)
+        await ensure_home(settings, storage, ledger)
         found = await operate.rerun(storage, ledger, keys, field_count=fields)
     return f"{len(found.deleted)} results deleted, {found.reset} counts reset"
 
@@ -98,7 +99,7 @@ async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
     settings = load_settings(config_path(config))
     storage, fields = make_storage(settings), len(settings.record.document_fields)
     async with open_ledger(settings) as ledger:
-        await ensure_home(storage, ledger)
+        await ensure_home(settings, storage, ledger)
         reset = await operate.unblock(ledger, keys, field_count=fields)
     unblocked = await operate.unblock_held(storage, keys, field_count=fields)
     return f"{reset} counts reset" + (f", {unblocked} held records let go of" if unblocked else "")
@@ -108,7 +109,7 @@ async def reset_breaker_text(config: str | None) -> str:
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
-        await ensure_home(storage, ledger)
+        await ensure_home(settings, storage, ledger)
     reason = breaker_reason(settings, storage)
     reset_breaker(storage, utc_now())
     return (
@@ -119,7 +120,7 @@ async def reset_breaker_text(config: str | None) -> str:
 async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
     settings = load_settings(config_path(config))
     async with open_services(settings) as services:
-        await ensure_home(services.storage, services.ledger)
+        await ensure_home(settings, services.storage, services.ledger)
         return await operate.release(Pass(services, OperatorsLease(), services.now()), batch, cancel=cancel)
 
 

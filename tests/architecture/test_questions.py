@@ -20,7 +20,17 @@ ON_DISK = frozenset(
     | {"hardlink_to", "symlink_to", "fsync"}
 )
 THROUGH_PORTS = frozenset(
-    {"transaction", "set_active", "apply_counts", "set_views", "remove_counts", "create_home", "rebuild", "hold"}
+    {
+        "transaction",
+        "set_active",
+        "apply_counts",
+        "set_views",
+        "remove_counts",
+        "note_submissions",
+        "create_home",
+        "rebuild",
+        "hold",
+    }
     | {"upload", "delete_file", "create_job", "cancel_job", "delete_job", "materialize", "publish", "upload_marks"}
 )
 QUESTIONS = sorted(f"flows.questions.{path.stem}" for path in (ROOT / "flows" / "questions").glob("[!_]*.py"))

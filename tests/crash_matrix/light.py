@@ -17,7 +17,8 @@ from assets.catalog import CATALOG
 from config.settings import Settings, load_settings
 from flows.pipeline import PassReport
 from flows.poll import poll_batches
-from flows.runtime.passes import Pass, ensure_home
+from flows.runtime.home import ensure_home
+from flows.runtime.passes import Pass
 from flows.runtime.wiring import Services, lock_name, open_services
 from flows.scan import scan_records
 from flows.submit import submit_batches
@@ -77,7 +78,7 @@ def _without_prefect(services: Services, settings: Settings, variables: InMemory
 async def _run_pass(services: Services) -> PassReport:
     async with services.pass_lock.hold(wait=False) as lease:
         p = Pass(services, lease, run_started_at=services.now())
-        await ensure_home(services.storage, services.ledger)
+        await ensure_home(services.settings, services.storage, services.ledger)
         return PassReport(await poll_batches(p), await scan_records(p), await submit_batches(p))
 
 

@@ -3,6 +3,7 @@ it is ``make errno-matrix``."""
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,37 @@ async def test_a_pass_that_could_not_write_an_answer_sends_nothing_more(project:
 
     await project.run_until_idle()
     assert [project.gemini.record(key)["billed"] for key in (first, second)] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["create", "write", "open", "read"])
+async def test_each_step_with_a_result_file_names_it_and_is_made_good_by_the_next_pass(
+    project: Project, kind: str
+) -> None:
+    (key,) = project.add_pages("CA:Lincoln:1901", [1])
+    await project.run_pass()
+    project.gemini.advance(JOB_SECONDS)
+    line, at = f"{kind} /manifests/work/*.results.jsonl", 1
+    while True:
+        # Each time such a call is made, as far as a pass comes.
+        with faults_in(project.root, Fault(kind, errno.EIO, line, at)) as calls:
+            line_said = await _why_stopped(project)
+        if not line_said:
+            break
+        assert re.search(r"manifests/work/.*\.results\.jsonl: Input/output error; the disk", line_said)
+        assert project.result(key) is None or kind == "read"
+        at += 1
+    assert not calls.struck
+    assert at > 1
+    assert project.gemini.record(key)["billed"] == 1
+
+
+async def _why_stopped(project: Project) -> str:
+    """The line with which a pass ended, or "" if it did its work."""
+    try:
+        await project.run_pass()
+    except DiskError as error:
+        return str(error)
+    return ""
 
 
 async def test_names_that_would_meet_in_the_results_are_left_out_before_anything_is_sent(

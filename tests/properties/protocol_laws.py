@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from assets.domain.batch import LATE, JobState, claimed_submission, is_late, submission_of
-from assets.domain.ledger import ACTIVE, COUNTS, IN_FLIGHT, RECORDS
+from assets.domain.home import Home, parse_home
+from assets.domain.ledger import ACTIVE, COUNTS, HOME, IN_FLIGHT, RECORDS
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges
 from assets.outcomes import OUTCOME_SCHEMA
@@ -46,6 +47,12 @@ _WITHOUT_LINE = {
 }
 _NEVER_SENT = frozenset({RELEASED, OutcomeKind.UPLOAD_REFUSED, OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE})
 _UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, RELEASED})
+
+
+def counts_in(variables: Mapping[str, object]) -> dict[str, int]:
+    """The failure counts that these Variables hold."""
+    stored: dict[str, int] = variables[COUNTS]  # type: ignore[assignment]  # a person's edits are sane
+    return {key: count for entry, count in stored.items() for key in decode_ranges([entry])}
 
 
 class Laws:
@@ -120,9 +127,16 @@ class Laws:
         """The submissions of the active list, in its order."""
         return list(self._submissions(self.active()).values())
 
+    def home(self) -> Home:
+        return parse_home(HOME, self.world.variables.values[HOME])
+
     def counts(self) -> dict[str, int]:
-        stored: dict[str, int] = self.world.variables.values[COUNTS]  # type: ignore[assignment]
-        return {key: count for entry, count in stored.items() for key in decode_ranges([entry])}
+        return counts_in(self.world.variables.values)
+
+    @property
+    def has_deleted(self) -> bool:
+        """Whether a person has deleted an output result."""
+        return self._deletions.total() > 0
 
     def after_run(self, ended: Ended, *, is_pass: bool, is_calm: bool) -> None:
         """Judge what a pass, or a command, has left. ``is_calm``: nobody and nothing has disturbed it. Raises

@@ -4,19 +4,24 @@ laws, since some of what follows from it would be forbidden otherwise.
 Whom an act is about is given as a number, ``pick``: it counts through whatever there is then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from itertools import cycle
+from pathlib import Path
+from shutil import copytree, rmtree
+from tempfile import mkdtemp
 from typing import TypeVar
 
 from assets.domain.batch import JobState, RemoteJob
 from assets.domain.errors import QuireError
-from assets.domain.ledger import ACTIVE, COUNTS
+from assets.domain.ledger import ACTIVE, COUNTS, HOME
 from assets.domain.outcome import OutcomeKind
 from flows.operate import release, rerun, unblock, unblock_held
 from flows.prune import prune_counts
 from flows.runtime.passes import Pass
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
-from tests.properties.protocol_laws import Laws
+from tests.properties.protocol_laws import Laws, counts_in
 from tests.properties.protocol_world import KEYS, End, Ended, Work, World
 from tests.twins.effects import Interruption, Point, When
 
@@ -28,6 +33,8 @@ class Operator:
 
     def __init__(self, world: World, laws: Laws) -> None:
         self.world, self.laws = world, laws
+        self.backup: dict[str, object] | None = None
+        self._files: Path | None = None
 
     # --- by hand
 
@@ -61,6 +68,70 @@ class Operator:
             key = _chosen(done, pick)
             self.laws.deleted(key)
             self.world.storage.result_path(key).unlink()
+
+    # --- disks and backups
+
+    def back_up(self) -> None:
+        """Take down the Variables and the manifests as they are."""
+        self.backup = deepcopy(self.world.variables.values)
+        self._drop_files()
+        self._files = Path(mkdtemp(prefix="quire-machine-backup-", dir=self.world.root.parent)) / "manifests"
+        copytree(self.world.storage.manifests, self._files)
+
+    def _drop_files(self) -> None:
+        if self._files is not None:
+            rmtree(self._files.parent)
+        self._files = None
+
+    def close(self) -> None:
+        self._drop_files()
+
+    def restore_database(self) -> None:
+        """From the last backup."""
+        assert self.backup is not None
+        values = deepcopy(self.backup)
+        self.laws.active_edited(list(values[ACTIVE]))  # type: ignore[call-overload]  # a person's edits are sane
+        self.laws.counts_edited(dict.fromkeys(KEYS, 0) | counts_in(values))
+        self.world.variables.values = values
+
+    def newest_in_backup(self) -> str:
+        """The newest submission that the database of the last backup has heard of."""
+        assert self.backup is not None
+        newest: str = self.backup[HOME]["newest_submission"]  # type: ignore[index]
+        return newest
+
+    def recover(self) -> Ended:
+        """Make the Variables anew; counts that were reset come back."""
+        ended = self.world.run_recover()
+        self.laws.counts_edited(dict.fromkeys(KEYS, 0) | self.laws.counts())
+        return ended
+
+    @contextmanager
+    def folder_from_backup(self) -> Iterator[None]:
+        """The manifests are those of the last backup, for the length of the block."""
+        assert self._files is not None
+        with self._instead_of(self.world.storage.manifests):
+            copytree(self._files, self.world.storage.manifests)
+            yield
+
+    @contextmanager
+    def folder_not_mounted(self, name: str) -> Iterator[None]:
+        """An empty folder stands in the place of one of ours, for the length of the block."""
+        storage = self.world.storage
+        folder = {"results": storage.output_results, "manifests": storage.manifests}.get(name, storage.manifests / name)
+        with self._instead_of(folder):
+            folder.mkdir()
+            yield
+
+    @contextmanager
+    def _instead_of(self, folder: Path) -> Iterator[None]:
+        aside = folder.with_name(f"{folder.name}-aside")
+        folder.rename(aside)
+        try:
+            yield
+        finally:
+            rmtree(folder)
+            aside.rename(folder)
 
     # --- by command
 

@@ -31,7 +31,9 @@ from assets.requests import RequestTemplate
 from assets.sources import PageImage, page_images
 from config.settings import Settings
 from flows.poll import poll_batches
-from flows.runtime.passes import OperatorsLease, Pass, ensure_home
+from flows.recover import recover
+from flows.runtime.home import ensure_home
+from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.wiring import Services
 from flows.submit import submit_batches
 from tests.twins.effects import Crash, Effects, Interruption, file_effects
@@ -131,20 +133,28 @@ class World:
 
     # --- processes
 
-    def run_pass(self, interruptions: Sequence[Interruption] = ()) -> Ended:
+    def run_pass(self, interruptions: Sequence[Interruption] = (), *, accept_vanished: bool = False) -> Ended:
         """A pass in a process of its own: poll, submit. (A scan would find the same images.)"""
 
         async def work(p: Pass) -> None:
-            await ensure_home(p.services.storage, p.services.ledger)
+            await ensure_home(p.services.settings, p.services.storage, p.services.ledger)
             await poll_batches(p)
             await submit_batches(p)
 
         async def run() -> None:
             services = self.services()
             async with services.pass_lock.hold(wait=False) as lease:
-                await work(Pass(services, lease, run_started_at=self.now))
+                await work(Pass(services, lease, run_started_at=self.now, accept_vanished=accept_vanished))
 
         return self._run(run, interruptions)
+
+    def run_recover(self) -> Ended:
+        """``quire recover --yes`` in a process of its own."""
+
+        async def run() -> None:
+            await recover(self.services(), write=True)
+
+        return self._run(run, ())
 
     def run_command(self, work: Work, interruptions: Sequence[Interruption] = ()) -> Ended:
         """A command of the operator's in a process of its own."""

@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,9 @@ from assets.domain.errors import (
     GeminiQuotaError,
     GeminiRefusedError,
     GeminiTransientError,
+    HomeMismatchError,
     LeaseLostError,
+    VanishedResultsError,
 )
 from assets.domain.outcome import OutcomeKind
 from tests.properties.protocol_answers import ANSWERS
@@ -97,6 +100,7 @@ class Protocol(RuleBasedStateMachine):
             if not self.has_failed:
                 self.come_to_rest()
         finally:
+            self.operator.close()
             self.world.close()
 
     # --- processes
@@ -117,12 +121,28 @@ class Protocol(RuleBasedStateMachine):
     def pass_with(self, *interruptions: Interruption) -> None:
         world = self.the_world
         is_calm = not interruptions and not self.gemini.has_faults
-        self.judged(
-            lambda: world.run_pass(interruptions),
-            () if is_calm else (LeaseLostError, GeminiError),
-            is_pass=True,
-            is_calm=is_calm,
-        )
+        excuses = [] if is_calm else [LeaseLostError, GeminiError]
+        if self.laws.has_deleted:
+            excuses.append(VanishedResultsError)
+        ended = self.judged(lambda: world.run_pass(interruptions), excuses, is_pass=True, is_calm=is_calm)
+        if isinstance(ended.error, VanishedResultsError):
+            # All of them are gone, and whoever deleted them says that it was meant.
+            is_calm = not self.gemini.has_faults
+            self.judged(
+                lambda: world.run_pass(accept_vanished=True),
+                [] if is_calm else [LeaseLostError, GeminiError],
+                is_pass=True,
+                is_calm=is_calm,
+            )
+
+    def stops(self, *excuses: type[Exception]) -> Ended:
+        """Run a pass that changes nothing at Gemini and in the Variables if it stops, which it may by these alone."""
+        made, values = len(self.gemini.made), deepcopy(self.the_world.variables.values)
+        ended = self.judged(self.the_world.run_pass, excuses)
+        if ended.error is not None:
+            assert len(self.gemini.made) == made, "it has sent something"
+            assert self.the_world.variables.values == values, "it has changed the Variables"
+        return ended
 
     def judged(
         self,
@@ -131,7 +151,7 @@ class Protocol(RuleBasedStateMachine):
         *,
         is_pass: bool = False,
         is_calm: bool = False,
-    ) -> None:
+    ) -> Ended:
         """Run a process and judge what it leaves. ``excuses``: with what it may stop."""
         self.has_failed = True
         ended = run()
@@ -139,6 +159,7 @@ class Protocol(RuleBasedStateMachine):
             raise AssertionError("it stopped for no reason") from ended.error
         self.laws.after_run(ended, is_pass=is_pass, is_calm=is_calm)
         self.has_failed = False
+        return ended
 
     @property
     def the_world(self) -> World:
@@ -225,6 +246,48 @@ class Protocol(RuleBasedStateMachine):
             self.operator.save_counts(shown)
         else:
             self.operator.save_list(shown)
+
+    # --- disks and backups
+
+    @rule()
+    def makes_a_backup(self) -> None:
+        self.operator.back_up()
+
+    @precondition(lambda self: self.operator.backup is not None)
+    @rule()
+    def the_database_is_restored(self) -> None:
+        """If batches were sent since, nothing goes on before the Variables are made anew."""
+        self.has_news = True
+        self.gemini.clear_faults()
+        self.editor = None
+        is_older = self.newest_posted() > self.operator.newest_in_backup()
+        self.operator.restore_database()
+        if is_older:
+            ended = self.stops(HomeMismatchError)
+            assert "quire recover" in str(ended.error), "it goes on with a database that has forgotten batches"
+            self.judged(self.operator.recover)
+
+    @precondition(lambda self: self.operator.backup is not None)
+    @rule()
+    def the_folder_is_restored(self) -> None:
+        """If the database has heard of what was made or closed since, nothing goes on before the newer folder is
+        back."""
+        self.has_news = True
+        self.gemini.clear_faults()
+        home, storage = self.laws.home(), self.the_world.storage
+        with self.operator.folder_from_backup():
+            if home.newest not in storage.submissions() or home.closed > len(storage.closed_submissions()):
+                ended = self.the_world.run_pass()
+                assert isinstance(ended.error, HomeMismatchError), "it goes on with a folder that has forgotten batches"
+
+    @rule(name=st.sampled_from(["results", "manifests", "batches", "jobs", "outcomes", "uploads"]))
+    def a_folder_is_not_mounted(self, name: str) -> None:
+        with self.operator.folder_not_mounted(name):
+            ended = self.the_world.run_pass()
+            assert isinstance(ended.error, HomeMismatchError), "it goes on with an empty folder"
+
+    def newest_posted(self) -> str:
+        return max((made.display_name for made in self.gemini.made), default="")
 
     # --- the end
 

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from assets.domain.errors import WAY_BACK, HomeMismatchError, LeaseLostError, LedgerError, LockBusyError
+from assets.domain.home import Home, home_value, note_submissions, parse_home
 from assets.domain.ledger import (
     EMPTY_VALUES,
     HOME,
@@ -105,11 +106,10 @@ class InMemoryLedger:
         self.lock = lock or InMemoryLock()
         self.variables = variables or InMemoryVariables()
         self.before_call = before_call
-        self._seen_home: str | None = None
+        self._seen_home: Home | None = None
 
     async def read(self) -> Ledger:
-        home_id = await self.read_home()
-        if home_id is None:
+        if await self.read_home() is None:
             raise LedgerError(f"{self.prefix}{HOME}", "there is none", way_out=WAY_BACK)
         return parse_ledger(copy.deepcopy(self.variables.values), prefix=self.prefix, field_count=self.field_count)
 
@@ -118,48 +118,48 @@ class InMemoryLedger:
         async with self.lock.hold(wait=True) as lease:
             yield InMemoryTransaction(await self.read(), lease, self)
 
-    async def read_home(self) -> str | None:
+    async def read_home(self) -> Home | None:
         await self.before_call("read_variables")
-        home_id = self.variables.values.get(f"{self.prefix}{HOME}")
-        if home_id is None:
+        name = f"{self.prefix}{HOME}"
+        if name not in self.variables.values:
             return None
-        if not isinstance(home_id, str):
-            raise LedgerError(f"{self.prefix}{HOME}", "it holds no id", way_out="put it back")
-        if self._seen_home not in (None, home_id):
-            raise HomeMismatchError(f"the Variable {self.prefix}{HOME} changed while we ran")
-        self._seen_home = home_id
-        return home_id
+        home, seen = parse_home(name, self.variables.values[name]), self._seen_home
+        if seen is not None and (seen.id != home.id or (seen.newest or "") > (home.newest or "")):
+            raise HomeMismatchError(f"the Variable {name} changed while we ran")
+        self._seen_home = home
+        return home
 
     async def create_home(self, home_id: str) -> str:
         async with self.lock.hold(wait=True) as lease:
             if (there := await self.read_home()) is not None:
-                return there
+                return there.id
             values = self.variables.values
             for name, value in values.items():
                 if name.startswith(self.prefix) and value != EMPTY_VALUES.get(name.removeprefix(self.prefix)):
                     raise LedgerError(name, "it holds something", way_out=f"{WAY_BACK}, or delete it")
             lease.check()
-            for base, empty in {**EMPTY_VALUES, HOME: home_id}.items():
+            for base, empty in {**EMPTY_VALUES, HOME: home_value(Home(home_id))}.items():
                 if f"{self.prefix}{base}" not in values:
                     await self.before_call("write_variable")
                     self.variables.write(f"{self.prefix}{base}", empty, self.tags)
-            self._seen_home = home_id
+            self._seen_home = Home(home_id)
             return home_id
 
     async def rebuild(
-        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+        self, home: Home, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
     ) -> None:
         target = rebuilt_ledger(self.prefix, records, counts).stored
         async with self.lock.hold(wait=True) as lease:
             lease.check()
-            home = f"{self.prefix}{HOME}"
-            for name in [home, *(each for each in self.variables.values if each not in target and each != home)]:
+            variable = f"{self.prefix}{HOME}"
+            others = [each for each in self.variables.values if each not in target and each != variable]
+            for name in [variable, *others]:
                 if name in self.variables.values and name.startswith(self.prefix):
                     self.variables.delete(name)
-            for name, value in {**target, home: home_id}.items():
+            for name, value in {**target, variable: home_value(home)}.items():
                 lease.check()
                 self.variables.write(name, value, self.tags)
-            self._seen_home = home_id
+            self._seen_home = home
 
 
 class InMemoryTransaction:
@@ -181,6 +181,9 @@ class InMemoryTransaction:
 
     async def remove_counts(self, keys: Iterable[str]) -> Ledger:
         return await self._advance(remove_counts(self.ledger, keys))
+
+    async def note_submissions(self, *, newest: str = "", closed: int = 0) -> Ledger:
+        return await self._advance([note_submissions(self.ledger, newest, closed)])
 
     async def _advance(self, stages: Iterable[Ledger]) -> Ledger:
         for stage in stages:

@@ -1,5 +1,5 @@
-"""The small files under manifests/ in which stands what a person has decided, and which Prefect database the folder
-belongs to. All else that lies there is known to `storage`.
+"""The small files under manifests/ in which stands what a person has decided. All else that lies there is known to
+`storage`, and whose the folder is to `home`.
 """
 
 import json
@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from assets.domain.errors import WAY_BACK, ManifestError, RecordKeyError
+from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import decode_ranges, encode_ranges
-from flows.gateways.files.atomic import create_text, naming, replace_text
+from flows.gateways.files.atomic import naming, replace_text
 
 LetGo = Literal["unanswered", "unjudged"]
 
@@ -32,23 +32,6 @@ class Decisions:
     def __init__(self, manifests: Path, document_fields: Sequence[str]) -> None:
         self.manifests = manifests
         self.document_fields = tuple(document_fields)
-
-    def read_home(self) -> str | None:
-        """The id in ``manifests/home.json``, or None if there is no such file."""
-        path = self.manifests / "home.json"
-        try:
-            home = read_json(path)["id"]
-        except FileNotFoundError:
-            return None
-        except (KeyError, TypeError, ValueError):
-            home = None
-        if not isinstance(home, str) or not home:
-            raise ManifestError(path, f'is not {{"id": "..."}}; restore it, or {WAY_BACK}')
-        return home
-
-    def create_home(self, home_id: str) -> None:
-        text = json.dumps({"id": home_id}) + "\n"
-        create_text(self.manifests / "home.json", text)
 
     def read_accepted(self) -> set[str]:
         """The records whose missing result a person has accepted, and that have not been read again since."""

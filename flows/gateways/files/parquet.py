@@ -17,13 +17,12 @@ def read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) ->
     them. Raises ManifestError for what is missing or damaged, OSError."""
     try:
         with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            missing = {name for name in schema.names if name in later} - set(parquet.schema_arrow.names)
-            table = pq.read_table(file, columns=[name for name in schema.names if name not in missing])
-        for name in schema.names:
-            if name in missing:
-                at, field = schema.get_field_index(name), schema.field(name)
-                table = table.add_column(at, field, pa.nulls(len(table), field.type))
-        return table.cast(schema.with_metadata(table.schema.metadata))
+            missing = _missing(parquet, schema, later)
+            # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
+            table = parquet.read(columns=[name for name in schema.names if name not in missing])
+        for name in missing:
+            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
+        return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except FileNotFoundError:
         raise ManifestError(path, "is missing; restore it from a backup") from None
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -32,6 +31,14 @@ def read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) ->
         # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
         first = str(error).partition("\n")[0]
         raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
+
+
+def _missing(parquet: pq.ParquetFile, schema: pa.Schema, later: Collection[str]) -> set[str]:
+    """The columns that the file lacks. Raises KeyError if it may not."""
+    missing = set(schema.names) - set(parquet.schema_arrow.names)
+    if not missing <= set(later):
+        raise KeyError(f"without {', '.join(sorted(missing))}")
+    return missing
 
 
 def write_table(table: pa.Table, path: Path, *, compression: str) -> None:

@@ -4,9 +4,12 @@ definition.
 A result lies under its fields' names in NFC and nowhere else: that is where it is looked for when it is needed.
 """
 
+import json
 import os
 import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from assets.domain.errors import ManifestError
 from assets.results import MAX_LINE_BYTES
@@ -52,6 +55,53 @@ def walk_results(folder: Path, *, depth: int, unfinished: list[str] | None = Non
     if unfinished is not None:
         unfinished += tree.unfinished
     return keys
+
+
+def done_pages(document: Path, pages: Iterable[tuple[str, str]], folder: Path) -> set[str]:
+    """The record keys of those ``pages`` of a ``document`` that are done, each given with its file's name. Raises
+    ManifestError for a symbolic link that leads out of ``folder``, and what `is_result` raises; OSError."""
+    check_inside(document, folder)
+    done = set()
+    for record_key, name in pages:
+        path = os.path.join(document, name)  # noqa: PTH118 - for each record of a batch
+        try:
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                check_inside(path, folder)
+                found = os.stat(path)  # noqa: PTH116 - likewise
+        except FileNotFoundError:
+            continue
+        if is_result(path, found):
+            done.add(record_key)
+    return done
+
+
+class StoredResults(Mapping[str, Mapping[str, Any]]):
+    """Output results by record key, read when they are asked for: a batch's contexts never stand in memory together."""
+
+    def __init__(
+        self, folder: Path, depth: int, *, read: Callable[[str], bytes | None], path_of: Callable[[str], Path]
+    ) -> None:
+        self._folder, self._depth = folder, depth
+        self._read, self._path_of = read, path_of
+
+    def __getitem__(self, record_key: str) -> Mapping[str, Any]:
+        content = self._read(record_key)
+        if content is None:
+            raise KeyError(record_key)
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(self._path_of(record_key), f"is no JSON ({error}); delete it") from None
+        if not isinstance(document, dict):
+            raise ManifestError(self._path_of(record_key), "is no JSON object; delete it")
+        return document
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(walk_results(self._folder, depth=self._depth))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _is_canonical(page: str) -> bool:

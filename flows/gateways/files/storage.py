@@ -4,12 +4,12 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -23,9 +23,11 @@ from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.parquet import read_table, write_table
-from flows.gateways.files.results import is_result, walk_results
+from flows.gateways.files.presence import is_folder, is_there
+from flows.gateways.files.results import StoredResults, done_pages, is_result
 from flows.gateways.files.upload_marks import UploadMarks
 from flows.gateways.files.walking import check_inside
 
@@ -65,6 +67,7 @@ class Storage(Decisions):
         super().__init__(manifests, document_fields)
         self.root = root
         self.output_results = output_results
+        self.home = HomeFiles(manifests, output_results)
         self.upload_marks = UploadMarks(manifests)
 
     def own_folders(self) -> list[Path]:
@@ -78,9 +81,12 @@ class Storage(Decisions):
     def records_path(self) -> Path:
         return self.manifests / "records.parquet"
 
+    def has_records(self) -> bool:
+        return is_there(self.records_path)
+
     def read_records(self) -> pa.Table | None:
         """The record manifest, or None before the first scan. Columns: `assets.manifest.manifest_schema`."""
-        if not self.records_path.exists():
+        if not self.has_records():
             return None
         return read_table(self.records_path, manifest_schema(self.document_fields))
 
@@ -119,7 +125,10 @@ class Storage(Decisions):
         return set(_submission_ids(self.manifests / "outcomes"))
 
     def is_closed(self, submission_id: str) -> bool:
-        return self.outcomes_path(submission_id).exists()
+        return is_there(self.outcomes_path(submission_id))
+
+    def has_batch_manifest(self, submission_id: str) -> bool:
+        return is_there(self.batch_path(submission_id))
 
     def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
         return create_file(self.batch_path(submission_id), lambda path: write_table(table, path, compression="snappy"))
@@ -158,7 +167,7 @@ class Storage(Decisions):
         return [each for each in _stems(self.manifests / "outcomes") if is_submission_id(submission_of(each))]
 
     def has_late(self, submission_id: str) -> bool:
-        return self.outcomes_path(submission_id + LATE).exists()
+        return is_there(self.outcomes_path(submission_id + LATE))
 
     def create_late(self, submission_id: str, table: pa.Table) -> bool:
         """The commit of a late job. False: another one was used before, and that file stays. Its outcomes are read like
@@ -186,7 +195,7 @@ class Storage(Decisions):
         """Keep a prompt's text. It is written once: what stands under this name already is this text, or is damaged."""
         path, content = self.prompt_path(name, version, prompt_hash), text.encode()
         with naming(path):
-            is_kept = path.is_file() and path.read_bytes() == content
+            is_kept = is_there(path) and path.read_bytes() == content
         if not is_kept:
             replace_file(path, lambda temporary: _write_bytes(temporary, content))
 
@@ -221,6 +230,10 @@ class Storage(Decisions):
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(path, f"is not a jobs file ({error}); restore it") from None
 
+    def job_submissions(self) -> list[str]:
+        """Submission ids that have a jobs file, oldest first."""
+        return [each for each in _stems(self.manifests / "jobs", ".json") if is_submission_id(each)]
+
     def write_job(self, job: JobFile) -> None:
         document = asdict(replace(job, first_look_at=None))
         document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
@@ -249,6 +262,18 @@ class Storage(Decisions):
         except FileNotFoundError:
             return None
 
+    def done_among(self, record_keys: Iterable[str]) -> set[str]:
+        """Those of them that are done, in a question to the file system for each and a few for each document. Raises
+        what `read_result` raises."""
+        documents: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for record_key in record_keys:
+            key = parse_key(record_key, field_count=len(self.document_fields))
+            documents.setdefault(key.fields, []).append((record_key, f"{key.page}.json"))
+        done: set[str] = set()
+        for fields, pages in documents.items():
+            done |= done_pages(self.output_results.joinpath(*fields), pages, self.output_results)
+        return done
+
     def write_result(self, record_key: str, content: bytes) -> bool:
         """Write an output result. False: the record was done before, with other bytes, and that result stays."""
         before = self.read_result(record_key)
@@ -264,21 +289,24 @@ class Storage(Decisions):
             return False
         return True
 
-    def results(self) -> "StoredResults":
-        return StoredResults(self)
+    def results(self) -> StoredResults:
+        depth = len(self.document_fields)
+        return StoredResults(self.output_results, depth, read=self.read_result, path_of=self.result_path)
 
     # --- what is needed for a while
 
     def work_path(self, name: str) -> Path:
-        """A file for the time of one step: an input file before it goes up, a result file while it is settled."""
+        """A file for the time of one step: an input file before it goes up, a result file while it is settled. No two
+        calls get the same: a pass that lost its lease may still be at work."""
         folder = self.manifests / "work"
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
+        stem, dot, ending = name.partition(".")
+        return folder / f"{stem}-{secrets.token_hex(4)}{dot}{ending}"
 
     def clear_leftovers(self, unfinished: Iterable[Path], *, now: datetime) -> int:
         """Remove what killed passes have left, under the pass lock: all files for the time of a step, and old temporary
         ones in our folders and in ``unfinished``. Returns how many went."""
-        kept_prompts = [path for path in (self.manifests / "prompts").glob("*") if path.is_dir()]
+        kept_prompts = [path for path in (self.manifests / "prompts").glob("*") if is_folder(path)]
         return clear_work(self.manifests / "work") + clear_temporary(
             [*self.own_folders(), *kept_prompts, *unfinished], now=now
         )
@@ -287,38 +315,13 @@ class Storage(Decisions):
         return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
 
 
-class StoredResults(Mapping[str, Mapping[str, Any]]):
-    """Output results by record key, read when they are asked for: a batch's contexts never stand in memory together."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def __getitem__(self, record_key: str) -> Mapping[str, Any]:
-        content = self._storage.read_result(record_key)
-        if content is None:
-            raise KeyError(record_key)
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ManifestError(self._storage.result_path(record_key), f"is no JSON ({error}); delete it") from None
-        if not isinstance(document, dict):
-            raise ManifestError(self._storage.result_path(record_key), "is no JSON object; delete it")
-        return document
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(walk_results(self._storage.output_results, depth=len(self._storage.document_fields)))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
 def _submission_ids(folder: Path) -> list[str]:
     return [stem for stem in _stems(folder) if is_submission_id(stem)]
 
 
-def _stems(folder: Path) -> list[str]:
+def _stems(folder: Path, suffix: str = ".parquet") -> list[str]:
     with suppress(FileNotFoundError):
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == suffix)
     return []
 
 

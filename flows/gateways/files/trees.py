@@ -21,6 +21,7 @@ from assets.sources import (
     is_time,
     join_key,
 )
+from flows.gateways.files.presence import is_there
 from flows.gateways.files.walking import Tree, sayable
 from flows.gateways.ports import SOURCE_MARKER, ReadHeader
 
@@ -81,7 +82,7 @@ def walk_images(
             continue
         place = tree.place(directory)
         found: dict[int, list[PageImage]] = {}
-        is_of_pdf = page_pattern != _NUMBER.pattern and os.path.exists(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH110, PTH118
+        is_of_pdf = page_pattern != _NUMBER.pattern and is_there(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH118
         for entry in tree.entries(directory):
             pages = _pages(entry, fields, f"{place}/{entry.name}", of_pdf if is_of_pdf else rules)
             if isinstance(pages, SourceProblem):

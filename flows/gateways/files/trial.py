@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.gateways.files.atomic import naming, sync_file
 from flows.gateways.files.creation import UnknownCallError, Way, by_link, by_rename
+from flows.gateways.files.presence import is_there
 from flows.gateways.files.refusals import NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
@@ -111,7 +112,7 @@ def _syncs(folder: Path) -> bool:
 
 
 def _there(folder: Path) -> Path:
-    while not folder.exists():
+    while not is_there(folder):
         folder = folder.parent
     return folder
 

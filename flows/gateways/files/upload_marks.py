@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assets.domain.batch import is_submission_id
 from flows.gateways.files.atomic import create_text, naming, replace_text
+from flows.gateways.files.presence import is_there
 
 
 class UploadMarks:
@@ -27,7 +28,7 @@ class UploadMarks:
 
     def count(self, submission_id: str) -> None:
         """Its failures are counted. Does nothing where there is no mark."""
-        if self._path(submission_id).exists() and not self._says(submission_id, "counted"):
+        if is_there(self._path(submission_id)) and not self._says(submission_id, "counted"):
             in_doubt = self.is_in_doubt(submission_id)
             replace_text(self._path(submission_id), _text(in_doubt=in_doubt, counted=True))
 

@@ -25,7 +25,12 @@ MAX_MESSAGE_CHARACTERS = 300
 _REFUSED_STATUS = frozenset({400, 413, 415, 422})
 _ACCESS_STATUS = frozenset({401, 403, 404})
 # A 400 that is about us and not about the request: taken for a refusal it would count against every record.
-_ACCESS_WORDS = re.compile(r"api[ _]key|API_KEY_INVALID|location is not supported|billing|PERMISSION_DENIED", re.I)
+_ACCESS_WORDS = re.compile(
+    r"api[ _-]?key|API_KEY_INVALID|location is not supported|user location|billing|PERMISSION_DENIED|credentials?\b",
+    re.I,
+)
+# These only where Google speaks to people: in the details of an error they can stand for anything.
+_ACCOUNT_WORDS = re.compile(r"\bprojects?\b|\bquotas?\b|\b(account|consumer)\b|\bsuspended\b|terms of service", re.I)
 # Google's own spending limits. How it words them is not documented (facts of November 2026): these go by the words that
 # its pages about them use, and only with a status that can mean a refusal to spend.
 _SPENDING_STATUS = frozenset({400, 402, 403, 429})
@@ -108,7 +113,7 @@ class Translator:
         message = f"{doing}: HTTP {status}, {said}"
         if status in (408, 429) or status >= 500 or status < 400 or _is_lost_upload(error):
             return GeminiTransientError(f"{message}; trying again helps", status=status)
-        if status in _ACCESS_STATUS or (status == 400 and _ACCESS_WORDS.search(str(error))):
+        if status in _ACCESS_STATUS or (status == 400 and _is_of_the_account(error)):
             return GeminiAccessError(f"{message}; check GEMINI_API_KEY, its project, and the name", status=status)
         if status in _REFUSED_STATUS:
             return GeminiRefusedError(f"{message}; this request will never be taken as it is", status=status)
@@ -162,6 +167,10 @@ class Translator:
         one_line = " ".join(self.redacted(text).split()).rstrip(".")
         text = "".join(each if each.isprintable() else "?" for each in one_line)
         return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
+
+
+def _is_of_the_account(error: errors.APIError) -> bool:
+    return bool(_ACCESS_WORDS.search(str(error)) or _ACCOUNT_WORDS.search(f"{error.status} {error.message}"))
 
 
 def _is_lost_upload(error: errors.APIError) -> bool:

@@ -15,6 +15,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from assets.domain.errors import WAY_BACK, HomeMismatchError, LedgerError
+from assets.domain.home import Home, home_value, note_submissions, parse_home
 from assets.domain.ledger import (
     EMPTY_VALUES,
     HOME,
@@ -55,7 +56,7 @@ class PrefectLedger:
         self._lock = lock
         self._owns_api = api is None
         self._api = api or PrefectApi()
-        self._home_id: str | None = None
+        self._home: Home | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,29 +71,30 @@ class PrefectLedger:
         """A validated snapshot, in one request for up to 60 pages of each Variable.
 
         Raises LedgerError, also when there is no ``quire_home``: Variables that vanished must not look like empty ones.
-        Raises HomeMismatchError when it is another home than this gateway has seen before, PrefectUnavailableError.
+        Raises HomeMismatchError when it is another home, or an older state of it, than this gateway has seen before,
+        PrefectUnavailableError.
         """
         values = await self._read_values()
-        home_id = self._home_in(values)
-        if home_id is None:
+        home = self._home_in(values)
+        if home is None:
             raise LedgerError(
                 self._home_name,
                 "there is none, so this Prefect database does not know this collection",
                 way_out=f"check PREFECT_API_URL and the setting collection, or {WAY_BACK}",
             )
-        self._remember(home_id)
+        self._remember(home)
         return await asyncio.to_thread(parse_ledger, values, prefix=self._prefix, field_count=self._field_count)
 
     def transaction(self) -> AbstractAsyncContextManager["PrefectTransaction"]:
         """Take the ledger lock (waiting for it), read afresh, and let the body write."""
         return self._transaction()
 
-    async def read_home(self) -> str | None:
-        """The id in ``quire_home``, or None if there is no such Variable. Raises LedgerError if it holds no text."""
-        home_id = self._home_in(await self._filter([self._home_name]))
-        if home_id is not None:
-            self._remember(home_id)
-        return home_id
+    async def read_home(self) -> Home | None:
+        """What ``quire_home`` holds, or None if there is no such Variable. Raises LedgerError, HomeMismatchError."""
+        home = self._home_in(await self._filter([self._home_name]))
+        if home is not None:
+            self._remember(home)
+        return home
 
     async def create_home(self, home_id: str) -> str:
         """Create missing Variables empty, then ``quire_home``, so that a crash in between leaves what the next call
@@ -108,15 +110,16 @@ class PrefectLedger:
                 for base, empty in EMPTY_VALUES.items():
                     if f"{self._prefix}{base}" not in values:
                         await self._create(f"{self._prefix}{base}", empty, lease.check)
-                created = await self._create(self._home_name, home_id, lease.check)
-                there = home_id if created else self._home_in(await self._filter([self._home_name]))
+                made = Home(home_id)
+                created = await self._create(self._home_name, home_value(made), lease.check)
+                there = made if created else self._home_in(await self._filter([self._home_name]))
         if there is None:
             raise LedgerError(self._home_name, "it was deleted while it was made", way_out="run the pass again")
         self._remember(there)
-        return there
+        return there.id
 
     async def rebuild(
-        self, home_id: str, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
+        self, home: Home, *, records: Mapping[str, tuple[str, Sequence[str]]], counts: Mapping[str, int]
     ) -> None:
         """Make the Variables say this and nothing else, whatever they say now. ``quire_home`` goes first and comes
         last, so that what is half done is never taken for whole. Raises LedgerError if it does not fit; then nothing
@@ -131,8 +134,8 @@ class PrefectLedger:
             for name, value in target.stored.items():
                 if name in there or not await self._create(name, value, lease.check):
                     await self._update(name, value, lease.check)
-            await self._create(self._home_name, home_id, lease.check)
-        self._home_id = home_id
+            await self._create(self._home_name, home_value(home), lease.check)
+        self._home = home
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["PrefectTransaction"]:
@@ -143,21 +146,17 @@ class PrefectLedger:
     def _home_name(self) -> str:
         return f"{self._prefix}{HOME}"
 
-    def _home_in(self, values: Mapping[str, object]) -> str | None:
-        home_id = values.get(self._home_name)
-        if self._home_name in values and not (isinstance(home_id, str) and home_id):
-            raise LedgerError(
-                self._home_name, "it holds no id", way_out="put the id of manifests/home.json back into it"
-            )
-        return home_id if isinstance(home_id, str) else None
+    def _home_in(self, values: Mapping[str, object]) -> Home | None:
+        return parse_home(self._home_name, values[self._home_name]) if self._home_name in values else None
 
-    def _remember(self, home_id: str) -> None:
-        if self._home_id not in (None, home_id):
-            raise HomeMismatchError(
-                f"the Variable {self._home_name} changed while we ran, so the Prefect database was exchanged: nothing "
-                "more is written; check PREFECT_API_URL"
-            )
-        self._home_id = home_id
+    def _remember(self, home: Home) -> None:
+        before, self._home = self._home, home
+        if before is None or (before.id == home.id and (home.newest or "") >= (before.newest or "")):
+            return
+        raise HomeMismatchError(
+            f"the Variable {self._home_name} changed while we ran, so the Prefect database was exchanged: nothing "
+            "more is written; check PREFECT_API_URL"
+        )
 
     def _refuse_strangers(self, values: Mapping[str, object]) -> None:
         empty = {f"{self._prefix}{base}": value for base, value in EMPTY_VALUES.items()}
@@ -254,6 +253,9 @@ class PrefectTransaction:
 
     async def remove_counts(self, keys: Iterable[str]) -> Ledger:
         return await self._advance(lambda: remove_counts(self.ledger, keys))
+
+    async def note_submissions(self, *, newest: str = "", closed: int = 0) -> Ledger:
+        return await self._advance(lambda: [note_submissions(self.ledger, newest, closed)])
 
     async def _advance(self, reckon: Callable[[], list[Ledger]]) -> Ledger:
         """Write the stages that ``reckon`` finds. In a thread: a change of 100,000 records takes seconds, in which the

@@ -121,6 +121,39 @@ async def test_what_is_forbidden_or_missing_is_a_matter_of_access(
         await CALLS[call](gateway, things)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "API key not valid. Please pass a valid API key.",
+        "User location is not supported for the API use.",
+        "Please enable billing on project 123456789 in Google AI Studio.",
+        "Project 123456789 has been suspended.",
+        "You have exceeded the file storage quota of this project.",
+        "Your account must accept the terms of service.",
+    ],
+)
+@pytest.mark.parametrize("call", ["upload_start", "create_batch"])
+async def test_a_400_that_speaks_of_the_account_is_a_matter_of_access_and_no_fault_of_the_request(
+    gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, message: str
+) -> None:
+    for call, use in (("create_batch", create), ("upload_start", CALLS["upload_start"])):
+        gemini.add_fault(call, status=400, message=message)
+        with pytest.raises(GeminiAccessError, match="HTTP 400"):
+            await use(gateway, things)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Unable to process input image.", "The image is projected badly.", "Unsupported MIME type: image/x-icon"],
+)
+async def test_a_400_that_speaks_of_the_image_is_a_refusal(
+    gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, message: str
+) -> None:
+    gemini.add_fault("upload_start", status=400, message=message)
+    with pytest.raises(GeminiRefusedError, match="HTTP 400"):
+        await CALLS["upload_start"](gateway, things)
+
+
 async def test_an_upload_session_that_is_lost_calls_for_a_fresh_upload(
     gateway: GoogleGemini, gemini: EmulatorHandle, things: Things
 ) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from assets.domain.errors import HomeMismatchError, LeaseLostError, LedgerError
+from assets.domain.home import Home
 from assets.domain.ledger import CountChange
 from assets.domain.ledger_codec import encoded_bytes
 from flows.gateways.ports import LedgerGateway
@@ -35,7 +36,7 @@ async def test_a_home_comes_with_four_empty_variables_that_are_tagged(world: Wor
         "active_batch_ids": [],
         "batch_record_keys": {},
         "inflight_record_ids": [],
-        "quire_home": "home-1",
+        "quire_home": {"id": "home-1", "newest_submission": "", "closed": 0},
         "record_failure_counts": {},
     }
     assert await world.tags("record_failure_counts") == ["quire", world.prefix[:-1]]
@@ -46,7 +47,7 @@ async def test_a_home_comes_with_four_empty_variables_that_are_tagged(world: Wor
 async def test_whoever_is_first_makes_the_home(world: World) -> None:
     ids = await asyncio.gather(*(world.gateway().create_home(f"home-{n}") for n in range(3)))
     assert len(set(ids)) == 1
-    assert await world.gateway().read_home() == ids[0]
+    assert await world.gateway().read_home() == Home(ids[0])
 
 
 async def test_a_crash_before_the_home_was_made_heals(world: World) -> None:
@@ -189,6 +190,43 @@ async def test_an_exchanged_database_stops_a_gateway_that_saw_the_first(world: W
         await ledger.read()
 
 
+async def test_the_newest_submission_stands_in_the_home_and_never_goes_back(
+    world: World, ledger: LedgerGateway
+) -> None:
+    older = SUBMISSION.replace("j", "a")
+    async with ledger.transaction() as change:
+        for each in (older, SUBMISSION, older):
+            await change.note_submissions(newest=each)
+        for count in (1, 3, 2):
+            await change.note_submissions(closed=count)
+    assert await ledger.read_home() == Home("home-1", SUBMISSION, 3)
+    assert (await world.values())["quire_home"] == {"id": "home-1", "newest_submission": SUBMISSION, "closed": 3}
+
+
+async def test_a_home_of_before_is_its_id_and_comes_into_todays_form(world: World, ledger: LedgerGateway) -> None:
+    await world.put("quire_home", "home-1")
+    assert await world.gateway().read_home() == Home("home-1", None)
+    async with ledger.transaction() as change:
+        await change.note_submissions()
+    assert (await world.values())["quire_home"] == {"id": "home-1", "newest_submission": "", "closed": 0}
+
+
+async def test_a_database_that_was_restored_while_we_ran_stops_a_gateway(world: World, ledger: LedgerGateway) -> None:
+    async with ledger.transaction() as change:
+        await change.note_submissions(newest=SUBMISSION)
+    await ledger.read()
+    await world.put("quire_home", {"id": "home-1", "newest_submission": "", "closed": 0})
+    with pytest.raises(HomeMismatchError, match="quire_home changed"):
+        await ledger.read()
+
+
+@pytest.mark.parametrize("value", [1, "", [], {}, {"id": "a"}, {"id": "a", "newest_submission": ""}])
+async def test_a_home_that_cannot_be_understood_is_named(world: World, ledger: LedgerGateway, value: object) -> None:
+    await world.put("quire_home", value)
+    with pytest.raises(LedgerError, match=f"Variable {world.prefix}quire_home: it holds no id; put the id of "):
+        await ledger.read()
+
+
 async def test_without_a_fresh_lease_nothing_is_written(world: World, ledger: LedgerGateway) -> None:
     before = await world.stamps()
     async with ledger.transaction() as change:
@@ -292,13 +330,15 @@ async def test_a_rebuild_makes_the_variables_say_that_and_nothing_else(world: Wo
     await world.remove("inflight_record_ids")
 
     keys = [f"CA:Lincoln:2023:{page}" for page in range(3, 6)]
-    await world.gateway().rebuild("home-2", records={BATCH: (SUBMISSION, keys)}, counts={"CA:Lincoln:2023:9": 3})
+    await world.gateway().rebuild(
+        Home("home-2", SUBMISSION), records={BATCH: (SUBMISSION, keys)}, counts={"CA:Lincoln:2023:9": 3}
+    )
 
     assert await world.values() == {
         "active_batch_ids": [BATCH],
         "batch_record_keys": {BATCH: ["CA:Lincoln:2023:3-5"]},
         "inflight_record_ids": ["CA:Lincoln:2023:3-5"],
-        "quire_home": "home-2",
+        "quire_home": {"id": "home-2", "newest_submission": SUBMISSION, "closed": 0},
         "record_failure_counts": {"CA:Lincoln:2023:9": 3},
     }
     assert (await world.gateway().read()).counts == {"CA:Lincoln:2023:9": 3}
@@ -311,5 +351,5 @@ async def test_a_rebuild_that_does_not_fit_writes_nothing(world: World) -> None:
     before = await world.values()
     many = {f"batches/{number:060}": (SUBMISSION, ["CA:Lincoln:2023:3"]) for number in range(90)}
     with pytest.raises(LedgerError, match="90 active batches do not fit"):
-        await world.gateway().rebuild("home-2", records=many, counts={})
+        await world.gateway().rebuild(Home("home-2", SUBMISSION), records=many, counts={})
     assert await world.values() == before

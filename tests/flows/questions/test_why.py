@@ -118,6 +118,7 @@ async def test_an_image_that_was_replaced_is_told_from_one_that_was_touched(proj
 
 async def test_a_record_that_was_read_again_bears_its_later_maker(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
+    project.add_pages("TX:Austin:1901", [1])
     await project.run_until_idle()
     project.result_path(key).unlink()
     project.configure(model={"name": "gemini-2.5-flash-lite"})

@@ -8,7 +8,15 @@ from pydantic import ValidationError
 
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError
-from config.settings import DEFAULT_FILE, Settings, check_folders, load_settings, nearest_file, read_api_key
+from config.settings import (
+    DEFAULT_FILE,
+    Settings,
+    check_folders,
+    load_settings,
+    make_folders,
+    nearest_file,
+    read_api_key,
+)
 from config.values import TAKEN_NAMES, Span
 
 SHIPPED = sorted(DEFAULT_FILE.parent.glob("*.yaml"))
@@ -322,6 +330,8 @@ class TestFolders:
         (tmp_path / "dataset/page_images").mkdir(parents=True)
         settings = load(tmp_path)
         check_folders(settings)
+        assert not settings.paths.manifests.exists(), "only a collection that begins makes its folders"
+        make_folders(settings)
         assert settings.paths.output_results.is_dir()
         assert settings.paths.manifests.is_dir()
 
@@ -353,7 +363,7 @@ class TestFolders:
         (tmp_path / "dataset/page_images").mkdir(parents=True)
         (tmp_path / "manifests").write_text("")
         with pytest.raises(ConfigError, match=r"paths\.manifests: the folder .* cannot be made"):
-            check_folders(load(tmp_path))
+            make_folders(load(tmp_path))
 
 
 class TestTheApiKey:

@@ -16,7 +16,13 @@ from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.provenance import RESULTS_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
 from flows.gateways.files.storage import JobFile, Storage
-from flows.tables.derived import refresh_derived, results_table, submissions_table
+from flows.tables.derived import (
+    check_outcomes,
+    history_table,
+    refresh_derived,
+    results_table,
+    submissions_table,
+)
 
 PAGES = ("CA:Lincoln:1901:1", "CA:Lincoln:1901:2", "TX:Austin:1901:10")
 IDS = [f"01jd000000000000000000000{n}" for n in range(10)]
@@ -187,16 +193,18 @@ def test_a_table_that_cannot_be_used_is_made_anew(storage: Storage, name: str, d
     assert [len(table) for table in after] == [2, 2]
 
 
-def test_an_outcomes_file_that_vanished_takes_its_rows_along(storage: Storage) -> None:
+def test_outcomes_that_vanished_are_missed_and_never_forgotten(storage: Storage) -> None:
     close(storage, IDS[0], {PAGES[0]: "success"})
     close(storage, IDS[1], {PAGES[0]: "success", PAGES[1]: "success"})
     refresh_derived(storage)
+    check_outcomes(storage)
     storage.outcomes_path(IDS[1]).unlink()
 
-    refresh_derived(storage)
-
-    assert shown(results_table(storage)) == [(PAGES[0], IDS[0])]
-    assert submissions_table(storage)["submission_id"].to_pylist() == [IDS[0]]
+    for look in (check_outcomes, results_table, submissions_table, history_table):
+        with pytest.raises(
+            ManifestError, match=rf"outcomes/{IDS[1]}\.parquet: is gone, though \w+\.parquet goes by it"
+        ):
+            look(storage)
 
 
 def test_nothing_is_written_while_nothing_has_changed(storage: Storage) -> None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,21 +181,6 @@ def test_results_are_a_mapping_that_reads_on_demand(storage: Storage) -> None:
         results[KEY]
 
 
-def test_the_home_is_created_once(storage: Storage) -> None:
-    assert storage.read_home() is None
-    storage.create_home("a")
-    storage.create_home("b")
-    assert storage.read_home() == "a"
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"id": 3}', '{"id": ""}', "\ufeff{", '{"id"'])
-def test_a_broken_home_is_named_with_the_way_out(storage: Storage, content: str) -> None:
-    storage.manifests.mkdir()
-    (storage.manifests / "home.json").write_text(content)
-    with pytest.raises(ManifestError, match=r"home\.json: is not .*; restore it, or "):
-        storage.read_home()
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"submission_id": "a"}', '{"first_look_at": "yesterday"}', "\xff"]
 )
@@ -292,3 +278,47 @@ def _elsewhere(storage: Storage, path: Path) -> Storage:
         output_results=storage.output_results,
         document_fields=storage.document_fields,
     )
+
+
+def test_a_look_at_500_records_asks_the_file_system_once_for_each(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"CA:Lincoln:2023:{page}" for page in range(1, 501)]
+    storage.write_result(keys[3], b"{}")
+    storage.result_path(keys[4]).write_bytes(b"")
+    asked: list[str] = []
+    for name in ("stat", "lstat", "readlink"):
+        monkeypatch.setattr(os, name, _counted(getattr(os, name), asked))
+
+    assert storage.done_among(keys) == {keys[3]}
+
+    assert 500 <= len(asked) < 550
+
+
+def test_a_look_at_many_records_finds_what_a_look_at_one_does(storage: Storage, tmp_path: Path) -> None:
+    storage.write_result(KEY, b"{}")
+    others = ["CA:Lincoln:2023:5", "TX:Austin:2023:1"]
+    assert storage.done_among([KEY, *others]) == {KEY}
+    storage.result_path(others[0]).symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(ManifestError, match=r"5\.json: a symbolic link leads out of "):
+        storage.done_among(others)
+    (storage.output_results / "TX").symlink_to(tmp_path)
+    with pytest.raises(ManifestError, match="2023: a symbolic link leads out of "):
+        storage.done_among(others[1:])
+    storage.result_path("CA:Lincoln:2023:6").mkdir()
+    with pytest.raises(ManifestError, match=r"6\.json: is a folder where a result belongs"):
+        storage.done_among(["CA:Lincoln:2023:6"])
+
+
+def _counted(call: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    def counted(path: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(os.fspath(path))
+        return call(path, *arguments, **options)
+
+    return counted
+
+
+def test_two_steps_never_share_a_work_file(storage: Storage) -> None:
+    names = {storage.work_path(f"{OTHER}.results.jsonl").name for _ in range(20)}
+    assert len(names) == 20
+    assert all(name.startswith(OTHER) and name.endswith(".results.jsonl") for name in names)
