@@ -42,9 +42,6 @@ OUTCOME_SCHEMA = pa.schema(
 
 _NONE_REPLACED: Mapping[str, str] = MappingProxyType({})
 
-LATER_COLUMNS = frozenset({"unsure", "model_version", "retires_at"})
-"""Not in the files that earlier versions wrote: they are null there."""
-
 _LINE_COLUMNS = ("line_offset", "line_bytes")
 """Where the answer stands in the result file: needed until the outputs are written, not kept."""
 

@@ -184,9 +184,6 @@ BATCH_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md. The columns ``file_*`` are null for an image that Gemini refused."""
 
-LATER_BATCH_COLUMNS = frozenset(name for name in BATCH_SCHEMA.names if name.startswith("context_image_"))
-"""Not in the files that earlier versions wrote: they are null there."""
-
 
 @dataclass(frozen=True, slots=True)
 class SentImage:

@@ -177,7 +177,7 @@ async def test_results_that_vanished_stop_the_pass_until_a_person_accepts_it(pro
     project.result_path(keys[0]).unlink()
     project.result_path(keys[1]).unlink()
 
-    await _stops(project, VanishedResultsError, "2 records that succeeded have no output result any more, such as CA:L")
+    await _stops(project, VanishedResultsError, "2 records that succeeded have no output result any more, of 4, ")
 
     project.configure(safety={"max_vanished_results": 2})
     assert (await project.run_pass()).submit.sent == 2

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import decode_ranges, encode_ranges
 from flows.gateways.files.atomic import naming, replace_text
+from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
 
 LetGo = Literal["unanswered", "unjudged"]
 
@@ -96,7 +97,7 @@ class Decisions:
         self._write_json("breaker.json", {"reset_at": reset, "told_of": breaker.told_of})
 
     def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps({**document, FORMAT: NEWEST_FORMAT}, ensure_ascii=False, indent=1) + "\n"
         replace_text(self.manifests / name, text)
 
 
@@ -108,9 +109,10 @@ def _as_ranges(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """The object in a JSON file. Raises OSError, ValueError, TypeError."""
+    """The object in a JSON file. Raises OSError, ValueError, TypeError, and ManifestError for one of a newer Quire."""
     with naming(path):
         document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
         raise TypeError("no object")
+    check_format(path, document.get(FORMAT))
     return document

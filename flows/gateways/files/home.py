@@ -13,7 +13,7 @@ from assets.domain.errors import WAY_BACK, HomeMismatchError, ManifestError
 from assets.domain.home import ID, OUTPUT_RESULTS, HomeFile
 from flows.gateways.files.atomic import create_text, replace_text, sync_folder
 from flows.gateways.files.decisions import read_json
-from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
+from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.presence import is_there
 
 MARK = ".quire"
@@ -48,7 +48,6 @@ class HomeFiles:
         """What stands in ``home.json``, or None if there is no such file."""
         try:
             document = read_json(self.path)
-            check_format(self.path, document.get(FORMAT))
             home_id, settings = document[ID], document.get(_SETTINGS)
         except FileNotFoundError:
             return None
@@ -115,7 +114,6 @@ def read_mark(folder: Path) -> str | None:
     path = folder / MARK
     try:
         document = read_json(path)
-        check_format(path, document.get(FORMAT))
         home_id = document[ID]
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -2,7 +2,7 @@
 nor the file's name.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,14 +10,16 @@ import pyarrow.parquet as pq
 
 from assets.domain.errors import ManifestError
 from flows.gateways.files.atomic import naming
+from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_format
 
 
-def read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) -> pa.Table:
-    """The columns of ``schema``, with the file's metadata. ``later``: columns that are null where the file lacks
-    them. Raises ManifestError for what is missing or damaged, OSError."""
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of ``schema``, with the file's metadata. What may be null is null where the file lacks its column: it
+    is from before there was one. Raises ManifestError for what is missing, damaged or of a newer Quire, OSError."""
     try:
         with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            missing = _missing(parquet, schema, later)
+            _check_format(path, parquet.schema_arrow.metadata)
+            missing = _missing(parquet, schema)
             # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
             table = parquet.read(columns=[name for name in schema.names if name not in missing])
         for name in missing:
@@ -33,15 +35,21 @@ def read_table(path: Path, schema: pa.Schema, *, later: Collection[str] = ()) ->
         raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
 
 
-def _missing(parquet: pq.ParquetFile, schema: pa.Schema, later: Collection[str]) -> set[str]:
+def _missing(parquet: pq.ParquetFile, schema: pa.Schema) -> set[str]:
     """The columns that the file lacks. Raises KeyError if it may not."""
     missing = set(schema.names) - set(parquet.schema_arrow.names)
-    if not missing <= set(later):
-        raise KeyError(f"without {', '.join(sorted(missing))}")
+    if needed := [name for name in sorted(missing) if not schema.field(name).nullable]:
+        raise KeyError(f"without {', '.join(needed)}")
     return missing
 
 
+def _check_format(path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
+    version = (metadata or {}).get(PARQUET_FORMAT)
+    check_format(path, None if version is None else int(version))
+
+
 def write_table(table: pa.Table, path: Path, *, compression: str) -> None:
-    """Raises OSError."""
+    """Write it with the version of its form. Raises OSError."""
+    metadata = {**(table.schema.metadata or {}), PARQUET_FORMAT: str(NEWEST_FORMAT).encode()}
     with path.open("wb") as file:
-        pq.write_table(table, file, compression=compression)
+        pq.write_table(table.replace_schema_metadata(metadata), file, compression=compression)

@@ -17,12 +17,13 @@ from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
-from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA
-from assets.planning import BATCH_SCHEMA, LATER_BATCH_COLUMNS, SubmissionFacts
+from assets.outcomes import OUTCOME_SCHEMA
+from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.parquet import read_table, write_table
@@ -135,7 +136,7 @@ class Storage(Decisions):
 
     def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
         path = self.batch_path(submission_id)
-        table = read_table(path, BATCH_SCHEMA, later=LATER_BATCH_COLUMNS)
+        table = read_table(path, BATCH_SCHEMA)
         try:
             metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             return table, SubmissionFacts.from_metadata(metadata)
@@ -153,9 +154,9 @@ class Storage(Decisions):
         return create_file(self.outcomes_path(submission_id), lambda path: write_table(table, path, compression="zstd"))
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
-        """Columns: ``columns`` of OUTCOME_SCHEMA; those of LATER_COLUMNS are null where the file lacks them."""
+        """Columns: ``columns`` of OUTCOME_SCHEMA."""
         schema = pa.schema([OUTCOME_SCHEMA.field(name) for name in columns])
-        return read_table(self.outcomes_path(submission_id), schema, later=LATER_COLUMNS)
+        return read_table(self.outcomes_path(submission_id), schema)
 
     def late_submissions(self) -> list[str]:
         """Submission ids whose late job was used, oldest first."""
@@ -238,6 +239,7 @@ class Storage(Decisions):
         document = asdict(replace(job, first_look_at=None))
         document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
         document["phase"] = "confirmed" if job.batch_id else "posting"
+        document[FORMAT] = NEWEST_FORMAT
         text = json.dumps(document, indent=2) + "\n"
         replace_text(self.job_path(job.submission_id), text)
 

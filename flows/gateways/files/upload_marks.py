@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assets.domain.batch import is_submission_id
 from flows.gateways.files.atomic import create_text, naming, replace_text
+from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
 from flows.gateways.files.presence import is_there
 
 
@@ -55,10 +56,12 @@ class UploadMarks:
         try:
             with naming(self._path(submission_id)):
                 text = self._path(submission_id).read_text(encoding="utf-8")
-            return bool(json.loads(text)[what])
+            document = json.loads(text)
+            check_format(self._path(submission_id), document.get(FORMAT))
+            return bool(document[what])
         except FileNotFoundError:
             return False
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return unread
 
     def _path(self, submission_id: str) -> Path:
@@ -66,4 +69,4 @@ class UploadMarks:
 
 
 def _text(*, in_doubt: bool, counted: bool) -> str:
-    return json.dumps({"in_doubt": in_doubt, "counted": counted}) + "\n"
+    return json.dumps({"in_doubt": in_doubt, "counted": counted, FORMAT: NEWEST_FORMAT}) + "\n"

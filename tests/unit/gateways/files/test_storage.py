@@ -1,5 +1,6 @@
 """The files of a collection: what is written is read back, what is damaged is named in one line."""
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -7,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import ManifestError, RecordKeyError
-from assets.outcomes import LATER_COLUMNS, OUTCOME_SCHEMA, with_counts
-from assets.planning import LATER_BATCH_COLUMNS
+from assets.outcomes import OUTCOME_SCHEMA, with_counts
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
@@ -66,23 +67,18 @@ def test_outcomes_are_created_once(storage: Storage) -> None:
 
 def test_outcomes_of_an_earlier_version_are_read_what_they_lack_is_null(storage: Storage) -> None:
     table = with_counts(outcomes_of([KEY], verdicts({"record_key": KEY})), {})
-    storage.create_outcomes(SUBMISSION, table.drop_columns(sorted(LATER_COLUMNS)))
+    later = ["unsure", "model_version", "retires_at"]
+    storage.create_outcomes(SUBMISSION, table.drop_columns(later))
 
     assert storage.read_outcomes(SUBMISSION).schema.equals(OUTCOME_SCHEMA)
     assert storage.read_outcomes(SUBMISSION).equals(table), "nothing else is another"
-    for name in LATER_COLUMNS:
+    for name in later:
         assert storage.read_outcomes(SUBMISSION, ["kind", name])[name].to_pylist() == [None]
-
-
-def test_a_batch_manifest_of_an_earlier_version_is_read_what_it_lacks_is_null(storage: Storage) -> None:
-    table = batch_of([KEY])
-    storage.create_batch_manifest(SUBMISSION, table.drop_columns(sorted(LATER_BATCH_COLUMNS)))
-    assert storage.read_batch_manifest(SUBMISSION)[0].equals(table)
 
 
 def test_outcomes_that_lack_another_column_are_damaged(storage: Storage) -> None:
     table = with_counts(outcomes_of([KEY], verdicts({"record_key": KEY})), {})
-    storage.create_outcomes(SUBMISSION, table.drop_columns(["finish_reason"]))
+    storage.create_outcomes(SUBMISSION, table.drop_columns(["kind"]))
     with pytest.raises(ManifestError, match="restore it from a backup"):
         storage.read_outcomes(SUBMISSION)
     assert storage.closed_submissions() == {SUBMISSION}
@@ -316,6 +312,41 @@ def _counted(call: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
         return call(path, *arguments, **options)
 
     return counted
+
+
+def test_a_batch_manifest_of_an_earlier_version_is_read_what_it_lacks_is_null(storage: Storage) -> None:
+    table = batch_of([KEY])
+    storage.create_batch_manifest(SUBMISSION, table.drop_columns(["max_usd"]))
+    read, _ = storage.read_batch_manifest(SUBMISSION)
+    assert read["max_usd"].to_pylist() == [None]
+    assert read.drop_columns(["max_usd"]).equals(table.drop_columns(["max_usd"]))
+
+
+def test_each_file_says_its_form_and_one_of_a_newer_quire_says_to_upgrade(storage: Storage) -> None:
+    storage.create_batch_manifest(SUBMISSION, batch_of([KEY]))
+    storage.write_job(JobFile(SUBMISSION, "files/a"))
+    storage.write_accepted([KEY])
+    storage.upload_marks.make(SUBMISSION)
+    batch, job = storage.batch_path(SUBMISSION), storage.job_path(SUBMISSION)
+    accepted, mark = storage.manifests / "accepted_vanished.json", storage.manifests / f"uploads/{SUBMISSION}.json"
+    assert pq.read_schema(batch).metadata[b"quire.format"] == b"1"
+    for path in (job, accepted, mark):
+        document = json.loads(path.read_text())
+        assert document["format"] == 1
+        path.write_text(json.dumps({**document, "format": 2}))
+    table = pq.read_table(batch)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"quire.format": b"2"}), batch)
+
+    looks: dict[Path, Callable[[], object]] = {
+        batch: lambda: storage.batch_keys(SUBMISSION),
+        job: lambda: storage.read_job(SUBMISSION),
+        accepted: storage.read_accepted,
+        mark: lambda: storage.upload_marks.is_counted(SUBMISSION),
+    }
+    for path, look in looks.items():
+        newer = rf"{path.name}: was written by a newer Quire \(format 2, this one knows 1\): upgrade Quire$"
+        with pytest.raises(ManifestError, match=newer):
+            look()
 
 
 def test_two_steps_never_share_a_work_file(storage: Storage) -> None:
