@@ -59,6 +59,10 @@ def expected(item: Deployment, *, active: bool) -> dict[str, Any]:
     }
 
 
+PATIENCE = {"PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504"}
+"""What `flows.gateways.prefect.api.engine_errors_told` sets for a command."""
+
+
 class TestPrefectYaml:
     def test_it_has_the_deployments_of_the_table_for_both_pools_and_no_other(self) -> None:
         names = {item.flow for item in DEPLOYMENTS}
@@ -67,13 +71,14 @@ class TestPrefectYaml:
     @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
     def test_the_process_pool_runs_by_the_clock(self, item: Deployment) -> None:
         found = deployment(item.flow)
-        assert found["work_pool"] == {"name": "quire-process"}
+        assert found["work_pool"] == {"name": "quire-process", "job_variables": {"env": PATIENCE}}
         assert found.items() >= expected(item, active=True).items()
 
     @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
     def test_the_docker_pool_is_the_same_and_waits_to_be_switched_on(self, item: Deployment) -> None:
         found = deployment(f"{item.flow}-docker")
         assert found["work_pool"]["name"] == "quire-docker"
+        assert found["work_pool"]["job_variables"]["env"].items() >= PATIENCE.items()
         assert found.items() >= expected(item, active=False).items()
 
     @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
