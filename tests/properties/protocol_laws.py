@@ -109,6 +109,10 @@ class Laws:
         for submission_id in self._closing:
             self._may_apply(submission_id)
 
+    def rerun_cut_off(self, key: str) -> None:
+        """A rerun of this record has died: its count may be reset by a later pass."""
+        self._counts.cut_off(key)
+
     def deleted(self, key: str) -> None:
         """An output result is about to be deleted."""
         self._deletions[key] += 1
@@ -147,6 +151,8 @@ class Laws:
                 self._closing &= set(self.active_submissions())
             if not self._closing:
                 self._broken += [f"counts: {wrong}" for wrong in self._counts.compare(self.counts())]
+                if is_pass:
+                    self._counts.nothing_cut_off()
             if is_pass and not self._edited_in_run:
                 self._check_views()
             if is_pass and is_calm:

@@ -167,6 +167,8 @@ class Operator:
         ended = self.world.run_command(work, [self.crash(at)])
         if ended.how is End.FINISHED:
             self.laws.counts_edited({key: 0})
+        elif again:
+            self.laws.rerun_cut_off(key)
         return ended
 
     def prune(self) -> Ended:
