@@ -118,7 +118,8 @@ class FileCalls:
         page, token = page_of(
             self._state.files.uploaded(), lambda stored: stored.ordinal, size, query.get("pageToken") or ""
         )
-        files = [stored.resource(_base_url(request)) for stored in page]
+        foreign = [] if query.get("pageToken") else list(self._state.rules.rules.foreign_files)
+        files = foreign + [stored.resource(_base_url(request)) for stored in page]
         return {**({"files": files} if files else {}), **({"nextPageToken": token} if token else {})}
 
     async def download(self, request: Request) -> Response:

@@ -17,6 +17,7 @@ class EmulatorOptions:
 
     ``spool``: the folder for uploaded bytes and result files; None: a temporary one that is removed at the end.
     ``wrong_api_keys``: keys that are refused as the real service refuses an invalid one.
+    ``other_project_keys``: keys of another project: its lists are empty, and everything else is forbidden to them.
     ``check_images``: whether bytes that are no picture give their line an error, as the real service does.
     The limits are those of the File and Batch APIs as published.
     """
@@ -30,6 +31,7 @@ class EmulatorOptions:
     spool: Path | None = None
     seed: int = 0
     wrong_api_keys: tuple[str, ...] = ("wrong-key",)
+    other_project_keys: tuple[str, ...] = ("other-project-key",)
     check_images: bool = True
     engine_threads: int = 2
     max_concurrent_jobs: int = 100

@@ -106,10 +106,13 @@ class JobRule(_Strict):
 
 
 class Rules(_Strict):
-    """The first rule that matches counts, for records and for jobs."""
+    """The first rule that matches counts, for records and for jobs. ``foreign_jobs``, ``foreign_files``: what lists
+    show first, as it stands here: others work in the project, too."""
 
     records: tuple[RecordRule, ...] = ()
     jobs: tuple[JobRule, ...] = ()
+    foreign_jobs: tuple[dict[str, Any], ...] = ()
+    foreign_files: tuple[dict[str, Any], ...] = ()
 
 
 class RuleBook:
@@ -133,7 +136,18 @@ class RuleBook:
     def extend(self, rules: Rules) -> None:
         """New rules go before those in force."""
         old = self._rules
-        self.replace(Rules(records=rules.records + old.records, jobs=rules.jobs + old.jobs))
+        self.replace(
+            Rules(
+                records=rules.records + old.records,
+                jobs=rules.jobs + old.jobs,
+                foreign_jobs=rules.foreign_jobs + old.foreign_jobs,
+                foreign_files=rules.foreign_files + old.foreign_files,
+            )
+        )
+
+    @property
+    def rules(self) -> Rules:
+        return self._rules
 
     def reset(self) -> None:
         """Back to the rules of the start."""

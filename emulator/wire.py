@@ -19,6 +19,9 @@ Effect = Callable[[Request], Awaitable[Response | dict[str, Any]]]
 Describe = Callable[[Request], Awaitable[Subject]]
 
 
+FORBIDDEN = ServiceError(403, "You do not have permission to access it, or it may not exist.")
+
+
 class CuttableProtocol(H11Protocol):
     """Hands the connection's transport to the application, so that it can be cut."""
 
@@ -55,8 +58,10 @@ class Wire:
         self, call: str, effect: Effect, describe: Describe | None, request: Request, *, needs_key: bool
     ) -> Response:
         try:
-            if needs_key:
-                self._check_key(request)
+            if needs_key and self._check_key(request) in self._state.options.other_project_keys:
+                if not call.startswith("list_"):
+                    return error_response(FORBIDDEN)
+                return JSONResponse({})
             subject = await describe(request) if describe else Subject()
         except ServiceError as error:
             return error_response(error)
@@ -91,7 +96,8 @@ class Wire:
             return Response(fault.body, fault.status, media_type="text/html", headers=fault.headers)
         return error_response(ServiceError(fault.status, fault.message), fault.headers)
 
-    def _check_key(self, request: Request) -> None:
+    def _check_key(self, request: Request) -> str:
+        """The key. Raises ServiceError for one that is none."""
         key = request.headers.get("x-goog-api-key") or request.query_params.get("key")
         if not key:
             raise ServiceError(
@@ -100,6 +106,7 @@ class Wire:
             )
         if key in self._state.options.wrong_api_keys:
             raise ServiceError(400, "API key not valid. Please pass a valid API key.")
+        return key
 
 
 def error_response(error: ServiceError, headers: dict[str, str] | None = None) -> Response:

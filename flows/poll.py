@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from prefect import flow
 
-from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name, submitted_at
+from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
 from assets.domain.errors import (
     GeminiAccessError,
     GeminiError,
@@ -19,7 +19,7 @@ from assets.domain.errors import (
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
-from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views
+from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
 from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
@@ -58,6 +58,8 @@ async def poll_batches(p: Pass) -> PollReport:
     answers could not be written, no pass goes on to send more.
     """
     report = PollReport()
+    p.lease.check()
+    p.services.clock.keep()
     ledger = await p.services.ledger.read()
     standing = resolve(p.services.storage, ledger)
     check_known(p.services.storage, ledger, standing)
@@ -120,8 +122,10 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
     if each.state is SubmissionState.SETTLED:
         await close(p, each.submission_id, each.state, None)
     elif each.state is not SubmissionState.ACTIVE:
-        await resume(p, each, jobs)
-        report.running += 1
+        if await resume(p, each, jobs):
+            report.troubled.append(each.name)
+        else:
+            report.running += 1
     else:
         job = await _find_job(p, each, jobs)
         if job.is_terminal:
@@ -150,8 +154,9 @@ async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> R
 
 def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
     """Whether a job has been in a state that we do not know for longer than any job lives."""
-    age = p.services.now() - submitted_at(each.submission_id)
-    return job.state is JobState.UNKNOWN and age > UNKNOWN_STATE_PATIENCE
+    if job.state is not JobState.UNKNOWN or each.job is None:
+        return False
+    return timedelta(seconds=seconds_since_post(p, each.submission_id, each.job)) > UNKNOWN_STATE_PATIENCE
 
 
 async def _put_back_or_release(p: Pass, standing: Standing) -> None:
@@ -160,10 +165,8 @@ async def _put_back_or_release(p: Pass, standing: Standing) -> None:
     (its pass may have died before the claim) nothing can be lost: released at once."""
     young = timedelta(minutes=p.services.settings.safety.put_back_minutes)
     for submission_id in standing.unclaimed:
-        was_posted = p.services.storage.read_job(submission_id) is not None
-        _, facts = p.services.storage.read_batch_manifest(submission_id)
-        # Since its claim: the uploads before it can take an hour.
-        if was_posted and p.services.now() - facts.created_at < young:
+        job = p.services.storage.read_job(submission_id)
+        if job is not None and timedelta(seconds=seconds_since_post(p, submission_id, job)) < young:
             await _put_back(p, submission_id)
         else:
             await release_unclaimed(p, submission_id)

@@ -69,10 +69,17 @@ class EmulatorHandle:
         self._call("DELETE", "faults")
 
     def set_rules(
-        self, *, records: list[JsonObject] | None = None, jobs: list[JsonObject] | None = None, add: bool = False
+        self,
+        *,
+        records: list[JsonObject] | None = None,
+        jobs: list[JsonObject] | None = None,
+        add: bool = False,
+        **foreign: list[JsonObject],
     ) -> None:
         """Replace the rules, or with ``add`` put new ones before them. The fields are those of `emulator.rules`."""
-        self._call("POST", "rules?add=true" if add else "rules", {"records": records or [], "jobs": jobs or []})
+        self._call(
+            "POST", "rules?add=true" if add else "rules", {"records": records or [], "jobs": jobs or [], **foreign}
+        )
 
     def set_steps(self, key: str, *steps: str | JsonObject) -> None:
         """What one key (or glob) is answered with, attempt by attempt; goes before the rules in force."""

@@ -107,10 +107,11 @@ class Standby:
         server: PrefectServer,
         api_url: str | None = None,
         effects: Mapping[str, Any] | None = None,
+        ahead_seconds: float = 0.0,
     ) -> Child:
         """Run the command in a process of its own. ``api_url``: of a proxy, if it goes to ``server`` through one;
-        ``effects``: count its effects on the world, and perhaps end it at one: see
-        `tests.crash_matrix.effects.install`."""
+        ``ahead_seconds``: by how much its time of day is; ``effects``: count its effects on the world, and perhaps end
+        it at one: see `tests.crash_matrix.effects.install`."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         (folder / "offset").write_bytes(_OFFSET.pack(0.0))
         order = {
@@ -119,6 +120,7 @@ class Standby:
             "api_url": api_url or server.api_url,
             "home": str(server.home),
             "effects": effects,
+            "ahead_seconds": ahead_seconds,
         }
         child = Child(self._ask(order), folder, self)
         self._children.append(child)
@@ -208,6 +210,8 @@ def _become_quire(order: Mapping[str, Any]) -> NoReturn:
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
     _follow(folder / "offset")
+    time_of_day = time.time
+    time.time = lambda: time_of_day() + order["ahead_seconds"]
     if order["effects"] is not None:
         install(**order["effects"])
     sys.argv = ["quire", *order["arguments"]]

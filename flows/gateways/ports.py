@@ -107,6 +107,12 @@ class GeminiGateway(Protocol):
     GeminiAmbiguousError.
     """
 
+    @property
+    def key_fingerprint(self) -> str:
+        """Tells whether two jobs were posted with the same key to the same service. Nothing of the key can be had from
+        it."""
+        ...
+
     async def upload(self, source: Path | IO[bytes], *, display_name: str, mime_type: str) -> RemoteFile: ...
 
     async def list_files(self) -> list[RemoteFile]: ...

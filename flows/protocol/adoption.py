@@ -46,26 +46,25 @@ async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob
     return is_claimed
 
 
-async def resume(p: Pass, claimed: ActiveSubmission, jobs: Sequence[RemoteJob]) -> None:
+async def resume(p: Pass, claimed: ActiveSubmission, jobs: Sequence[RemoteJob]) -> bool:
     """Go on with a claim that an earlier pass left: look for its job, or release it where nothing was posted. Where a
-    job bears its name it was posted, though its jobs file is lost."""
+    job bears its name it was posted, though its jobs file is lost. Returns whether it needs a person."""
     if claimed.job is None and any(job.display_name == claimed.submission_id for job in jobs):
         # Nobody knows what its input file is called.
         p.services.storage.upload_marks.doubt(claimed.submission_id)
-        await look_up(p, claimed.submission_id, JobFile(claimed.submission_id, input_file=""), jobs)
-        return
+        return await look_up(p, claimed.submission_id, JobFile(claimed.submission_id, input_file=""), jobs)
     if claimed.job is None:
         logger().warning("Claim %s was left before anything was posted: released", claimed.submission_id)
         await close_uniformly(
             p, claimed.submission_id, claimed.state, OutcomeKind.RELEASED, message="left before anything was posted"
         )
-        return
-    await look_up(p, claimed.submission_id, claimed.job, jobs)
+        return False
+    return await look_up(p, claimed.submission_id, claimed.job, jobs)
 
 
-async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence[RemoteJob] | None = None) -> None:
+async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence[RemoteJob] | None = None) -> bool:
     """Adopt the job that bears the submission's name. If none does, look again in later passes until the grace is
-    over, then release.
+    over, then release. Returns whether it needs a person: where the list may be another project's, nothing is decided.
 
     ``jobs``: what Gemini lists, if that was asked for just now. A look that fails decides nothing. Raises
     GeminiAccessError when Gemini does not know a job that it once confirmed: that needs a person.
@@ -79,11 +78,11 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
             if known and isinstance(error, GeminiAccessError):
                 raise
             logger().warning("Cannot look for the job of %s now (%s); the next pass looks", submission_id, error)
-            return
+            return False
     # Another pass may have found it while we waited for that answer, and its note must not give way to an older one.
     p.lease.check()
     ours = sorted(
-        (job for job in jobs if job.display_name == submission_id),
+        (job for job in jobs if job.display_name == submission_id or job.name == job_file.batch_id),
         key=lambda job: job.created_at or datetime.max.replace(tzinfo=UTC),
     )
     for double in ours[1:]:
@@ -93,21 +92,42 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
     if ours:
         if await confirm(p, submission_id, job_file, ours[0]):
             logger().info("Batch Adopted: %s is %s", submission_id, ours[0].name)
-        return
-    now, first_look = p.services.now(), job_file.first_look_at
-    if first_look is None:
-        p.services.storage.write_job(replace(job_file, first_look_at=now))
-        first_look = now
+        return False
+    if not _is_list_of_ours(p, job_file, jobs):
+        logger().error(
+            "No job bears the name %s, but the API key is another one than it was posted with, and Gemini's list shows "
+            "nothing of that key: its records stay in flight. Set that key again; or, if the project is the same and "
+            "no such job is there, run quire release %s",
+            submission_id,
+            submission_id,
+        )
+        return True
+    clock = p.services.clock
+    waited = clock.seconds_since(job_file.looked)
+    if waited is None:
+        waited, first_look_at = 0.0, job_file.first_look_at or p.services.now()
+        p.services.storage.write_job(replace(job_file, first_look_at=first_look_at, looked=clock.moment()))
     grace = p.services.settings.batch.adoption_grace_seconds
-    waited = (now - first_look).total_seconds()
     if waited < grace:
         logger().warning(
             "No job bears the name %s yet; its records stay in flight, looking again for %.0f s",
             submission_id,
             grace - waited,
         )
-        return
+        return False
     logger().warning("No job bears the name %s after %.0f s: released", submission_id, waited)
     await close_uniformly(
         p, submission_id, SubmissionState.POSTING, OutcomeKind.RELEASED, message="no job was found at Gemini"
     )
+    return False
+
+
+def _is_list_of_ours(p: Pass, job_file: JobFile, jobs: Sequence[RemoteJob]) -> bool:
+    """Whether a list is sure to be of the project in which the submission was posted: it was asked for with the same
+    key, or it shows another job that was posted with that key. Another project's list lacks all of ours."""
+    if job_file.key == p.services.gemini.key_fingerprint:
+        return True
+    storage = p.services.storage
+    known = set(storage.submissions())
+    others = (storage.read_job(job.display_name) for job in jobs if job.display_name in known)
+    return any(other is not None and other.key == job_file.key for other in others)

@@ -66,6 +66,8 @@ async def close_uniformly(
     p: Pass, submission_id: str, state: SubmissionState, kind: OutcomeKind, *, message: str, batch_id: str | None = None
 ) -> pa.Table:
     """End a submission in which the same happened to every record, such as a release."""
+    if kind is OutcomeKind.RELEASED and p.services.storage.read_job(submission_id) is not None:
+        p.services.clock.keep(is_release=True)
     table, facts = p.services.storage.read_batch_manifest(submission_id)
     keys: Sequence[str] = table["record_key"].to_pylist()
     outcomes = uniform_outcomes(
@@ -96,6 +98,16 @@ async def cancel(p: Pass, batch_id: str) -> None:
         await p.services.gemini.cancel_job(batch_id)
     except GeminiError as error:
         logger().warning("%s could not be cancelled: %s", batch_id, error)
+
+
+def seconds_since_post(p: Pass, submission_id: str, job: JobFile) -> float:
+    """How long ago it was posted, for sure. Where that is not known, as the clock was lost, it counts from now on."""
+    seconds = p.services.clock.seconds_since(job.posted)
+    if seconds is None:
+        p.lease.check()
+        p.services.storage.write_job(replace(job, posted=p.services.clock.moment()))
+        return 0.0
+    return seconds
 
 
 def note_first_look(p: Pass, submission_id: str) -> JobFile | None:

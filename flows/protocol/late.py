@@ -32,7 +32,12 @@ def expects_late_jobs(p: Pass) -> bool:
     """Whether a job may still turn up of a submission that was released: then Gemini's list is asked for."""
     closed = submissions_table(p.services.storage, write=False)
     since = pa.scalar(p.services.now() - WATCHED, closed.schema.field("closed_at").type)
-    may_turn_up = pc.and_(pc.and_(closed["released"], closed["was_posted"]), pc.greater(closed["closed_at"], since))
+    may_turn_up = pc.and_(closed["released"], closed["was_posted"])
+    # By the time of day only those of long ago are told from the others, and only where the collection's clock has
+    # seen the last of them go long ago, too.
+    elapsed = p.services.clock.seconds_since_release()
+    if elapsed is None or elapsed >= WATCHED.total_seconds():
+        may_turn_up = pc.and_(may_turn_up, pc.greater(closed["closed_at"], since))
     late = set(p.services.storage.late_submissions())
     return any(each not in late for each in closed.filter(may_turn_up)["submission_id"].to_pylist())
 

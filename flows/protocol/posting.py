@@ -70,7 +70,12 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         # Whoever let go of it has looked for its uploads already, and does not look again.
         await delete_files(p, [input_file.name])
         raise
-    job_file = JobFile(submission_id=submission_id, input_file=input_file.name)
+    job_file = JobFile(
+        submission_id=submission_id,
+        input_file=input_file.name,
+        posted=p.services.clock.moment(),
+        key=p.services.gemini.key_fingerprint,
+    )
     p.services.storage.write_job(job_file)
     state = transition(state, SubmissionEvent.POST)
     try:

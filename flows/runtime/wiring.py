@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from flows.gateways.ports import GeminiGateway, LedgerGateway, Lock
 from flows.gateways.prefect.api import PrefectApi
 from flows.gateways.prefect.ledger import PrefectLedger
 from flows.gateways.prefect.locks import PrefectLock
+from flows.runtime.elapsed import CollectionClock, machine_reading
 from flows.runtime.mirror import Mirror
 from flows.runtime.telling import Teller
 
@@ -35,7 +37,8 @@ SECRET_BLOCK = "gemini-api-key"  # noqa: S105 - the name of a block, not a secre
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a pass works with. ``model``: the pydantic model that a page becomes; ``now``: UTC."""
+    """What a pass works with. ``model``: the pydantic model that a page becomes; ``now``: UTC, to be
+    told; ``clock``: what is waited by."""
 
     settings: Settings
     storage: Storage
@@ -47,6 +50,7 @@ class Services:
     model: type[BaseModel]
     template: RequestTemplate
     now: Callable[[], datetime]
+    clock: CollectionClock
     sleep: Callable[[float], Awaitable[None]]
     new_submission_id: Callable[[], str]
 
@@ -80,6 +84,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             model=model,
             template=template,
             now=utc_now,
+            clock=_clock(settings),
             sleep=asyncio.sleep,
             new_submission_id=new_submission_id,
         )
@@ -129,6 +134,14 @@ def _ledger(settings: Settings, api: PrefectApi) -> PrefectLedger:
     )
 
 
+def _clock(settings: Settings) -> CollectionClock:
+    return CollectionClock(
+        settings.paths.manifests,
+        read=lambda: machine_reading(utc_now()),
+        most_across_boots_seconds=settings.batch.poll_interval_seconds,
+    )
+
+
 def make_storage(settings: Settings) -> Storage:
     return Storage(
         root=settings.root,
@@ -170,7 +183,7 @@ def new_home_id() -> str:
 
 
 def utc_now() -> datetime:
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def config_path(config: str | None) -> Path | None:

@@ -5,7 +5,6 @@ import asyncio
 import json
 import urllib.request
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,7 +118,7 @@ async def test_a_create_that_was_lost_before_it_took_effect_is_looked_for_and_th
     warnings = [text for text in await Recorded(project).texts("WARNING") if "No job bears the name" in text]
     assert len(warnings) == 2
 
-    _age(project, submission_id, minutes=16)
+    age(project, submission_id, minutes=16)
     report = await project.run_pass()
     assert kinds(project) == ["released"]
     assert report.submit.sent == 1, "in a new submission"
@@ -283,11 +282,11 @@ async def test_a_settlement_that_was_cut_off_after_its_commit_is_finished_withou
     assert project.gemini.requests()["download"] == 1
 
 
-def _age(project: Project, submission_id: str, *, minutes: int) -> None:
+def age(project: Project, submission_id: str, *, minutes: int) -> None:
     """Let the first look for the job be so long ago."""
-    path = project.manifests / "jobs" / f"{submission_id}.json"
-    looked = datetime.now(UTC) - timedelta(minutes=minutes)
-    path.write_text(json.dumps(jobs_file(project, submission_id) | {"first_look_at": looked.isoformat()}))
+    path, document = project.manifests / "jobs" / f"{submission_id}.json", jobs_file(project, submission_id)
+    document["looked"]["seconds"] -= minutes * 60
+    path.write_text(json.dumps(document))
 
 
 async def _until_claimed(project: Project) -> list[str]:

@@ -19,6 +19,7 @@ I8  uploads      nothing that was uploaded stays at Gemini once its submission i
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from assets.domain.batch import LATE, JobState, claimed_submission, is_late, submission_of
@@ -65,6 +66,8 @@ class Laws:
         self.closed: dict[str, list[Row]] = {}
         self.late: dict[str, list[Row]] = {}
         self._closed_before: set[str] = set()
+        self._closed_at: dict[str, datetime] = {}
+        self._lost_uploads: set[str] = set()
         self._broken: list[str] = []
         # What the operator did.
         self._asked: set[str] = set()
@@ -120,6 +123,10 @@ class Laws:
     def lease_lost(self) -> None:
         """The pass that runs has lost its lease."""
         self._lost_lease_at = self.world.effects.count
+
+    def looked_elsewhere(self) -> None:
+        """A pass had another project's key: what it looked for there it takes to be gone, and Gemini deletes it."""
+        self._lost_uploads |= {file.name for file in self.world.gemini.files()}
 
     # --- what was seen
 
@@ -181,6 +188,7 @@ class Laws:
                 continue
             self._check_outcomes(submission_id, rows)
             self.closed[submission_id] = rows
+            self._closed_at[submission_id] = self.world.now
             self._closing.add(submission_id)
             self._counts.failed(rows)
         if len(found) < len(self.closed) + len(self.late):
@@ -264,7 +272,7 @@ class Laws:
         """After a pass that nothing disturbed."""
         gemini, now = self.world.gemini, self.world.now
         for submission_id in self._excused & self._closed_before:
-            if now - self.closed[submission_id][0]["settled_at"] >= WATCHED:
+            if now - self._closed_at[submission_id] >= WATCHED:
                 continue
             for job in gemini.jobs():
                 if job.display_name != submission_id or not gemini.is_listed(job.name):
@@ -298,7 +306,8 @@ class Laws:
 
     def _check_uploads(self) -> None:
         open_ids = {path.stem for path in self._paths("batches")} - self.closed.keys()
-        left = [file.display_name for file in self.world.gemini.files() if file.display_name[:26] not in open_ids]
+        files = [file.display_name for file in self.world.gemini.files() if file.name not in self._lost_uploads]
+        left = [name for name in files if name[:26] not in open_ids]
         if left:
             self._break("uploads", f"left behind: {left}")
 

@@ -25,6 +25,7 @@ from ulid import ULID
 from assets.catalog import CATALOG
 from assets.context import ContextMode
 from assets.domain.errors import QuireError
+from assets.domain.moments import Reading
 from assets.domain.schema import response_schema
 from assets.manifest import record_manifest
 from assets.requests import RequestTemplate
@@ -32,6 +33,7 @@ from assets.sources import PageImage, page_images
 from config.settings import Settings
 from flows.poll import poll_batches
 from flows.recover import recover
+from flows.runtime.elapsed import CollectionClock
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.wiring import Services
@@ -96,13 +98,18 @@ class _DirectLoop(asyncio.SelectorEventLoop):
 
 
 class World:
-    """Everything outside of a process. Tests edit ``variables.values`` as a person would, and turn ``now``.
+    """Everything outside of a process. Tests edit ``variables.values`` as a person would, and let ``now`` go on: the
+    true time, which Gemini's clock and the laws go by. ``clock_error``: how far the machine's time of day is off;
+    ``boots``: how often it has been started.
 
     ``root``: a folder in memory, gone after `close`. ``submissions_begun``: submission id -> when it got its id.
     """
 
     def __init__(self, *, context_mode: str, max_retries: int) -> None:
         self.now = START
+        self.clock_error = timedelta()
+        self.boots = 1
+        self._booted_at = START
         self.root = Path(tempfile.mkdtemp(prefix="quire-machine-", dir=_memory()))
         self.settings = _settings(context_mode, max_retries).anchored(self.root)
         self.tables = Tables()
@@ -144,7 +151,7 @@ class World:
         async def run() -> None:
             services = self.services()
             async with services.pass_lock.hold(wait=False) as lease:
-                await work(Pass(services, lease, run_started_at=self.now, accept_vanished=accept_vanished))
+                await work(Pass(services, lease, run_started_at=self._wall(), accept_vanished=accept_vanished))
 
         return self._run(run, interruptions)
 
@@ -162,7 +169,7 @@ class World:
 
     async def command(self, work: Work) -> None:
         """The same within a run of another process, which goes on when it has ended."""
-        await work(Pass(self.services(), OperatorsLease(), run_started_at=self.now))
+        await work(Pass(self.services(), OperatorsLease(), run_started_at=self._wall()))
 
     def services(self) -> Services:
         """What a process that starts now works with."""
@@ -179,10 +186,26 @@ class World:
             teller=SilentTeller(),
             model=PageText,
             template=_template(settings.context.mode),
-            now=lambda: self.now,
+            now=self._wall,
+            clock=CollectionClock(
+                settings.paths.manifests,
+                read=self._reading,
+                most_across_boots_seconds=settings.batch.poll_interval_seconds,
+            ),
             sleep=self._sleep,
             new_submission_id=self._new_submission_id,
         )
+
+    def start_again(self) -> None:
+        """The machine, whose clock counts from then on."""
+        self.boots += 1
+        self._booted_at = self.now
+
+    def _reading(self) -> Reading:
+        return Reading(self._wall(), str(self.boots), (self.now - self._booted_at).total_seconds())
+
+    def _wall(self) -> datetime:
+        return self.now + self.clock_error
 
     def lose_lease(self) -> None:
         """The pass that runs can no longer be sure that no other one does."""
@@ -220,7 +243,7 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def _new_submission_id(self) -> str:
-        milliseconds = int(self.now.timestamp() * 1000)
+        milliseconds = int(self._wall().timestamp() * 1000)
         number = next(self._numbers)
         made = str(ULID(milliseconds.to_bytes(6, "big") + number.to_bytes(10, "big"))).lower()
         self.submissions_begun[made] = self.now

@@ -120,14 +120,14 @@ class Protocol(RuleBasedStateMachine):
 
     def pass_with(self, *interruptions: Interruption) -> None:
         world = self.the_world
-        is_calm = not interruptions and not self.gemini.has_faults
+        is_calm = not interruptions and not self.gemini.has_faults and not self.gemini.is_other_project
         excuses = [] if is_calm else [LeaseLostError, GeminiError]
         if self.laws.has_deleted:
             excuses.append(VanishedResultsError)
         ended = self.judged(lambda: world.run_pass(interruptions), excuses, is_pass=True, is_calm=is_calm)
         if isinstance(ended.error, VanishedResultsError):
             # All of them are gone, and whoever deleted them says that it was meant.
-            is_calm = not self.gemini.has_faults
+            is_calm = not self.gemini.has_faults and not self.gemini.is_other_project
             self.judged(
                 lambda: world.run_pass(accept_vanished=True),
                 [] if is_calm else [LeaseLostError, GeminiError],
@@ -203,6 +203,26 @@ class Protocol(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.has_news = True
         self.the_world.now += timedelta(minutes=minutes)
+
+    @rule(hours=st.sampled_from([-73, -1, 1, 25, 73]))
+    def the_time_of_day_jumps(self, hours: int) -> None:
+        """On the machine, forward or back; nothing else goes on."""
+        self.has_news = True
+        self.the_world.clock_error += timedelta(hours=hours)
+
+    @rule()
+    def the_machine_starts_again(self) -> None:
+        self.has_news = True
+        self.the_world.start_again()
+
+    @precondition(lambda self: self.has_news)
+    @rule()
+    def run_pass_with_the_key_of_another_project(self) -> None:
+        """Whose lists are empty."""
+        self.gemini.is_other_project = True
+        self.pass_with()
+        self.gemini.is_other_project = False
+        self.laws.looked_elsewhere()
 
     # --- the operator
 

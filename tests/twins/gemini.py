@@ -40,6 +40,7 @@ class InMemoryGemini:
     ``now``: its clock. ``before_call``: awaited with the method's name before each call. ``calls``: the methods as they
     were called, faults included. ``made``: every job that was ever created, oldest first; ``on_made``: told of each;
     ``ended``: batch id -> the state that it ended in.
+    ``is_other_project``: the key is another project's: its lists are empty, and it knows and takes nothing of ours.
     ``list_lag``: how long a job that is made now is missing in lists. ``cancels``: whether a cancel takes effect, or
     comes too late, which its answer does not tell.
     """
@@ -54,6 +55,7 @@ class InMemoryGemini:
         self.on_made: Callable[[MadeJob], None] = lambda made: None
         self.list_lag = timedelta()
         self.cancels = True
+        self.is_other_project = False
         self._now, self._before_call = now, before_call
         self._files: dict[str, RemoteFile] = {}
         self._jobs: dict[str, RemoteJob] = {}
@@ -114,6 +116,10 @@ class InMemoryGemini:
 
     # --- the port
 
+    @property
+    def key_fingerprint(self) -> str:
+        return "another" if self.is_other_project else "ours"
+
     async def upload(self, source: Path | IO[bytes], *, display_name: str, mime_type: str) -> RemoteFile:
         content = source.read_bytes() if isinstance(source, Path) else source.read()  # noqa: ASYNC240  (small files)
 
@@ -128,7 +134,7 @@ class InMemoryGemini:
         return await self._run("upload", effect)
 
     async def list_files(self) -> list[RemoteFile]:
-        return await self._run("list_files", lambda: list(self._files.values())[::-1])
+        return await self._run("list_files", lambda: [] if self.is_other_project else list(self._files.values())[::-1])
 
     async def delete_file(self, name: str) -> None:
         if len(id_in(name, "files/")) > 40:
@@ -167,7 +173,10 @@ class InMemoryGemini:
 
     async def list_jobs(self) -> list[RemoteJob]:
         return await self._run(
-            "list_jobs", lambda: [job for job in reversed(self._jobs.values()) if self.is_listed(job.name)]
+            "list_jobs",
+            lambda: [
+                job for job in reversed(self._jobs.values()) if self.is_listed(job.name) and not self.is_other_project
+            ],
         )
 
     async def download(self, file_name: str, destination: Path) -> int:
@@ -211,6 +220,8 @@ class InMemoryGemini:
         error, when = waiting.popleft() if waiting else (None, "")
         if error is not None and when == "before":
             raise error
+        if self.is_other_project and call not in ("list_files", "list_jobs"):
+            raise GeminiAccessError(f"{call}: HTTP 403, not in this project", status=403)
         result = effect()
         if error is not None:
             raise error

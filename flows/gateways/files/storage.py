@@ -10,11 +10,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
+from assets.domain.moments import Moment
 from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
@@ -41,13 +43,18 @@ class JobFile:
     """``manifests/jobs/{submission id}.json``: what was tried at Gemini. Written before a create is sent.
 
     ``input_file``: ``files/...``, "" where nobody knows it any more; ``batch_id``: once it is known; ``first_look_at``:
-    UTC, when the job was looked for and not found for the first time.
+    UTC, when the job was looked for and not found for the first time; ``looked``, ``posted``: by the
+    collection's clock, from when on its look-up and its age count; ``key``: the fingerprint of the key that it was
+    posted with.
     """
 
     submission_id: str
     input_file: str
     batch_id: str | None = None
     first_look_at: datetime | None = None
+    looked: Moment | None = None
+    posted: Moment | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +232,9 @@ class Storage(Decisions):
                 input_file=document["input_file"],
                 batch_id=document.get("batch_id"),
                 first_look_at=datetime.fromisoformat(looked) if looked else None,
+                looked=_moment(document.get("looked")),
+                posted=_moment(document.get("posted")),
+                key=document.get("key"),
             )
         except FileNotFoundError:
             return None
@@ -315,6 +325,11 @@ class Storage(Decisions):
 
     def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
+
+
+def _moment(document: Mapping[str, Any] | None) -> Moment | None:
+    """Raises KeyError, TypeError, ValueError."""
+    return None if document is None else Moment(str(document["clock"]), float(document["seconds"]))
 
 
 def _submission_ids(folder: Path) -> list[str]:

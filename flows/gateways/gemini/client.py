@@ -11,6 +11,7 @@ How the SDK is used, and why (google-genai 3.4, read in its source):
 """
 
 import asyncio
+import hashlib
 import io
 import logging
 import math
@@ -36,6 +37,8 @@ FILE_PREFIX = "files/"
 LONGEST_DELETABLE_ID = 40
 """``files.get`` and ``files.delete`` answer 400 to a longer id, as result files have."""
 PAGE_SIZE = 100
+FINGERPRINT_CHARS = 12
+"""Of a SHA-256 in hex: 48 bits, of a key that has many more."""
 _KEY = re.compile(r"[!-~]+")
 
 
@@ -79,6 +82,7 @@ class GoogleGemini:
         self._download_seconds = download_timeout_seconds
         self._translate = Translator(api_key)
         base = base_url or DEFAULT_BASE_URL
+        self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
         self._client = genai.Client(
             enterprise=False,
@@ -91,6 +95,10 @@ class GoogleGemini:
                 timeout=_ms(self._request_seconds),
             ),
         )
+
+    @property
+    def key_fingerprint(self) -> str:
+        return self._fingerprint
 
     async def upload(self, source: Path | IO[bytes], *, display_name: str, mime_type: str) -> RemoteFile:
         """Upload a file, or a seekable stream from where it stands. Raises, beside the port's errors, OSError for a
