@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError, PromptError
+from assets.domain.generation import OURS, plain
 from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
@@ -25,7 +26,6 @@ from assets.graph import asset
 
 PREVIOUS_IMAGE_LABEL = "The page before, for context only:"
 IMAGE_LABEL = "The page:"
-_OURS = frozenset({"responsemimetype", "responseschema", "responsejsonschema"})
 _COLUMNS = ("record_key", "file_uri", "file_mime_type", "context_key", "context_file_uri", "context_file_mime_type")
 _ROWS_AT_ONCE = 256
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -53,7 +53,7 @@ class RequestTemplate:
         mistake in the template.
         """
         for name in self.generation_config:
-            if name.replace("_", "").lower() in _OURS:
+            if plain(name) in [plain(each) for each in OURS]:
                 raise ConfigError(
                     "the form of the answer is made from the setting 'schema'; take this line out",
                     source="settings",

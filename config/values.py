@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from assets.domain.generation import OURS, plain
+
 
 class Section(BaseModel):
     """Base of all sections: frozen, and a key that nobody knows is an error."""
@@ -49,7 +51,7 @@ def _document_fields(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _generation_config(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     for name in value:
-        if name.replace("_", "").lower() in ("responsemimetype", "responseschema", "responsejsonschema"):
+        if plain(name) in [plain(each) for each in OURS]:
             raise PydanticCustomError(
                 "quire", "{name} is set by Quire from the 'schema' setting; remove it here", {"name": name}
             )

@@ -24,7 +24,14 @@ from flows.gateways.files.storage import Storage
 from flows.operate import end_rerun
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.breaking import trip
-from flows.protocol.claiming import claim, delete_unclaimed, record_refusals, submission_facts, upload_images
+from flows.protocol.claiming import (
+    claim,
+    delete_unclaimed,
+    next_submission_id,
+    record_refusals,
+    submission_facts,
+    upload_images,
+)
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.places import check_room, try_folders
 from flows.protocol.posting import post
@@ -198,7 +205,7 @@ class _Batch:
 
 async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     """Send the records of ``cut``. ``context``: rows of further images that go along."""
-    storage, rows, submission_id = p.services.storage, cut.rows, p.services.new_submission_id()
+    storage, rows, submission_id = p.services.storage, cut.rows, next_submission_id(p)
     try:
         uploads = await upload_images(p, submission_id, rows, context)
     except GeminiSpendingError as error:

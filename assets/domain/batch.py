@@ -82,6 +82,16 @@ def submitted_at(submission_id: str) -> datetime:
     return ULID.from_str(submission_id.upper()).datetime.astimezone(UTC)
 
 
+def behind(submission_id: str, newest: str) -> str:
+    """``submission_id``, or one with its random part that sorts behind ``newest``, if it does not: its time may be of a
+    clock that was set back."""
+    if submission_id > newest:
+        return submission_id
+    time_bytes = ULID.from_str(newest.upper()).bytes[:6]
+    following = (int.from_bytes(time_bytes, "big") + 1).to_bytes(6, "big")
+    return str(ULID(following + ULID.from_str(submission_id.upper()).bytes[6:])).lower()
+
+
 def is_late(name: str) -> bool:
     """Whether an outcomes file of that name is a late job's."""
     return name.endswith(LATE) and is_submission_id(submission_of(name))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from assets.domain.generation import plain, refused_setting
+
 NOTICE_DAYS = 60
 """So many days before its end a model is spoken of."""
 SAMPLING = ("temperature", "top_p", "top_k")
@@ -101,7 +103,7 @@ def retirement_notice(name: str, day: date) -> str | None:
 def setting(generation_config: Mapping[str, Any], name: str) -> str | None:
     """The key by which ``generation_config`` names the setting ``name``: in snake_case or camelCase. None: it does
     not."""
-    return next((key for key in generation_config if _plain(key) == _plain(name)), None)
+    return next((key for key in generation_config if plain(key) == plain(name)), None)
 
 
 def as_sent(name: str, generation_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,10 +132,10 @@ def left_out(name: str, generation_config: Mapping[str, Any]) -> list[str]:
 
 
 def refusal(name: str, generation_config: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The first key of ``generation_config`` that the model would answer with a 400 on every line, and why; None: there
-    is none that is known of."""
-    if (key := setting(generation_config, "candidate_count")) is not None:
-        return key, "more than one answer to a page would be paid for and not read; take this line out"
+    """The first key of ``generation_config`` that is refused whatever the model, or that the model would answer with a
+    400 on every line, and why; None: there is none that is known of."""
+    if (found := refused_setting(generation_config)) is not None:
+        return found
     for penalty in ("presence_penalty", "frequency_penalty"):
         key = setting(generation_config, penalty)
         if key is not None and not model_of(name).takes_penalties:
@@ -173,7 +175,3 @@ def _thinking_refusal(name: str, generation_config: Mapping[str, Any]) -> tuple[
 def resolution_word(value: object) -> str:
     """LOW for ``low`` and ``MEDIA_RESOLUTION_LOW``."""
     return str(value).upper().removeprefix("MEDIA_RESOLUTION_")
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()

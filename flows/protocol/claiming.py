@@ -14,7 +14,7 @@ import anyio.to_thread
 import pyarrow as pa
 from pydantic import BaseModel
 
-from assets.domain.batch import SubmissionState, claim_name
+from assets.domain.batch import SubmissionState, behind, claim_name
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
@@ -152,6 +152,11 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
     )
 
 
+def next_submission_id(p: Pass) -> str:
+    """A new one, behind all that are there, whatever the time of day says: which is the newest is told by it."""
+    return behind(p.services.new_submission_id(), max(p.services.storage.submissions(), default=""))
+
+
 async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> list[str]:
     """Write the batch manifest and take the records, under the ledger lock. Returns the keys that were still free; what
     was uploaded for others is deleted.
@@ -278,7 +283,7 @@ async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads:
     """An image that Gemini refuses is a failure of its record: a submission of its own that was never sent, closed at
     once, so that the failure is counted and told like any other. It is claimed first, so that a pass that dies in
     between is taken up again and the failure counts once."""
-    submission_id = p.services.new_submission_id()
+    submission_id = next_submission_id(p)
     warn_of_each(uploads.reasons, "Gemini refused the image", level=logging.ERROR)
     p.lease.check()
     p.services.storage.upload_marks.make(submission_id)

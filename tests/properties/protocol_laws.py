@@ -287,7 +287,7 @@ class Laws:
         now, world = self.world.now, self.world
         if submission_id in self._asked or submission_id in self._left_out_claims:
             return True
-        if submission_id in self._left_out and now - world.submissions_begun[submission_id] >= PUT_BACK:
+        if submission_id in self._left_out and now - world.submissions_begun[submission_id[10:]] >= PUT_BACK:
             return True
         return not world.gemini.is_listed(made.name) and now - made.created_at >= GRACE
 

@@ -102,7 +102,8 @@ class World:
     true time, which Gemini's clock and the laws go by. ``clock_error``: how far the machine's time of day is off;
     ``boots``: how often it has been started.
 
-    ``root``: a folder in memory, gone after `close`. ``submissions_begun``: submission id -> when it got its id.
+    ``root``: a folder in memory, gone after `close`. ``submissions_begun``: the random part of a
+    submission id -> when it got its id.
     """
 
     def __init__(self, *, context_mode: str, max_retries: int) -> None:
@@ -246,7 +247,7 @@ class World:
         milliseconds = int(self._wall().timestamp() * 1000)
         number = next(self._numbers)
         made = str(ULID(milliseconds.to_bytes(6, "big") + number.to_bytes(10, "big"))).lower()
-        self.submissions_begun[made] = self.now
+        self.submissions_begun[made[10:]] = self.now
         return made
 
 

@@ -2,6 +2,7 @@
 same as the events that led there."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,12 @@ from assets.domain.batch import (
     RemoteJob,
     SubmissionEvent,
     SubmissionState,
+    behind,
     claim_name,
     claimed_submission,
     is_submission_id,
     state_of,
+    submitted_at,
     transition,
 )
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind, is_dead
@@ -141,3 +144,13 @@ def test_each_kind_of_outcome_is_either_good_or_counted_or_freed_or_held() -> No
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_a_dead_letter_has_failed_its_first_try_and_all_retries(failures: int, max_retries: int) -> None:
     assert is_dead(failures, max_retries=max_retries) == (failures >= 1 + max_retries)
+
+
+def test_an_id_of_a_clock_that_was_set_back_sorts_behind_the_newest_all_the_same() -> None:
+    older, newer = "01m8cbn3dhewnc10rsekjsn7tp", "01m8cbn3djewnc10rsekjsn7tq"
+    assert behind(newer, "") == newer
+    assert behind(newer, older) == newer
+    moved = behind(older, newer)
+    assert moved > newer
+    assert moved[10:] == older[10:], "no two are the same"
+    assert submitted_at(moved) - submitted_at(newer) == timedelta(milliseconds=1)
