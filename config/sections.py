@@ -306,6 +306,13 @@ class SafetySection(Section):
     window_records: Whole = Field(
         default=200, ge=1, le=1_000_000, description="Of how many records, whole batches of them, the share is taken."
     )
+    keep_raw_days: Whole = Field(
+        default=30,
+        ge=0,
+        le=36_500,
+        description="How long the result file of a batch is kept in `manifests/raw` after the batch was closed, for "
+        "`quire resettle`. Until then it is always kept.",
+    )
     max_image_pixels: Whole = Field(
         default=150_000_000,
         ge=1_000_000,

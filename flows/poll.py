@@ -20,6 +20,7 @@ from assets.domain.outcome import OutcomeKind
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
+from flows.protocol.kept_raw import remove_old_raw
 from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
@@ -77,6 +78,7 @@ async def poll_batches(p: Pass) -> PollReport:
     if any(p.services.storage.is_closed(each) for each in were_open):
         await _refresh_derived(p)
     await sweep_uploads(p)
+    await asyncio.to_thread(remove_old_raw, p)
     for trouble in troubles:
         raise trouble
     return report
@@ -141,7 +143,11 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
 
 async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> RemoteJob:
     """The job in the list, or by a question of its own: never call a job dead because a list lacks it, nor its results
-    missing because a list does not name their file."""
+    missing because a list does not name their file. Whose answers are kept here, that one has ended, and needs no
+    asking: Gemini may have forgotten it."""
+    kept = p.services.storage.raw.job(each.submission_id)
+    if kept is not None and kept.name == each.name:
+        return kept
     found = next((job for job in jobs if job.name == each.name), None)
     if found is not None and (found.result_file is not None or found.state not in STATES_WITH_RESULTS):
         return found

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.batch import JobState, RemoteJob
+from assets.domain.batch import LATE, JobState, RemoteJob
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
@@ -89,20 +89,20 @@ async def _use(p: Pass, job: RemoteJob) -> None:
     commit."""
     storage, submission_id = p.services.storage, job.display_name
     standing = resolve(storage, await p.services.ledger.read())
-    async with judged_lines(p, submission_id, job) as answers:
-        replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
-        outcomes = late_outcomes(
-            answers.batch_manifest,
-            answers.judged,
-            batch_id=job.name,
-            facts=answers.facts,
-            settled_at=p.services.now(),
-            in_flight=inflight_keys(storage, standing.open_ids()),
-            replaced=replaced,
-        )
-        outcomes = await write_answers(p, outcomes, answers)
-        p.lease.check()
-        storage.create_late(submission_id, without_counts(outcomes))
+    answers = await judged_lines(p, submission_id + LATE, job)
+    replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
+    outcomes = late_outcomes(
+        answers.batch_manifest,
+        answers.judged,
+        batch_id=job.name,
+        facts=answers.facts,
+        settled_at=p.services.now(),
+        in_flight=inflight_keys(storage, standing.open_ids()),
+        replaced=replaced,
+    )
+    outcomes = await write_answers(p, outcomes, answers)
+    p.lease.check()
+    storage.create_late(submission_id, without_counts(outcomes))
     tell_of_model(p, outcomes)
     used = pc.sum(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value), min_count=0).as_py()
     logger().warning(

@@ -4,8 +4,6 @@ error ends the attempt and is never an outcome.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
-from assets.domain.batch import JobState, RemoteJob, SubmissionState
+from assets.domain.batch import JobState, RemoteJob, SubmissionState, submission_of
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.domain.schema import schema_hash
@@ -37,23 +35,23 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
     """
     services = p.services
-    async with judged_lines(p, submission_id, job) as answers:
-        replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
-        outcomes = await services.mirror.materialize(
-            "record_outcomes",
-            answers.batch_manifest,
-            answers.judged,
-            job_state=job.state,
-            batch_id=job.name,
-            facts=answers.facts,
-            is_own_failure=len(answers.batch_manifest) == 1
-            and await asyncio.to_thread(has_failed_before, services.storage, answers.batch_manifest),
-            replaced=replaced,
-            settled_at=services.now(),
-            about=submission_id,
-        )
-        outcomes = await write_answers(p, outcomes, answers)
-        committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
+    answers = await judged_lines(p, submission_id, job)
+    replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
+    outcomes = await services.mirror.materialize(
+        "record_outcomes",
+        answers.batch_manifest,
+        answers.judged,
+        job_state=job.state,
+        batch_id=job.name,
+        facts=answers.facts,
+        is_own_failure=len(answers.batch_manifest) == 1
+        and await asyncio.to_thread(has_failed_before, services.storage, answers.batch_manifest),
+        replaced=replaced,
+        settled_at=services.now(),
+        about=submission_id,
+    )
+    outcomes = await write_answers(p, outcomes, answers)
+    committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
     _log_end(job, committed)
     tell_of_model(p, committed)
     return totals(committed)
@@ -61,13 +59,13 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a finished job has answered. ``judged``: its lines, or None if it has no result file; ``path``: where that
-    file lies for now."""
+    """What a finished job has answered. ``name``: under which its result file is kept, and that of the outcomes to be
+    made of it; ``judged``: its lines, or None if it has no result file."""
 
+    name: str
     batch_manifest: pa.Table
     facts: SubmissionFacts
     judged: pa.Table | None
-    path: Path
     validator: ResultValidator
 
     @property
@@ -77,26 +75,37 @@ class Answers:
         return found
 
 
-@asynccontextmanager
-async def judged_lines(p: Pass, submission_id: str, job: RemoteJob) -> AsyncIterator[Answers]:
-    """Download the result file of ``job`` and judge each of its lines. Raises GeminiError, OSError."""
-    storage = p.services.storage
-    batch_manifest, facts = storage.read_batch_manifest(submission_id)
+async def judged_lines(p: Pass, name: str, job: RemoteJob) -> Answers:
+    """Keep the result file of ``job`` under ``name``, and judge each of its lines. Raises GeminiError, OSError,
+    StateError."""
+    batch_manifest, facts = p.services.storage.read_batch_manifest(submission_of(name))
     validator = _validator(p, facts)
-    path = storage.work_path(f"{submission_id}.results.jsonl")
+    if not await _keep_result(p, name, job):
+        return Answers(name, batch_manifest, facts, None, validator)
+    judged = await judge_kept(p, batch_manifest, name, validator)
+    problems = line_problems(batch_manifest, judged)
+    for problem in problems[:MAX_LINE_WARNINGS]:
+        logger().warning("%s: %s", job.name, problem)
+    if len(problems) > MAX_LINE_WARNINGS:
+        logger().warning("%s: %d or more lines belong to no record", job.name, len(problems))
+    return Answers(name, batch_manifest, facts, judged, validator)
+
+
+async def _keep_result(p: Pass, name: str, job: RemoteJob) -> bool:
+    """Have all that ``job`` has answered on our own disk. False: it has no result file."""
+    storage = p.services.storage
+    if await asyncio.to_thread(storage.raw.is_whole, name, job.name):
+        return True
+    if job.result_file is None:
+        return False
+    path = storage.work_path(f"{name}.results.jsonl")
     try:
-        judged = None
-        if job.result_file is not None:
-            await _download(p, job.result_file, path)
-            judged = await _judge(p, batch_manifest, submission_id, path, validator)
-            problems = line_problems(batch_manifest, judged)
-            for problem in problems[:MAX_LINE_WARNINGS]:
-                logger().warning("%s: %s", job.name, problem)
-            if len(problems) > MAX_LINE_WARNINGS:
-                logger().warning("%s: %d or more lines belong to no record", job.name, len(problems))
-        yield Answers(batch_manifest, facts, judged, path, validator)
+        await _download(p, job.result_file, path)
+        await asyncio.to_thread(storage.raw.keep, name, path, job)
+        p.lease.check()
     finally:
         path.unlink(missing_ok=True)
+    return True
 
 
 def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
@@ -124,21 +133,21 @@ async def _download(p: Pass, file_name: str, path: Path) -> None:
     p.lease.check()
 
 
-async def _judge(
-    p: Pass, batch_manifest: pa.Table, submission_id: str, path: Path, validator: ResultValidator
-) -> pa.Table:
+async def judge_kept(p: Pass, batch_manifest: pa.Table, name: str, validator: ResultValidator) -> pa.Table:
+    """The verdict on each line of a result file that is kept. Raises OSError, ManifestError."""
+
     async def tell(table: pa.Table) -> dict[str, int]:
         return {"lines": len(table)}
 
     return await p.services.mirror.materialize(
         "batch_results",
         None,
-        lines=p.services.storage.result_lines(path),
+        lines=p.services.storage.raw.lines(name),
         keys=batch_manifest["record_key"].to_pylist(),
         validator=validator,
         redact=p.services.gemini.redacted,
         write=tell,
-        about=submission_id,
+        about=submission_of(name),
     )
 
 
@@ -149,17 +158,19 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
     submission_id = answers.facts.submission_id
 
     def write_all(good: pa.Table) -> None:
-        if len(good) == 0:
+        keys = dict(zip(good["line_offset"].to_pylist(), good["record_key"].to_pylist(), strict=True))
+        if not keys:
             return
         # A share that was unmounted meanwhile has left an empty folder in its place.
         p.services.storage.home.check_marks()
-        with naming(answers.path), answers.path.open("rb") as file:
-            for row in good.to_pylist():
-                file.seek(row["line_offset"])
-                content = result_of_line(file.read(row["line_bytes"]), answers.validator)
-                p.lease.check()
-                if not p.services.storage.write_result(row["record_key"], content):
-                    superseded.append(row["record_key"])
+        for offset, line in p.services.storage.raw.lines(answers.name):
+            key = keys.get(offset)
+            if key is None:
+                continue
+            content = result_of_line(line, answers.validator)
+            p.lease.check()
+            if not p.services.storage.write_result(key, content):
+                superseded.append(key)
 
     async def write(good: pa.Table) -> dict[str, int]:
         await asyncio.to_thread(write_all, good)

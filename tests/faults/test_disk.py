@@ -108,21 +108,28 @@ async def test_a_pass_that_could_not_write_an_answer_sends_nothing_more(project:
     assert [project.gemini.record(key)["billed"] for key in (first, second)] == [1, 1]
 
 
-@pytest.mark.parametrize("kind", ["create", "write", "open", "read"])
+@pytest.mark.parametrize(
+    ("kind", "place", "named"),
+    [
+        *((kind, "work/*.results.jsonl", r"work/.*\.results\.jsonl") for kind in ("create", "write", "open", "read")),
+        *((kind, "raw/.tmp-*", r"raw/.*\.jsonl\.zst") for kind in ("create", "write", "fsync")),
+        *((kind, "raw/*.jsonl.zst", r"raw/.*\.jsonl\.zst") for kind in ("rename", "open", "read")),
+    ],
+)
 async def test_each_step_with_a_result_file_names_it_and_is_made_good_by_the_next_pass(
-    project: Project, kind: str
+    project: Project, kind: str, place: str, named: str
 ) -> None:
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
-    line, at = f"{kind} /manifests/work/*.results.jsonl", 1
+    line, at = f"{kind} /manifests/{place}", 1
     while True:
         # Each time such a call is made, as far as a pass comes.
         with faults_in(project.root, Fault(kind, errno.EIO, line, at)) as calls:
             line_said = await _why_stopped(project)
         if not line_said:
             break
-        assert re.search(r"manifests/work/.*\.results\.jsonl: Input/output error; the disk", line_said)
+        assert re.search(rf"manifests/{named}: Input/output error; the disk", line_said)
         assert project.result(key) is None or kind == "read"
         at += 1
     assert not calls.struck

@@ -83,24 +83,29 @@ def naming(path: Path, *, instead_of: Path | None = None) -> Iterator[None]:
 
 
 def read_lines(path: Path, *, max_line_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, line without its end) for every line that is not blank, split on ``\\n`` only.
+    """`lines_of` a file."""
+    with naming(path), path.open("rb") as file:
+        yield from lines_of(file, max_line_bytes=max_line_bytes)
+
+
+def lines_of(file: IO[bytes], *, max_line_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """(offset from here, line without its end) for every line that is not blank, split on ``\\n`` only.
 
     A line of ``max_line_bytes`` or more comes cut off at just that length, blank or not: memory stays bounded, and
     whoever gets it sees by its length that it is not whole.
     """
     offset = 0
-    with naming(path), path.open("rb") as file:
-        while line := file.readline(max_line_bytes):
-            start, offset = offset, offset + len(line)
-            is_cut = len(line) == max_line_bytes and not line.endswith(b"\n")
-            while not line.endswith(b"\n") and (rest := file.readline(max_line_bytes)):
-                offset += len(rest)
-                if rest.endswith(b"\n"):
-                    break
-            if is_cut:
-                yield start, line
-            elif line.strip():
-                yield start, line.rstrip(b"\r\n")
+    while line := file.readline(max_line_bytes):
+        start, offset = offset, offset + len(line)
+        is_cut = len(line) == max_line_bytes and not line.endswith(b"\n")
+        while not line.endswith(b"\n") and (rest := file.readline(max_line_bytes)):
+            offset += len(rest)
+            if rest.endswith(b"\n"):
+                break
+        if is_cut:
+            yield start, line
+        elif line.strip():
+            yield start, line.rstrip(b"\r\n")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What says whose a folder is: ``home.json`` in the manifests, and a mark in each further folder that Quire owns. One
 without its mark is not the folder that it was: a share that is not mounted, or a backup of something else.
 
-Not marked is ``manifests/work``, which holds nothing that is needed after a step.
+Not marked are ``manifests/work``, which holds nothing that is needed after a step, and ``manifests/raw``: what is not
+there is downloaded again.
 """
 
 import json

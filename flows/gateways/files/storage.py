@@ -5,7 +5,7 @@ lies. Reading and writing only: what the tables mean stands in `assets`, when th
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -21,15 +21,15 @@ from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
-from assets.results import MAX_LINE_BYTES
 from assets.sources import LEFT_OUT_SCHEMA
-from flows.gateways.files.atomic import create_file, naming, read_lines, replace_file, replace_text
+from flows.gateways.files.atomic import create_file, naming, replace_file, replace_text
 from flows.gateways.files.decisions import Decisions, read_json
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import is_folder, is_there
+from flows.gateways.files.raw_results import RawResults
 from flows.gateways.files.results import StoredResults, done_pages, is_result
 from flows.gateways.files.upload_marks import UploadMarks
 from flows.gateways.files.walking import check_inside
@@ -77,10 +77,11 @@ class Storage(Decisions):
         self.output_results = output_results
         self.home = HomeFiles(manifests, output_results)
         self.upload_marks = UploadMarks(manifests)
+        self.raw = RawResults(manifests)
 
     def own_folders(self) -> list[Path]:
         """The folders that a submission writes to, from its first upload to its last result."""
-        kinds = ("batches", "jobs", "outcomes", "uploads", "work")
+        kinds = ("batches", "jobs", "outcomes", "raw", "uploads", "work")
         return [self.output_results, self.manifests, *(self.manifests / kind for kind in kinds)]
 
     # --- the record manifest
@@ -322,9 +323,6 @@ class Storage(Decisions):
         return clear_work(self.manifests / "work") + clear_temporary(
             [*self.own_folders(), *kept_prompts, *unfinished], now=now
         )
-
-    def result_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
-        return read_lines(path, max_line_bytes=MAX_LINE_BYTES)
 
 
 def _moment(document: Mapping[str, Any] | None) -> Moment | None:
