@@ -70,7 +70,7 @@ class RawResults:
                     "sha256": digest,
                 }
             )
-            replace_file(self.path(name), lambda temporary: _compress(temporary, head.encode() + b"\n", file))
+            replace_file(self.path(name), lambda temporary: _compress(temporary, head.encode() + b"\n", file, source))
 
     def job(self, name: str) -> RemoteJob | None:
         """The job whose answers are kept; None where there is no such file, or a damaged one."""
@@ -142,11 +142,15 @@ def _job(head: dict[str, Any]) -> RemoteJob:
     )
 
 
-def _compress(path: Path, head: bytes, source: IO[bytes]) -> None:
+def _compress(path: Path, head: bytes, source: IO[bytes], source_path: Path) -> None:
+    def chunk() -> bytes:
+        with naming(source_path):
+            return source.read(_CHUNK_BYTES)
+
     with path.open("wb") as file, pa.CompressedOutputStream(file, "zstd") as stream:
         stream.write(head)
-        while chunk := source.read(_CHUNK_BYTES):
-            stream.write(chunk)
+        for each in iter(chunk, b""):
+            stream.write(each)
 
 
 @contextmanager
