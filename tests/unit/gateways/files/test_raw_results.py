@@ -63,9 +63,7 @@ def test_a_newer_format_is_refused_in_a_line(raw: RawResults) -> None:
     with raw.path(NAME).open("wb") as file, pa.CompressedOutputStream(file, "zstd") as stream:
         stream.write(b'{"format": 2, "of": "tomorrow"}\n')
     for ask in (lambda: raw.job(NAME), lambda: raw.is_whole(NAME, "batches/b"), lambda: list(raw.lines(NAME))):
-        with pytest.raises(
-            ManifestError, match=r"jsonl\.zst: was written by a newer Quire .format 2, this one knows 1.: upgrade"
-        ):
+        with pytest.raises(ManifestError, match=r"jsonl\.zst: was written by a newer Quire .format 2, "):
             ask()
 
 
