@@ -310,8 +310,8 @@ class SafetySection(Section):
         default=30,
         ge=0,
         le=36_500,
-        description="How long the result file of a batch is kept in `manifests/raw` after the batch was closed, for "
-        "`quire resettle`. Until then it is always kept.",
+        description="How long the result file of a batch is kept in `manifests/raw` after the batch was closed. Until "
+        "then it is always kept.",
     )
     max_image_pixels: Whole = Field(
         default=150_000_000,

@@ -27,7 +27,7 @@ def remove_old_raw(p: Pass) -> None:
     for name in [name for name in names if name in old][:MAX_REMOVED]:
         p.lease.check()
         try:
-            storage.raw.remove(name)
+            storage.raw.remove_raw(name)
         except OSError as error:
             logger().warning("An old result file could not be removed, a later pass tries again: %s", error)
             return

@@ -198,7 +198,7 @@ def _log_end(job: RemoteJob, committed: pa.Table) -> None:
     unjudged = committed.filter(pc.equal(committed["kind"], OutcomeKind.VALIDATOR_ERROR.value))
     warn_of_each(
         dict(zip(unjudged["record_key"].to_pylist(), unjudged["message"].to_pylist(), strict=True)),
-        f"{job.name}: an answer waits for a person, and for quire resettle",
+        f"{job.name}: an answer waits for a person",
         level=logging.ERROR,
     )
     unsure = pc.sum(committed["unsure"], min_count=0).as_py()

@@ -142,8 +142,6 @@ def _needs(found: Status) -> list[str]:
         )
     if len(found.held) > MAX_LISTED:
         lines.append(f"... and {len(found.held) - MAX_LISTED} more held records")
-    if found.unjudged:
-        lines.append("when the validator is mended: quire resettle BATCH judges what is kept, and nothing is sent")
     if found.dead_letters or found.held:
         lines.append("try them again with: quire unblock KEY...")
     return lines

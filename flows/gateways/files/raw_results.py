@@ -102,7 +102,7 @@ class RawResults:
                 self.path(name), f"is damaged ({error}); delete it, and it is downloaded again"
             ) from None
 
-    def remove(self, name: str) -> None:
+    def remove_raw(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
 
     @contextmanager

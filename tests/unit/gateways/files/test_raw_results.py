@@ -40,7 +40,7 @@ def test_what_is_kept_is_small_and_comes_back_as_it_was(raw: RawResults) -> None
 def test_what_is_not_there_is_no_file(tmp_path: Path) -> None:
     nothing = RawResults(tmp_path)
     assert (nothing.names(), nothing.job(NAME), nothing.is_whole(NAME, "batches/b")) == ([], None, False)
-    nothing.remove(NAME)
+    nothing.remove_raw(NAME)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
