@@ -29,8 +29,8 @@ from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.derived import check_outcomes, refresh_derived
 
-UNKNOWN_STATE_PATIENCE = timedelta(hours=72)
-"""A job lives 48 hours; a state that we do not know after 72 needs a person."""
+ODD_JOB_PATIENCE = timedelta(hours=72)
+"""A job lives 48 hours; a state that we do not know, or a result file that is not there, needs a person after 72."""
 
 
 @dataclass(slots=True)
@@ -130,15 +130,17 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
             report.running += 1
     else:
         job = await _find_job(p, each, jobs)
-        if job.is_terminal:
+        if job.is_terminal and not _lacks_results(job):
             for kind, count in (await settle(p, each.submission_id, job)).items():
                 report.outcomes[kind] = report.outcomes.get(kind, 0) + count
             report.settled += 1
         elif _is_overdue(p, each, job):
             report.troubled.append(each.name)
-            logger().error("%s is in the unknown state %s; run quire release %s", each.name, job.raw_state, each.name)
+            logger().error("%s %s; to let go of it, run quire release %s", each.name, _oddity(job), each.name)
         else:
             report.running += 1
+            if job.is_terminal:
+                logger().warning("%s %s: looked for again by each pass", each.name, _oddity(job))
 
 
 async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> RemoteJob:
@@ -158,11 +160,24 @@ async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> R
     return await p.services.mirror.retried("get_batch", get)
 
 
+def _lacks_results(job: RemoteJob) -> bool:
+    """It has answered, and is paid for, but nobody tells where its answers are."""
+    return job.state in STATES_WITH_RESULTS and job.result_file is None
+
+
 def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
-    """Whether a job has been in a state that we do not know for longer than any job lives."""
-    if job.state is not JobState.UNKNOWN or each.job is None:
+    """Whether a job that can neither be settled nor waited for as others is older than any job lives."""
+    if each.job is None or not (job.state is JobState.UNKNOWN or _lacks_results(job)):
         return False
-    return timedelta(seconds=seconds_since_post(p, each.submission_id, each.job)) > UNKNOWN_STATE_PATIENCE
+    return timedelta(seconds=seconds_since_post(p, each.submission_id, each.job)) > ODD_JOB_PATIENCE
+
+
+def _oddity(job: RemoteJob) -> str:
+    return (
+        f"has ended as {job.state} and names no result file"
+        if _lacks_results(job)
+        else f"is in the unknown state {job.raw_state}"
+    )
 
 
 async def _put_back_or_release(p: Pass, standing: Standing) -> None:

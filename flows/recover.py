@@ -57,7 +57,8 @@ async def recover(services: Services, *, write: bool, forget: int = 0) -> str:
     async with services.pass_lock.hold(wait=False) as lease:
         home = _trusted_home(settings, storage)
         depth = len(settings.record.document_fields)
-        jobs = await services.gemini.list_jobs()
+        # One without a name is no batch id; the next pass sees that it is there, and asks a person.
+        jobs = [job for job in await services.gemini.list_jobs() if job.name]
         recovery = make_recovery(storage, jobs, done=walk_results(settings.paths.output_results, depth=depth))
         there, what_stands_there = await _read_what_stands_there(ledger)
         forgotten = forgotten_names(storage, there, recovery) if there is not None else []

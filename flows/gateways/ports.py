@@ -128,7 +128,8 @@ class GeminiGateway(Protocol):
     async def get_job(self, name: str) -> RemoteJob: ...
 
     async def list_jobs(self) -> list[RemoteJob]:
-        """All jobs of the project, newest first as Gemini gives them, all pages."""
+        """All jobs of the project, newest first as Gemini gives them, all pages. An entry without a name is there if it
+        bears the display name of a submission, under the name ""; any other is none of ours."""
         ...
 
     async def download(self, file_name: str, destination: Path) -> int:

@@ -85,6 +85,14 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
         (job for job in jobs if job.display_name == submission_id or job.name == job_file.batch_id),
         key=lambda job: job.created_at or datetime.max.replace(tzinfo=UTC),
     )
+    if any(not job.name for job in ours):
+        logger().error(
+            "Gemini lists a job of %s without a name: it can neither be adopted nor asked for, and its records stay in "
+            "flight. Once it is known that it brings nothing, run quire release %s",
+            submission_id,
+            submission_id,
+        )
+        return True
     for double in ours[1:]:
         if not double.is_terminal:
             logger().warning("%s stands twice at Gemini: %s is cancelled", submission_id, double.name)

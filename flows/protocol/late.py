@@ -48,7 +48,7 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
     troubles: list[QuireError] = []
     storage = p.services.storage
     known = set(storage.submissions())
-    ours = [job for job in jobs if job.display_name in known]
+    ours = [job for job in jobs if job.name and job.display_name in known]
     if not ours:
         return troubles
     closed = {row["submission_id"]: row for row in _closed(p)}

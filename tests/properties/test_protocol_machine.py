@@ -327,8 +327,12 @@ class Protocol(RuleBasedStateMachine):
         self.laws.at_rest()
 
     def release_what_is_forgotten(self) -> None:
-        """What Gemini does not know any more waits for a person."""
-        there = {job.display_name for job in self.gemini.jobs()}
+        """What Gemini does not know any more, and what has ended well and brings no answers, waits for a person."""
+        there = {
+            job.display_name
+            for job in self.gemini.jobs()
+            if job.state is not JobState.SUCCEEDED or job.result_file is not None
+        }
         for pick, submission_id in reversed(list(enumerate(self.laws.active_submissions()))):
             if submission_id not in there:
                 work = self.operator.release(pick, cancel=False)

@@ -30,7 +30,7 @@ from assets.domain.batch import BATCH_ID_PREFIX, RemoteFile, RemoteJob
 from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError, GeminiTransientError
 from flows.gateways.gemini.errors import Translator
 from flows.gateways.gemini.http import SteadyFile, http_client
-from flows.gateways.gemini.values import id_in, to_remote_file, to_remote_job
+from flows.gateways.gemini.values import id_in, listed_file, listed_job, to_remote_file, to_remote_job
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 FILE_PREFIX = "files/"
@@ -40,6 +40,7 @@ PAGE_SIZE = 100
 FINGERPRINT_CHARS = 12
 """Of a SHA-256 in hex: 48 bits, of a key that has many more."""
 _KEY = re.compile(r"[!-~]+")
+_logger = logging.getLogger(__name__)
 
 
 class Page(Protocol):
@@ -81,6 +82,7 @@ class GoogleGemini:
         self._request_seconds = request_timeout_seconds
         self._download_seconds = download_timeout_seconds
         self._translate = Translator(api_key)
+        self._told: set[str] = set()
         base = base_url or DEFAULT_BASE_URL
         self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
@@ -124,7 +126,7 @@ class GoogleGemini:
             config = types.ListFilesConfig(page_size=PAGE_SIZE, page_token=token, http_options=self._options())
             return await self._client.aio.files.list(config=config)
 
-        return await self._all("list of files", page, to_remote_file)
+        return await self._all("list of files", page, listed_file)
 
     async def delete_file(self, name: str) -> None:
         """Delete a file. Gemini answers 403 both for a file that is not there (any more) and for a wrong key: so a 403
@@ -162,7 +164,7 @@ class GoogleGemini:
             config = types.ListBatchJobsConfig(page_size=PAGE_SIZE, page_token=token, http_options=self._options())
             return await self._client.aio.batches.list(config=config)
 
-        return await self._all("list of batches", page, to_remote_job)
+        return await self._all("list of batches", page, listed_job)
 
     async def download(self, file_name: str, destination: Path) -> int:
         """Stream a file to ``destination``; what came is removed again when it ended early. Raises, beside the port's
@@ -219,10 +221,12 @@ class GoogleGemini:
                 return await call()
 
     async def _all(
-        self, doing: str, page: Callable[[str | None], Awaitable[Page]], convert: Callable[[Any], Item]
+        self, doing: str, page: Callable[[str | None], Awaitable[Page]], convert: Callable[[Any], Item | None]
     ) -> list[Item]:
-        """All pages, each name once: what is created meanwhile may push an item on to the next page."""
-        found: dict[str, Item] = {}
+        """All pages, each name once: what is created meanwhile may push an item on to the next page. What ``convert``
+        makes nothing of is no matter of ours, and is told once in the life of a process."""
+        found: dict[tuple[str, str], Item] = {}
+        passed_over = 0
         seen: set[str | None] = set()
         token: str | None = None
         while token not in seen:
@@ -231,9 +235,15 @@ class GoogleGemini:
             for item in answer.page:
                 with self._translate.call(doing):
                     converted = convert(item)
-                found.setdefault(converted.name, converted)
+                if converted is None:
+                    passed_over += 1
+                else:
+                    found.setdefault((converted.name, converted.display_name), converted)
             token = answer.config.get("page_token") or None
             if token is None:
+                if passed_over and doing not in self._told:
+                    self._told.add(doing)
+                    _logger.warning("%s: %d entries without a name are passed over: none of ours", doing, passed_over)
                 return list(found.values())
         raise GeminiTransientError(f"{doing}: Gemini gave the same page twice; trying again helps")
 

@@ -1,11 +1,12 @@
 """Values of google-genai as values of ours, and back: files, jobs, states, names. No calls here."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from google.genai import types
 
-from assets.domain.batch import JobState, RemoteFile, RemoteJob
+from assets.domain.batch import JobState, RemoteFile, RemoteJob, is_submission_id
 from assets.domain.errors import GeminiAccessError
 
 _ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -52,6 +53,21 @@ def to_remote_job(job: types.BatchJob) -> RemoteJob:
         created_at=_utc(job.create_time),
         ended_at=_utc(job.end_time),
     )
+
+
+def listed_job(job: types.BatchJob) -> RemoteJob | None:
+    """An entry of a list; None for one without a name that cannot be ours. One that bears the display name of a
+    submission is there all the same, with the name ""."""
+    if job.name or is_submission_id(job.display_name or ""):
+        return replace(to_remote_job(job.model_copy(update={"name": job.name or "?"})), name=job.name or "")
+    return None
+
+
+def listed_file(file: types.File) -> RemoteFile | None:
+    """An entry of a list; None for one without a name, which nobody can delete. Its ``uri`` may be ""."""
+    if not file.name:
+        return None
+    return replace(to_remote_file(file.model_copy(update={"uri": file.uri or "?"})), uri=file.uri or "")
 
 
 def job_state(raw_state: str) -> JobState:

@@ -68,6 +68,30 @@ async def test_an_empty_page_with_a_successor_is_not_the_end() -> None:
         assert all("pageSize=100" in request for request in requests)
 
 
+OURS = "01jd3zq8k5v7w2x9y0abcdefgh"
+
+
+async def test_an_entry_of_a_list_that_cannot_be_ours_is_passed_over_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    strange = [{}, {"metadata": {"displayName": "theirs"}}, {"name": "operations/tuning", "metadata": None}]
+    jobs = {"operations": [*strange, operation("a"), {"metadata": {"displayName": OURS}}]}
+    files = {"files": [{"displayName": "x"}, {"name": "files/b", "displayName": "y", "state": "DREAMING"}]}
+    async with service(lambda line: ok(files if "/files" in line else jobs)) as (gateway, _, _):
+        for _ in range(2):
+            listed = await gateway.list_jobs()
+            assert [file.name for file in await gateway.list_files()] == ["files/b"]
+    assert [(job.name, job.display_name) for job in listed] == [
+        ("operations/tuning", ""),
+        ("batches/a", "a"),
+        ("", OURS),
+    ]
+    assert [record.getMessage() for record in caplog.records] == [
+        "list of batches: 2 entries without a name are passed over: none of ours",
+        "list of files: 1 entries without a name are passed over: none of ours",
+    ]
+
+
 async def test_pages_without_end_are_an_error_and_no_loop() -> None:
     async with service(lambda line: ok({"operations": [operation("a")], "nextPageToken": "t"})) as (
         gateway,
@@ -107,7 +131,7 @@ async def test_a_create_that_is_not_simply_done_is_ambiguous_and_not_followed(st
         assert len(requests) == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"operations": 5}', b'{"operations": [{"metadata": {}}]}'])
+@pytest.mark.parametrize("body", [b"<html>", b'{"operations": 5}', b'{"operations": [5]}'])
 async def test_a_list_that_makes_no_sense_is_no_empty_list(body: bytes) -> None:
     async with service(lambda line: ok(body)) as (gateway, _, _):
         with pytest.raises(GeminiTransientError, match="list of batches: "):

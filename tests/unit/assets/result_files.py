@@ -25,14 +25,14 @@ _NO_LINE = "no line in the result"
 class Case:
     """One way to be wrong.
 
-    ``name``: the test's id. ``content``: the lines between two good ones; None: the job has no result file. ``kind``
+    ``name``: the test's id. ``content``: the lines between two good ones. ``kind``
     and ``message``: the victim's outcome, the message's beginning. ``told``: beginnings of what is told of lines that
     belong to nobody. ``is_whole``: ``content`` is the whole file; ``is_last``: nothing comes after it. ``usage``: the
     victim's token counts, in the order of USAGE_COLUMNS; None: what it cost is not known.
     """
 
     name: str
-    content: bytes | None
+    content: bytes
     kind: str
     message: str = ""
     told: tuple[str, ...] = ()
@@ -115,7 +115,6 @@ CASES = (
     Case("cut-file", line(GOOD)[:60], "missing", _NO_LINE, (_NOT_JSON,), is_last=True),
     Case("no-last-newline", line(GOOD), "success", is_last=True),
     Case("empty-file", b"", "missing", _NO_LINE, is_whole=True),
-    Case("no-file", None, "missing", _NO_LINE, is_whole=True),
     Case("response-id-garbage", _with_id([{"a": -1}]), "success"),
     Case("usage-no-object", _usage(["many"]), "success"),
     Case("usage-no-numbers", _usage(dict(zip(_COUNTS, ("7", None, True, [1.5]), strict=True))), "success"),

@@ -33,11 +33,9 @@ class Page(BaseModel):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_file_has_its_outcome(case: Case, validator: ResultValidator, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
-    judged = None
-    if case.content is not None:
-        path.write_bytes(_file(case))
-        lines = read_lines(path, max_line_bytes=MAX_LINE_BYTES)
-        judged = batch_results(None, lines=lines, keys=KEYS, validator=validator)
+    path.write_bytes(_file(case))
+    lines = read_lines(path, max_line_bytes=MAX_LINE_BYTES)
+    judged = batch_results(None, lines=lines, keys=KEYS, validator=validator)
 
     outcomes = outcomes_of(KEYS, judged)
 
@@ -47,11 +45,11 @@ def test_every_file_has_its_outcome(case: Case, validator: ResultValidator, tmp_
     assert victim["message"].startswith(case.message)
     assert bool(victim["message"]) == (case.kind != "success")
     assert tuple(victim[name] for name in USAGE_COLUMNS) == (case.usage or (None,) * 5), "garbage is no number"
-    was_answered = case.kind != "missing" and b'"response": null' not in (case.content or b"")
+    was_answered = case.kind != "missing" and b'"response": null' not in case.content
     assert bool(victim["unsure"]) == (was_answered and case.usage is None)
     assert rows[BEFORE]["kind"] == ("missing" if case.is_whole else "success")
     assert rows[AFTER]["kind"] == ("missing" if case.is_whole or case.is_last else "success")
-    told = line_problems(batch_of(KEYS), judged) if judged is not None else []
+    told = line_problems(batch_of(KEYS), judged)
     assert len(told) == len(case.told)
     for problem, beginning in zip(told, case.told, strict=True):
         assert re.sub(r"^result line at byte \d+: ", "", problem).startswith(beginning)
@@ -76,11 +74,11 @@ def test_the_table_of_the_docs_is_the_table_of_the_cases() -> None:
 
 
 def test_one_case_alone_is_over_the_longest_line() -> None:
-    assert [case.name for case in CASES if len(case.content or b"") > MAX_LINE_BYTES] == ["huge-line"]
+    assert [case.name for case in CASES if len(case.content) > MAX_LINE_BYTES] == ["huge-line"]
 
 
 def _file(case: Case) -> bytes:
-    content = case.content or b""
+    content = case.content
     if case.is_whole:
         return content
     before, after = (line(GOOD, key=key) for key in (BEFORE, AFTER))

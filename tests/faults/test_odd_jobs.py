@@ -1,0 +1,82 @@
+"""Jobs that are not as they should be: one that has answered and names no result file, entries of Gemini's lists that
+are odd. Nothing is counted or freed by itself, and what is nobody's of ours stops nothing."""
+
+import json
+from typing import Any
+
+from assets.domain.batch import claim_name
+from tests.faults.test_clocks_and_keys import lose_create
+from tests.faults.test_submission import active, add_pages, finish, jobs, jobs_file
+from tests.flows.recorded import Recorded
+from tests.project import JOB_SECONDS, Project
+
+STRANGERS: list[dict[str, Any]] = [
+    {},
+    {"metadata": {"displayName": "theirs"}},
+    {"name": "operations/tuning", "metadata": {"state": "BATCH_STATE_DREAMING"}},
+    {"name": "batches/theirs", "metadata": {"displayName": "theirs", "state": "BATCH_STATE_RUNNING"}},
+]
+
+
+async def test_a_job_that_succeeded_without_a_result_file_is_waited_for_and_then_needs_a_person(
+    project: Project,
+) -> None:
+    [key] = add_pages(project, 1)
+    project.gemini.set_rules(jobs=[{"result_file": False}])
+    await project.run_pass()
+    project.gemini.advance(JOB_SECONDS)
+
+    report = await project.run_pass()
+
+    [batch_id] = await active(project)
+    assert (report.poll.running, report.poll.settled, report.submit.sent) == (1, 0, 0)
+    assert project.outcomes() == []
+    assert await project.variable("record_failure_counts") == {}
+    said = f"{batch_id} has ended as SUCCEEDED and names no result file"
+    assert any(text.startswith(said) for text in await Recorded(project).texts("WARNING"))
+
+    [submission_id] = project.submissions()
+    document = jobs_file(project, submission_id)
+    document["posted"]["seconds"] -= 73 * 3600
+    (project.manifests / "jobs" / f"{submission_id}.json").write_text(json.dumps(document))
+    report = await project.run_pass()
+
+    assert report.poll.troubled == [batch_id]
+    assert (await active(project), project.outcomes()) == ([batch_id], [])
+    [line] = [text for text in await Recorded(project).texts("ERROR") if text.startswith(said)]
+    assert f"quire release {batch_id}" in line
+    assert project.gemini.record(key)["submitted"] == 1
+
+
+async def test_odd_entries_of_others_in_the_lists_stop_nothing(project: Project) -> None:
+    [key] = add_pages(project, 1)
+    files = [{"displayName": "theirs"}, {"name": "files/theirs"}, {"name": "files/odd", "state": "DREAMING"}]
+    project.gemini.set_rules(foreign_jobs=STRANGERS, foreign_files=files)
+    project.gemini.add_fault("delete_file", status=503, times=None)
+    await project.run_pass()
+    project.gemini.advance(JOB_SECONDS)
+    await project.run_pass()
+    assert project.result(key) is not None
+
+    # What is left of the uploads is looked for in the list of files.
+    await finish(project, [key])
+
+
+async def test_a_job_of_ours_that_is_listed_without_a_name_frees_nothing_and_asks_a_person(project: Project) -> None:
+    key = lose_create(project, list_lag_calls=1)
+    project.configure(batch={"adoption_grace_seconds": 0})
+    project.gemini.add_fault("list_batches", status=503, times=None)
+    await project.run_pass()
+    project.gemini.clear_faults()
+    [submission_id] = project.submissions()
+    entry = {"metadata": {"displayName": submission_id, "state": "BATCH_STATE_PENDING"}}
+    project.gemini.set_rules(foreign_jobs=[entry])
+
+    report = await project.run_pass()
+
+    assert report.poll.troubled == [claim_name(submission_id)]
+    assert await active(project) == [claim_name(submission_id)]
+    project.gemini.set_rules()
+    await project.run_pass()
+    assert await active(project) == [jobs(project)[0]["name"]]
+    await finish(project, [key])
