@@ -217,11 +217,12 @@ def sent_usd(closed: pa.Table, in_flight: Iterable[tuple[SubmissionFacts, pa.Tab
 
 def caps(spent: Iterable[Spent], limits: Mapping[str, float], *, run_started_at: datetime, day: date) -> list[Cap]:
     """The caps that are set. ``limits``: those of CAPS that are, in US dollars. A submission counts for the day (UTC)
-    and the run in which it was made."""
+    and the run in which it was made. One of the next day was made today, by a clock that was set back since."""
     everything = list(spent)
+    days = (day, day + timedelta(days=1))
     counted = {
         "max_usd_per_run": [each for each in everything if each.created_at >= run_started_at],
-        "max_usd_per_day": [each for each in everything if each.created_at.date() == day],
+        "max_usd_per_day": [each for each in everything if each.created_at.date() in days],
         "max_usd_total": everything,
     }
     return [

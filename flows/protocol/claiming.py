@@ -253,7 +253,9 @@ def _with_context(p: Pass, rows: pa.Table, context_images: Collection[str]) -> s
 def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:
     """What is true of a submission that is made now."""
     services = p.services
-    return facts_of(services.settings, services.model, services.template, submission_id, created_at=services.now())
+    # What a run sends counts for its cap, also when the time of day was set back meanwhile.
+    made_at = max(services.now(), p.run_started_at)
+    return facts_of(services.settings, services.model, services.template, submission_id, created_at=made_at)
 
 
 def facts_of(

@@ -157,6 +157,13 @@ def test_a_cap_counts_what_belongs_to_it() -> None:
     assert room_of(None) == inf
 
 
+def test_what_was_sent_before_the_clock_was_set_back_over_midnight_counts_for_the_day() -> None:
+    midnight = datetime(2026, 11, 26, tzinfo=UTC)
+    spent = [Spent("a", midnight + timedelta(hours=1), 2.0), Spent("b", midnight + timedelta(days=1), 4.0)]
+    [cap] = caps(spent, {"max_usd_per_day": 10.0}, run_started_at=midnight, day=date(2026, 11, 25))
+    assert cap.spent_usd == 2.0, "of the day after tomorrow a clock was wrong that nobody asks any more"
+
+
 def test_a_result_names_what_made_it_and_the_latest_submission_counts() -> None:
     lines = verdicts({"record_key": KEYS[0], **USAGE}, {"record_key": KEYS[1], "kind": "not_json"})
     outcomes = with_counts(outcomes_of(KEYS, lines, state=JobState.SUCCEEDED), {})
