@@ -209,9 +209,13 @@ WINDOW = timedelta(minutes=10)
 
 def sent_usd(closed: pa.Table, in_flight: Iterable[tuple[SubmissionFacts, pa.Table]], *, since: datetime) -> float:
     """What was sent after ``since`` is expected to cost, in US dollars; what has no price counts nothing. ``closed``:
-    SUBMISSIONS_SCHEMA; ``in_flight``: as for `spending`."""
-    recent = closed.filter(pc.and_(closed["was_sent"], pc.greater(closed["created_at"], pa.scalar(since, _MOMENT))))
-    of_open = (table["estimated_usd"] for facts, table in in_flight if facts.created_at > since)
+    SUBMISSIONS_SCHEMA; ``in_flight``: as for `spending`. What is dated far ahead is of a clock that was wrong: it would
+    hold back until that day."""
+    until = since + 2 * WINDOW
+    created, (first, last) = closed["created_at"], (pa.scalar(each, _MOMENT) for each in (since, until))
+    is_recent = pc.and_(pc.greater(created, first), pc.less(created, last))
+    recent = closed.filter(pc.and_(closed["was_sent"], is_recent))
+    of_open = (table["estimated_usd"] for facts, table in in_flight if since < facts.created_at < until)
     return float(sum(pc.sum(each, min_count=0).as_py() for each in (recent["estimated_usd"], *of_open)))
 
 

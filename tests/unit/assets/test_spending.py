@@ -134,6 +134,8 @@ def test_what_was_sent_in_the_last_10_minutes_is_counted_by_its_estimate() -> No
     in_flight = [(facts(created_at=NOW), batch), (facts(created_at=since), batch)]
     assert sent_usd(closed, in_flight, since=since) == pytest.approx(2 * one), "one closed and one open"
     assert sent_usd(SUBMISSIONS_SCHEMA.empty_table(), [], since=since) == 0
+    of_a_wrong_clock = [(facts(created_at=NOW + timedelta(days=365)), batch)]
+    assert sent_usd(closed, of_a_wrong_clock, since=since) == pytest.approx(one), "it holds nothing back for a year"
 
 
 def test_a_cap_counts_what_belongs_to_it() -> None:
