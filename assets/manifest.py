@@ -1,13 +1,12 @@
 """The record manifest: the table of all records that should exist. Which of them are run stands in `candidates`."""
 
 from collections.abc import Mapping, Sequence, Set
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.record import SEPARATOR, sort_key
+from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
 from assets.sources import IMAGE_COLUMNS, image_schema
 
@@ -64,17 +63,6 @@ def record_manifest(
     columns |= {name: table[name] for name in (*document_fields, *IMAGE_COLUMNS)}
     columns["predecessor"] = _predecessors(table)
     return pa.table(columns).cast(manifest_schema(document_fields)).combine_chunks()
-
-
-def changed_images(before: pa.Table, after: pa.Table) -> list[str]:
-    """The records of both manifests whose image is another one, or has been changed since, in natural order."""
-    columns = ["image_path", "image_frame", "image_bytes", "image_modified_at"]
-    both = after.select(["record_key", *columns]).join(
-        before.select(["record_key", *columns]), "record_key", join_type="inner", right_suffix="_before"
-    )
-    differs = [pc.not_equal(both[name], both[f"{name}_before"]) for name in columns]
-    keys: list[str] = both.filter(reduce(pc.or_, differs))["record_key"].to_pylist()
-    return sorted(keys, key=sort_key)
 
 
 def is_wanted(fields: Sequence[str], document_fields: Sequence[str], filters: Mapping[str, FieldFilter]) -> bool:

@@ -42,6 +42,11 @@ Key = Annotated[str, typer.Argument(help="A record key, such as CA:Lincoln:2023:
 Keys = Annotated[list[str], typer.Argument(help="Record keys, or ranges such as CA:Lincoln:2023:1-40.")]
 
 
+Reasons = Annotated[list[str] | None, typer.Argument(help="With --outdated: image, prompt, schema, model.")]
+KeysOrReasons = Annotated[list[str] | None, typer.Argument(help="Record keys or ranges; with --outdated: reasons.")]
+Outdated = Annotated[bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model.")]
+
+
 class Engine(StrEnum):
     OCR = "ocr"
     SCRIPT = "script"
@@ -146,12 +151,15 @@ def prune(config: Config = None) -> None:
 
 @app.command()
 def status(
-    config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+    reasons: Reasons = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    outdated: Outdated = False,
 ) -> None:
-    """What is done, in flight, waiting, dead."""
-    from flows.terminal.show import status_json, status_text
+    """What is done, in flight, waiting, dead; with --outdated, which results are outdated."""
+    from flows.terminal.show import said_of_status
 
-    say(_wait_for(status_json if as_json else status_text, config))
+    say(_wait_for(partial(said_of_status, reasons=reasons or [], as_json=as_json, outdated=outdated), config))
 
 
 @app.command()
@@ -208,11 +216,13 @@ def prompts(config: Config = None) -> None:
 
 
 @app.command()
-def rerun(keys: Keys, config: Config = None) -> None:
-    """Have records read again: delete their results, reset their counts."""
-    from flows.terminal.show import rerun_text
+def rerun(keys: KeysOrReasons = None, config: Config = None, outdated: Outdated = False) -> None:
+    """Have records read again: delete their results, reset their counts. With --outdated: those whose image is another
+    now, or what is outdated by the reasons named, such as prompt."""
+    from flows.terminal.show import rerun_outdated_text, rerun_text
 
-    say(_wait_for(partial(rerun_text, keys=keys), config))
+    again = rerun_outdated_text if outdated else rerun_text
+    say(_wait_for(partial(again, keys=keys or []), config))
 
 
 @app.command()

@@ -10,8 +10,7 @@ from prefect import flow
 
 from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents
-from assets.domain.record import encode_ranges
-from assets.manifest import changed_images, is_wanted
+from assets.manifest import is_wanted
 from assets.sources import PageImage, SourceProblem
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
@@ -24,9 +23,7 @@ from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.tables.known_images import known_images
 from flows.tables.left_out import tell_left_out
-
-MAX_RANGES = 10
-"""A line that lists records stays readable."""
+from flows.tables.outdated import notice_outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,7 @@ async def scan_records(p: Pass) -> ScanReport:
             )
         p.lease.check()
         report.append(await asyncio.to_thread(_replace, storage, before, table, left_out))
-        if report[0].changed and before is not None:
-            _warn_of_older_images(await asyncio.to_thread(_read_from_another_image, storage, before, table))
+        await notice_outdated(p, table)
         return {"records": len(table), "problems": left_out}
 
     await p.services.mirror.materialize(
@@ -140,25 +136,6 @@ def _replace(storage: Storage, before: pa.Table | None, table: pa.Table, problem
     old = set(before["record_key"].to_pylist()) if changed and before is not None else set()
     new = set(table["record_key"].to_pylist()) if changed else set()
     return ScanReport(len(table), len(new - old), len(old - new), problems, changed)
-
-
-def _read_from_another_image(storage: Storage, before: pa.Table, table: pa.Table) -> list[str]:
-    """The records that have a result, but not the image any more that they had in the scan before."""
-    return [key for key in changed_images(before, table) if storage.read_result(key) is not None]
-
-
-def _warn_of_older_images(keys: Sequence[str]) -> None:
-    if keys:
-        ranges = encode_ranges(keys)
-        shown = ", ".join(ranges[:MAX_RANGES])
-        more = f" and {len(ranges) - MAX_RANGES} more" if len(ranges) > MAX_RANGES else ""
-        results = "1 result was" if len(keys) == 1 else f"{len(keys)} results were"
-        logger().warning(
-            "%s made from an older image than the one there now: %s%s (quire rerun reads them again)",
-            results,
-            shown,
-            more,
-        )
 
 
 def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:

@@ -173,7 +173,7 @@ def _without_kept_back(storage: Storage, scales: Scales, runnable: pa.Table) -> 
     """``runnable`` with a head of which each record can go, and the reasons of those that it had before and cannot."""
     reasons: dict[str, str] = {}
     while len(runnable):
-        found = kept_back(storage, _head(scales, runnable), scales.settings.context.mode)
+        found = kept_back(storage, _head(scales, runnable), scales.template)
         if not found:
             break
         reasons |= found

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from assets.domain.batch import SubmissionState, behind, claim_name
+from assets.domain.errors import ManifestError
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
@@ -28,9 +29,9 @@ from flows.protocol.active import Standing, check_known, inflight_keys, resolve,
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.runtime.logs import logger, warn_of_each
 from flows.runtime.passes import Pass
+from flows.tables.kept_back import trouble_with_context
 from flows.tables.prices import price_of
 from flows.tables.prompts import keep_prompt
-from flows.tables.weighing import context_keys
 
 PREPARING_THREADS = 8
 """Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""
@@ -171,10 +172,12 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
-        images = {key: image for key, image in uploads.images.items() if key in free}
+        context, kept = _context_now(p, rows, free, change.ledger.counts)
+        with_context = context if p.services.settings.context.mode.waits_for_result else set(uploads.context_images)
+        images = {key: image for key, image in uploads.images.items() if key in free and key not in kept}
         if images:
             p.lease.check()
-            await _write_batch_manifest(p, submission_id, rows, estimates, images, uploads.context_images)
+            await _write_batch_manifest(p, submission_id, rows, estimates, images, with_context, uploads.context_images)
             keys = storage.batch_keys(submission_id)
             name = claim_name(submission_id)
             # Before anything of it can be posted: a database that has not heard of it is an older one.
@@ -214,12 +217,43 @@ def _still_free(p: Pass, rows: pa.Table, counts: Mapping[str, int], standing: St
     return free - p.services.storage.done_among(free)
 
 
+def _context_now(
+    p: Pass, rows: pa.Table, free: Collection[str], counts: Mapping[str, int]
+) -> tuple[set[str], dict[str, str]]:
+    """Whose predecessor has a result to send along, and record key -> reason of those that would have to go without it:
+    a result may be deleted or damaged while we upload. Only behind a dead letter that nobody waits for a page goes
+    without."""
+    settings, storage = p.services.settings, p.services.storage
+    context, kept = set[str](), dict[str, str]()
+    if not settings.context.mode.waits_for_result:
+        return context, kept
+    for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
+        if before is None or key not in free:
+            continue
+        try:
+            is_there, trouble = storage.read_result(before) is not None, None
+        except ManifestError as error:
+            is_there, trouble = True, f"the result of the page before cannot go along: {error}"
+        if is_there:
+            trouble = trouble or trouble_with_context(storage, key, before, p.services.template)
+            context.add(key)
+        elif settings.context.on_dead_dependency != "proceed" or not is_dead(
+            counts.get(before, 0), max_retries=settings.execution.max_retries
+        ):
+            trouble = f"the result of the page before, {before}, is not there any more"
+        if trouble is not None:
+            kept[key] = trouble
+    warn_of_each(kept, "Kept back")
+    return context, kept
+
+
 async def _write_batch_manifest(
     p: Pass,
     submission_id: str,
     rows: pa.Table,
     estimates: pa.Table,
     images: Mapping[str, SentImage],
+    with_context: Collection[str],
     context_images: Mapping[str, ContextImage],
 ) -> None:
     storage = p.services.storage
@@ -233,21 +267,13 @@ async def _write_batch_manifest(
         "batch_manifest",
         rows,
         uploads=images,
-        with_context=_with_context(p, rows, context_images),
+        with_context=with_context,
         context_images=context_images,
         estimates=estimates,
         facts=submission_facts(p, submission_id),
         write=write,
         about=submission_id,
     )
-
-
-def _with_context(p: Pass, rows: pa.Table, context_images: Collection[str]) -> set[str]:
-    """The records whose predecessor has something to send along: a result, or an image that went up."""
-    if not p.services.settings.context.mode.waits_for_result:
-        return set(context_images)
-    pairs = zip(rows["record_key"].to_pylist(), context_keys(p.services.storage, rows), strict=True)
-    return {key for key, before in pairs if before is not None}
 
 
 def submission_facts(p: Pass, submission_id: str) -> SubmissionFacts:
@@ -291,7 +317,7 @@ async def record_refusals(p: Pass, rows: pa.Table, estimates: pa.Table, uploads:
     p.services.storage.upload_marks.make(submission_id)
     async with p.services.ledger.transaction() as change:
         p.lease.check()
-        await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, {})
+        await _write_batch_manifest(p, submission_id, rows, estimates, uploads.refused, set(), {})
         p.lease.check()
         await change.set_active([*change.ledger.active, claim_name(submission_id)])
     _, facts = p.services.storage.read_batch_manifest(submission_id)

@@ -33,6 +33,7 @@ from flows.runtime.wiring import open_ledger
 from flows.tables.derived import history_table, submissions_table
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
+from flows.tables.outdated import Outdated, find_outdated
 from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import read_spent
 
@@ -58,7 +59,9 @@ class Status:
     submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person,
     ``unjudged``: those of them that wait with an answer; ``breaker``: why nothing is sent, or None; ``blocking``: dead
     or held record key -> records that wait behind it;
-    ``left_out``: files that the last scan left out."""
+    ``left_out``: files that the last scan left out; ``outdated``: records whose result was made from another image,
+    prompt, schema or model than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose image has
+    another time than the one that was read, and was not compared yet."""
 
     collection: str
     records: int
@@ -78,6 +81,9 @@ class Status:
     breaker: str | None
     blocking: Mapping[str, int]
     left_out: int
+    outdated: int
+    outdated_by: Mapping[str, int]
+    not_compared: int
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -164,6 +170,7 @@ def status_of(
     held: tuple[str, ...] = tuple(held_states["record_key"].to_pylist())
     unjudged = unjudged_records(history_table(storage, write=False)) if held else {}
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
+    stale = outdated_of(settings, storage, states)
     return Status(
         collection=settings.collection,
         records=len(states),
@@ -183,7 +190,22 @@ def status_of(
         breaker=breaker_reason(settings, storage),
         blocking=blocked_successors(states),
         left_out=count_left_out(storage.read_left_out()),
+        outdated=len(stale.records),
+        outdated_by=stale.by_reason(),
+        not_compared=stale.unknown,
     )
+
+
+def outdated_of(settings: Settings, storage: Storage, states: pa.Table) -> Outdated:
+    """``states``: the `state_table`. Raises ManifestError, OSError."""
+    done = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DONE.value))
+    return find_outdated(settings, storage, done)
+
+
+async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Outdated:
+    """Raises StateError, PrefectUnavailableError."""
+    ledger = await read_ledger(settings, storage, ledger_gateway)
+    return await asyncio.to_thread(lambda: outdated_of(settings, storage, state_table(settings, storage, ledger)))
 
 
 def failures_by_kind(storage: Storage) -> dict[str, int]:

@@ -4,15 +4,14 @@ anything is uploaded, so that trouble of one page keeps back that page, and what
 
 import pyarrow as pa
 
-from assets.context import ContextMode
-from assets.domain.errors import ManifestError
+from assets.domain.errors import ManifestError, PromptError
+from assets.requests import RequestTemplate, request_texts
 from flows.gateways.files.storage import Storage
 
 
-def kept_back(storage: Storage, rows: pa.Table, mode: ContextMode) -> dict[str, str]:
+def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> dict[str, str]:
     """Record key -> reason, of those of ``rows`` that must not be sent now. Raises ManifestError, OSError."""
     reasons: dict[str, str] = {}
-    results = storage.results()
     for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
         if storage.read_result(key) is not None:
             # No claim would take it, and each pass would upload its image again.
@@ -20,9 +19,18 @@ def kept_back(storage: Storage, rows: pa.Table, mode: ContextMode) -> dict[str, 
                 f"{storage.result_path(key)} is there, but the folders' names are written otherwise than the record's: "
                 "write them alike"
             )
-        elif mode.waits_for_result and before is not None:
-            try:
-                results.get(before)
-            except ManifestError as error:
-                reasons[key] = f"the result of the page before cannot go along: {error}"
+        elif template.context_mode.waits_for_result and before is not None and storage.read_result(before) is not None:
+            trouble = trouble_with_context(storage, key, before, template)
+            if trouble is not None:
+                reasons[key] = trouble
     return reasons
+
+
+def trouble_with_context(storage: Storage, key: str, before: str, template: RequestTemplate) -> str | None:
+    """Why the result of the page before, which is there, cannot go along: it is no JSON, or the prompt cannot be
+    rendered with it. None: it can. Raises OSError."""
+    try:
+        list(request_texts([key], [before], template=template, previous_results=storage.results()))
+    except (ManifestError, PromptError) as error:
+        return f"the result of the page before cannot go along: {error}"
+    return None

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from assets.candidates import RecordState
+from assets.domain.errors import QuireError
 from assets.domain.money import dollars
+from assets.domain.record import encode_ranges
+from assets.outdated import Reason
 from config.settings import load_settings
 from flows import operate
 from flows.gateways.files.storage import Storage
 from flows.protocol.breaking import breaker_reason, reset_breaker
-from flows.questions.status import Status, collect_status
+from flows.questions.status import Status, collect_outdated, collect_status
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.printable import printable_json
@@ -35,6 +38,15 @@ async def _read_status(config: str | None) -> tuple[Status, Storage]:
 
 async def status_json(config: str | None) -> str:
     return printable_json((await read_status(config)).as_json())
+
+
+async def said_of_status(config: str | None, reasons: Sequence[str], *, as_json: bool, outdated: bool) -> str:
+    """``reasons``: go with ``outdated`` alone. Raises QuireError."""
+    if outdated:
+        return await outdated_text(config, reasons)
+    if reasons:
+        raise QuireError(f"{reasons[0]}: say quire status --outdated {' '.join(reasons)}")
+    return await (status_json if as_json else status_text)(config)
 
 
 async def scan_text(config: str | None) -> str:
@@ -73,9 +85,53 @@ async def status_text(config: str | None) -> str:
         lines.append(f"{batch.name}  {batch.state}  {records}")
     if found.failures:
         lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
+    if found.outdated or found.not_compared:
+        lines.append(_outdated_line(found))
     if found.left_out:
         lines.append(f"left out {found.left_out} files: {left_out_place(storage)} lists them")
     return "\n".join([*lines, *_needs(found)])
+
+
+def _outdated_line(found: Status) -> str:
+    by = ", ".join(f"{reason} {count}" for reason, count in found.outdated_by.items())
+    said = f"outdated {found.outdated}" + (f" ({by}): quire status --outdated lists them" if by else "")
+    later = f"; {found.not_compared} images are not compared yet, the next scans do" if found.not_compared else ""
+    return said + later
+
+
+async def outdated_text(config: str | None, words: Sequence[str]) -> str:
+    """The outdated records as ranges, a line for each, with the reasons. ``words``: reasons; none: all."""
+    settings = load_settings(config_path(config))
+    async with open_ledger(settings) as ledger:
+        found = await collect_outdated(settings, make_storage(settings), ledger)
+    wanted, by_reasons = set(found.keys(*_reasons(words, default=tuple(Reason)))), dict[str, list[str]]()
+    for row in found.records.to_pylist():
+        if row["record_key"] in wanted:
+            by_reasons.setdefault(", ".join(reason for reason in Reason if row[reason]), []).append(row["record_key"])
+    lines = [f"{each}  {reasons}" for reasons, keys in by_reasons.items() for each in encode_ranges(keys)]
+    return "\n".join(lines or ["no result is outdated"])
+
+
+def _reasons(words: Sequence[str], *, default: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Raises QuireError."""
+    try:
+        return tuple(Reason(word) for word in words) or default
+    except ValueError:
+        raise QuireError(f"a result is outdated by one of {', '.join(Reason)}; {' '.join(words)} is none") from None
+
+
+async def rerun_outdated_text(config: str | None, keys: Sequence[str]) -> str:
+    """Rerun what is outdated by the reasons ``keys``; none: by its image, since a new prompt outdates everything."""
+    reasons = _reasons(keys, default=(Reason.IMAGE,))
+    settings = load_settings(config_path(config))
+    async with open_ledger(settings) as ledger:
+        found = await collect_outdated(settings, make_storage(settings), ledger)
+    keys = found.keys(*reasons)
+    said = (
+        await rerun_text(config, encode_ranges(keys)) if keys else "no result is outdated by its " + ", ".join(reasons)
+    )
+    left = [reason for reason in found.by_reason() if reason not in reasons]
+    return said + (f"; others are outdated by their {', '.join(left)}" if left else "")
 
 
 async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
@@ -87,6 +143,9 @@ async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
 
 
 async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
+    """Raises QuireError."""
+    if not keys:
+        raise QuireError("name record keys, such as CA:Lincoln:2023:4, or say --outdated")
     settings = load_settings(config_path(config))
     storage, fields = make_storage(settings), len(settings.record.document_fields)
     async with open_ledger(settings) as ledger:

@@ -10,6 +10,7 @@ from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKi
 from assets.history import HISTORY_SCHEMA
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
+from assets.outdated import IMAGE_HASH_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from assets.provenance import RESULTS_SCHEMA
 from assets.results import MAX_RAW_CHARS
@@ -39,6 +40,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("batches/{submission id}.parquet", BATCH_SCHEMA),
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
         ("results.parquet", RESULTS_SCHEMA),
+        ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),
         ("history.parquet", HISTORY_SCHEMA),
     ],

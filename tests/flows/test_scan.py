@@ -205,24 +205,3 @@ async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(projec
     path.write_bytes(content[:50])
     await run_scan(project)
     assert list(left_out(project)) == [f"{place}/b.jpg"]
-
-
-async def test_a_result_of_an_image_that_was_replaced_is_told_and_kept(project: Project) -> None:
-    keys = project.add_pages(DOCUMENT, range(1, 7))
-    await run_scan(project)
-    folder = project.root.joinpath("dataset", "page_images", *DOCUMENT.split(":"))
-    for key in keys[:5]:
-        project.result_path(key).parent.mkdir(parents=True, exist_ok=True)
-        project.result_path(key).write_text("{}")
-    for page in (1, 2, 3, 6):
-        (folder / f"{page}.jpg").write_bytes((folder / f"{page}.jpg").read_bytes() + b"x")
-    (folder / "5.jpg").rename(folder / "005.jpg")
-
-    await run_scan(project)
-    await run_scan(project)
-
-    assert await Recorded(project).texts("WARNING") == [
-        "4 results were made from an older image than the one there now: CA:Lincoln:1901:1-3, CA:Lincoln:1901:5 "
-        "(quire rerun reads them again)"
-    ], "once; page 4 has its old image, page 6 no result"
-    assert all(project.result_path(key).exists() for key in keys[:5])

@@ -57,7 +57,7 @@ def _inspection(rows: list[tuple[str, str]]) -> Inspection:
         settings=Settings(),
         read_at=datetime(2026, 11, 1, tzinfo=UTC),
         prefect_problem=None,
-        status=Status("", len(rows), {}, 0, {}, 0.0, 0.0, 0.0, 0, (), (), {}, {}, (), (), None, {}, 0),
+        status=Status("", len(rows), {}, 0, {}, 0.0, 0.0, 0.0, 0, (), (), {}, {}, (), (), None, {}, 0, 0, {}, 0),
         states=states,
         outcomes=OUTCOME_SCHEMA.empty_table().to_pandas(),
     )

@@ -1,14 +1,12 @@
 """The record manifest: order, filters, allow list, predecessors."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from assets.domain.errors import AssetCheckError
-from assets.manifest import changed_images, is_wanted, manifest_schema, record_manifest
+from assets.manifest import is_wanted, manifest_schema, record_manifest
 from assets.sources import PageImage, page_images
 from tests.unit.assets.tables import FIELDS, images, manifest_of, pages_of
 
@@ -125,21 +123,6 @@ def test_the_order_of_the_walk_does_not_matter() -> None:
         for some in (found, found[::-1])
     ]
     assert tables[0].equals(tables[1])
-
-
-def test_another_image_of_a_record_is_noticed_and_a_new_record_is_not() -> None:
-    keys = [f"{DOCUMENT}:{page}" for page in (1, 2, 10, 3)]
-    before = images(keys)
-    changes: list[dict[str, Any]] = [{"bytes": 99}, {"modified_ns": 1}, {"path": "other.jpg"}, {"frame": 1}]
-    after = [replace(image, **change) for image, change in zip(before, changes, strict=True)]
-    new = images([f"{DOCUMENT}:4", f"{DOCUMENT}:5"])
-    gone = images([f"{DOCUMENT}:6"])
-    tables = [
-        record_manifest(page_images(None, images=some, document_fields=FIELDS), document_fields=FIELDS)
-        for some in (before + gone + new[:1], after + new)
-    ]
-    assert changed_images(*tables) == [f"{DOCUMENT}:{page}" for page in (1, 2, 3, 10)]
-    assert changed_images(tables[0], tables[0]) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""Which results are outdated, from `manifests/results.parquet`, the record manifest and the content of those images
+whose time is another one than that of the image that was read. What is compared is decided in `assets.outdated`.
+
+An image that has not changed costs nothing. What was read of the others is kept in `manifests/image_hashes.parquet`; a
+scan reads so many of them and no more, and the next one goes on.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
+from assets.domain.record import encode_ranges
+from assets.domain.schema import schema_hash
+from assets.outdated import IMAGE_HASH_SCHEMA, Making, Reason, outdated, to_be_hashed
+from assets.planning import text_hash
+from config.settings import Settings
+from flows.gateways.files.contents import sha256_of
+from flows.gateways.files.presence import found_at
+from flows.gateways.files.results import walk_results
+from flows.gateways.files.storage import Storage
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
+from flows.runtime.wiring import make_template
+from flows.tables.derived import results_table
+
+BYTES_A_SCAN = 2_000_000_000
+"""So much is read of images in a scan, which takes half a minute from a slow disk: a pass is to be short."""
+MAX_RANGES = 10
+"""A line that lists records stays readable."""
+_TABLE = "image_hashes"
+_GOES_BY, _TOLD = b"quire.goes_by", b"quire.told"
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """``records``: OUTDATED_SCHEMA; ``unknown``: records whose image was not compared yet."""
+
+    records: pa.Table
+    unknown: int
+
+    def keys(self, *reasons: Reason) -> list[str]:
+        """The records that are outdated for one of ``reasons``."""
+        table = self.records
+        wanted = [each for reason in reasons for each in table.filter(table[reason.value])["record_key"].to_pylist()]
+        return list(dict.fromkeys(wanted))
+
+    def by_reason(self) -> dict[str, int]:
+        """Reason -> how many records, of those that there are."""
+        counts = {reason.value: pc.sum(self.records[reason.value], min_count=0).as_py() for reason in Reason}
+        return {reason: count for reason, count in counts.items() if count}
+
+
+def find_outdated(settings: Settings, storage: Storage, images: pa.Table) -> Outdated:
+    """``images``: the rows of the record manifest that are done. Writes nothing. Raises ManifestError, OSError."""
+    hashes, _, _ = _read(storage)
+    return Outdated(*outdated(results_table(storage, write=False), images, hashes, _making(settings)))
+
+
+def _making(settings: Settings) -> Making:
+    try:
+        _, template = make_template(settings)
+    except (ConfigError, PromptError, SchemaError):
+        # Whoever sends something is told why.
+        return Making(settings.model.name, None, None)
+    return Making(settings.model.name, text_hash(template.prompt), schema_hash(template.response_schema))
+
+
+async def notice_outdated(p: Pass, manifest: pa.Table) -> None:
+    """Read those images that have to be read, and say how many results were made from another one, when they have
+    become more. What goes wrong is made good by a later scan."""
+    storage = p.services.storage
+    try:
+        found = await asyncio.to_thread(_compare, storage, manifest)
+        if found is None:
+            return
+        if len(found.keys) > found.told:
+            _tell(found.keys)
+        p.lease.check()
+        await asyncio.to_thread(_write, storage, found)
+    except (ManifestError, OSError) as error:
+        logger().warning("Which results are outdated is not known now: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """``hashes``: those that are needed; ``goes_by``: "" where something is left to be read; ``keys``: whose image is
+    another; ``told``: how many they were when that was told last."""
+
+    hashes: pa.Table
+    goes_by: str
+    keys: list[str]
+    told: int
+
+
+def _compare(storage: Storage, manifest: pa.Table) -> _Compared | None:
+    """None: nothing has changed since the last time."""
+    before, goes_by, told = _read(storage)
+    stamps = json.dumps([_stamp(storage.records_path), _stamp(storage.derived_path("results"))])
+    if goes_by == stamps:
+        return None
+    results = results_table(storage, write=False)
+    if not len(results) and not goes_by:
+        return None
+    nothing = Making("", None, None)
+    suspects, unknown = outdated(results, manifest, before, nothing)
+    if len(suspects.filter(suspects["image"])) or unknown:
+        done = walk_results(storage.output_results, depth=len(storage.document_fields))
+        manifest = manifest.filter(pc.is_in(manifest["record_key"], value_set=pa.array(done, pa.string())))
+    wanted = to_be_hashed(results, manifest).select(IMAGE_HASH_SCHEMA.names[:3])
+    kept = before.join(wanted, IMAGE_HASH_SCHEMA.names[:3], join_type="inner")
+    missing = wanted.join(before, IMAGE_HASH_SCHEMA.names[:3], join_type="left anti")
+    added, is_complete = _hashed(storage.root, missing.group_by(IMAGE_HASH_SCHEMA.names[:3]).aggregate([]))
+    hashes = pa.concat_tables([kept.select(IMAGE_HASH_SCHEMA.names).cast(IMAGE_HASH_SCHEMA), added])
+    hashes = hashes.group_by(IMAGE_HASH_SCHEMA.names).aggregate([]).cast(IMAGE_HASH_SCHEMA).sort_by("image_path")
+    found = Outdated(*outdated(results, manifest, hashes, nothing))
+    return _Compared(hashes.combine_chunks(), stamps if is_complete else "", found.keys(Reason.IMAGE), told)
+
+
+def _hashed(root: Path, images: pa.Table) -> tuple[pa.Table, bool]:
+    """As many of ``images`` as may be read in a scan, with their hashes; and whether these are all."""
+    images, read_bytes, is_complete = images.sort_by("image_path"), 0, True
+    rows: list[tuple[str, int, int, str]] = []
+    columns = (images["image_path"], images["image_bytes"], images["image_modified_at"].cast(pa.int64()))
+    for path, size, modified_ns in zip(*(column.to_pylist() for column in columns), strict=True):
+        if rows and read_bytes + size > BYTES_A_SCAN:
+            return _hash_table(rows), False
+        read_bytes += size
+        try:
+            sha256 = sha256_of(root / path)
+        except OSError as error:
+            logger().warning("Cannot be compared with the image that was read: %s: %s", path, error.strerror or error)
+            is_complete = False
+            continue
+        found = found_at(root / path)
+        if found is not None and (found.st_size, found.st_mtime_ns) == (size, modified_ns):
+            rows.append((path, size, modified_ns, sha256))
+    return _hash_table(rows), is_complete
+
+
+def _hash_table(rows: list[tuple[str, int, int, str]]) -> pa.Table:
+    types = (pa.string(), pa.int64(), pa.int64(), pa.string())
+    arrays = [pa.array([row[at] for row in rows], type_) for at, type_ in enumerate(types)]
+    return pa.table(arrays, names=IMAGE_HASH_SCHEMA.names).cast(IMAGE_HASH_SCHEMA)
+
+
+def _tell(keys: list[str]) -> None:
+    ranges = encode_ranges(keys)
+    shown = ", ".join(ranges[:MAX_RANGES])
+    more = f" and {len(ranges) - MAX_RANGES} more" if len(ranges) > MAX_RANGES else ""
+    results = "1 result was" if len(keys) == 1 else f"{len(keys)} results were"
+    logger().warning(
+        "%s made from another image than the one there now: %s%s (quire status --outdated lists them, quire rerun "
+        "--outdated has them read again)",
+        results,
+        shown,
+        more,
+    )
+
+
+def _read(storage: Storage) -> tuple[pa.Table, str, int]:
+    """What was read of images, by what that goes, and how many outdated results were told of. Empty where the table is
+    missing or damaged: the next scan makes it anew."""
+    try:
+        table = storage.read_derived(_TABLE, IMAGE_HASH_SCHEMA)
+        metadata = table.schema.metadata or {}
+        return table.replace_schema_metadata(None), metadata[_GOES_BY].decode(), int(metadata[_TOLD])
+    except (ManifestError, KeyError, ValueError):
+        return IMAGE_HASH_SCHEMA.empty_table(), "", 0
+
+
+def _write(storage: Storage, found: _Compared) -> None:
+    metadata = {_GOES_BY: found.goes_by.encode(), _TOLD: b"%d" % len(found.keys)}
+    storage.write_derived(_TABLE, found.hashes.replace_schema_metadata(metadata))
+
+
+def _stamp(path: Path) -> list[int] | None:
+    found = found_at(path)
+    return [found.st_size, found.st_mtime_ns] if found is not None else None
