@@ -28,7 +28,7 @@ _NO_IMAGES: Mapping[str, "ContextImage"] = MappingProxyType({})
 SPENDING_WINDOW = "limits.usd_per_10_minutes"
 _CONTEXT_IMAGE = {"path": pa.string(), "frame": pa.int32(), "bytes": pa.int64(), "modified_at": pa.int64()}
 _CONTEXT_IMAGE |= {"sha256": pa.string()}
-_IMAGE_COLUMNS = ("image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at")
+_IMAGE_COLUMNS = ("image_path", "image_frame", "image_mime_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +187,13 @@ BATCH_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class SentImage:
-    """An image as it went up. ``file``: None if Gemini refused it; ``sha256``: of the original file, in hex."""
+    """An image as it went up. ``file``: None if Gemini refused it; ``sha256`` (hex), ``bytes``, ``modified_ns``: of the
+    original file as it was then, which may be another one than the last scan has seen."""
 
     file: RemoteFile | None
     sha256: str
+    bytes: int
+    modified_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,8 @@ def batch_manifest(
                 "position": pa.array(range(len(keys)), pa.int32()),
                 "record_key": rows["record_key"],
                 **{name: rows[name] for name in _IMAGE_COLUMNS},
+                "image_bytes": pa.array([image.bytes for image in images], pa.int64()),
+                "image_modified_at": pa.array([image.modified_ns for image in images], pa.int64()),
                 "image_sha256": [image.sha256 for image in images],
                 "file_name": pa.array([file.name if file else None for file in files], pa.string()),
                 "file_uri": pa.array([file.uri if file else None for file in files], pa.string()),

@@ -192,7 +192,8 @@ class ReadHeader(Protocol):
 class Prepared:
     """What goes up. ``source``: the original file, or the bytes that were made of it; ``sha256``: of the original
     file's bytes, in hex; ``size_bytes``, ``width``, ``height``: of what goes up; ``conversion``: what was done, in a
-    few words, or "" for nothing."""
+    few words, or "" for nothing; ``original_bytes``, ``original_modified_ns``: of the original file, as it was when it
+    was read."""
 
     source: Path | bytes
     mime_type: str
@@ -201,3 +202,5 @@ class Prepared:
     width: int
     height: int
     conversion: str = ""
+    original_bytes: int = 0
+    original_modified_ns: int = 0

@@ -14,7 +14,7 @@ import anyio.to_thread
 import pyarrow as pa
 from pydantic import BaseModel
 
-from assets.domain.batch import SubmissionState, behind, claim_name
+from assets.domain.batch import RemoteFile, SubmissionState, behind, claim_name
 from assets.domain.errors import ManifestError
 from assets.domain.outcome import OutcomeKind, is_dead
 from assets.domain.schema import schema_hash
@@ -22,7 +22,7 @@ from assets.outcomes import uniform_outcomes
 from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.settings import Settings
-from flows.gateways.gemini.uploads import UploadItem, UploadReport, upload_with_retries
+from flows.gateways.gemini.uploads import PreparedImage, UploadItem, UploadReport, upload_with_retries
 from flows.gateways.images.preparing import prepare
 from flows.gateways.ports import Prepared
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
@@ -104,11 +104,9 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
 
 
 def _images_of(rows: pa.Table) -> list[dict[str, Any]]:
-    columns = ["record_key", "image_path", "image_frame", "image_mime_type", "image_bytes", "image_modified_at"]
-    table = rows.select(columns)
-    # As a number: Python's datetime has no nanoseconds.
-    modified_ns = table["image_modified_at"].cast(pa.int64())
-    found: list[dict[str, Any]] = table.set_column(len(columns) - 1, columns[-1], modified_ns).to_pylist()
+    found: list[dict[str, Any]] = rows.select(
+        ["record_key", "image_path", "image_frame", "image_mime_type"]
+    ).to_pylist()
     return found
 
 
@@ -128,14 +126,14 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
                 file=report.uploaded[before],
                 path=image["image_path"],
                 frame=image["image_frame"],
-                bytes=image["image_bytes"],
-                modified_at=image["image_modified_at"],
+                bytes=report.prepared[before].original_bytes,
+                modified_at=report.prepared[before].original_modified_ns,
                 sha256=report.prepared[before].sha256,
             )
         elif before in report.failed and before not in report.unreadable:
             left_out.setdefault(key, f"the image of the page before, {before}, did not go up: {report.failed[before]}")
     images = {
-        key: SentImage(report.uploaded[key], report.prepared[key].sha256)
+        key: _as_sent(report.uploaded[key], report.prepared[key])
         for key in keys
         if key in report.uploaded and key not in left_out
     }
@@ -146,7 +144,7 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
         images=images,
         context_images=context_images,
         left_out=left_out,
-        refused={key: SentImage(None, report.prepared[key].sha256) for key in keys if key in report.refused},
+        refused={key: _as_sent(None, report.prepared[key]) for key in keys if key in report.refused},
         reasons={key: report.refused[key] for key in keys if key in report.refused},
         unreadable=frozenset(key for key in keys if key in report.unreadable),
         unused=[file.name for file in report.uploaded.values() if file.name not in needed],
@@ -156,6 +154,10 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
 def next_submission_id(p: Pass) -> str:
     """A new one, behind all that are there, whatever the time of day says: which is the newest is told by it."""
     return behind(p.services.new_submission_id(), max(p.services.storage.submissions(), default=""))
+
+
+def _as_sent(file: RemoteFile | None, prepared: PreparedImage) -> SentImage:
+    return SentImage(file, prepared.sha256, prepared.original_bytes, prepared.original_modified_ns)
 
 
 async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> list[str]:

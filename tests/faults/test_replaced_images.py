@@ -1,6 +1,7 @@
 """An image that is replaced, renumbered or moved while its page is in flight: no result says what another image said,
 and what is only written otherwise is no other image."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from PIL import Image
 
 from flows.scan import scan
-from flows.terminal.show import release_text
+from flows.submit import submit
+from flows.terminal.show import release_text, status_json
 from tests.project import JOB_SECONDS, Project
 
 DOCUMENT = "CA:Lincoln:1901"
@@ -132,6 +134,23 @@ async def test_an_image_that_is_moved_renamed_touched_or_copied_back_in_flight_i
 
     assert kinds(project) == {key: ["success"] for key in keys}
     assert WARNING not in caplog.text
+
+
+async def test_an_image_replaced_between_scan_and_upload_was_sent_as_it_is_and_its_answer_is_written(
+    project: Project,
+) -> None:
+    project.configure(context={"mode": "none"})
+    folder(project).mkdir(parents=True)
+    draw(folder(project) / "1.bmp", 1)
+    await scan(str(project.config))
+    Image.new("L", (90, 80), 7).save(folder(project) / "1.bmp", "BMP")
+    await submit(str(project.config))
+    project.gemini.advance(JOB_SECONDS)
+
+    await project.run_pass()
+
+    assert kinds(project) == {f"{DOCUMENT}:1": ["success"]}
+    assert json.loads(await status_json(str(project.config)))["outdated"] == 0
 
 
 async def test_an_answer_for_an_image_that_is_gone_is_kept(project: Project) -> None:

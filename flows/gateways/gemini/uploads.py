@@ -37,12 +37,15 @@ class UploadItem:
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
     """What was made of an image for its upload, without the bytes. ``sha256``: of the original file, in hex;
-    ``mime_type``, ``size_bytes``: of what goes up; ``conversion``: a few words, or "" if it went up as it is."""
+    ``mime_type``, ``size_bytes``: of what goes up; ``conversion``: a few words, or "" if it went up as it is;
+    ``original_bytes``, ``original_modified_ns``: of the original file, as it was when it was read."""
 
     sha256: str
     mime_type: str
     size_bytes: int
     conversion: str
+    original_bytes: int
+    original_modified_ns: int
 
 
 Prepare = Callable[[UploadItem], Awaitable[Prepared]]
@@ -146,7 +149,12 @@ class _Uploader:
     async def _upload(self, item: UploadItem) -> RemoteFile:
         prepared = await self._prepare(item)
         self._report.prepared[item.key] = PreparedImage(
-            prepared.sha256, prepared.mime_type, prepared.size_bytes, prepared.conversion
+            prepared.sha256,
+            prepared.mime_type,
+            prepared.size_bytes,
+            prepared.conversion,
+            prepared.original_bytes,
+            prepared.original_modified_ns,
         )
         tries = tenacity.AsyncRetrying(
             sleep=self._sleep,

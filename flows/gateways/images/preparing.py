@@ -89,7 +89,15 @@ def prepare(
         with reading("its header"):
             changes = _changes(opened, max_side_pixels)
         if not changes and opened.kind in (JPEG, PNG, WEBP):
-            return Prepared(path, opened.kind.mime_type, sha256, found.st_size, *opened.size)
+            return Prepared(
+                path,
+                opened.kind.mime_type,
+                sha256,
+                found.st_size,
+                *opened.size,
+                original_bytes=found.st_size,
+                original_modified_ns=found.st_mtime_ns,
+            )
         before = f"{opened.kind.name} {opened.size[0]} x {opened.size[1]}"
         if opened.kind is JPEG and max_side_pixels is not None:
             # libjpeg then decodes to an eighth, a quarter or a half, whatever is still large enough.
@@ -101,7 +109,16 @@ def prepare(
             size = image.size
             content, kind = _encoded(image, jpeg_quality)
     after = f"{kind.name} {size[0]} x {size[1]}"
-    return Prepared(content, kind.mime_type, sha256, len(content), *size, f"{', '.join([before, *changes])} -> {after}")
+    return Prepared(
+        content,
+        kind.mime_type,
+        sha256,
+        len(content),
+        *size,
+        f"{', '.join([before, *changes])} -> {after}",
+        found.st_size,
+        found.st_mtime_ns,
+    )
 
 
 def _changes(opened: OpenImage, max_side_pixels: int | None) -> list[str]:

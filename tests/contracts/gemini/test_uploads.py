@@ -177,7 +177,7 @@ async def test_what_was_made_of_an_image_goes_up_whole_with_each_try(
     assert {file.size_bytes for file in report.uploaded.values()} == {len(PNG) + 1}
     assert list(report.refused) == ["A:b:8"]
     assert report.prepared == {
-        f"A:b:{n}": PreparedImage(f"{n:064}", "image/png", len(PNG) + 1, "TIFF 60 x 80 -> PNG 60 x 80")
+        f"A:b:{n}": PreparedImage(f"{n:064}", "image/png", len(PNG) + 1, "TIFF 60 x 80 -> PNG 60 x 80", 0, 0)
         for n in range(20)
     }, "the refused one, too, and without its bytes"
 

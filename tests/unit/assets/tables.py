@@ -79,7 +79,7 @@ def remote(name: str) -> RemoteFile:
 
 
 def sent(name: str) -> SentImage:
-    return SentImage(remote(name), "2" * 64)
+    return SentImage(remote(name), "2" * 64, 100, 1_700_000_000_000_000_001)
 
 
 def estimates_of(rows: pa.Table) -> pa.Table:

@@ -93,15 +93,22 @@ def test_of_nothing_nothing_is_taken() -> None:
 
 
 def test_the_batch_manifest_holds_exactly_what_was_uploaded_in_order() -> None:
+    refused = SentImage(None, "3" * 64, 77, 7)
     table = batch_manifest(
         manifest_of(KEYS[:4]),
-        uploads={KEYS[3]: sent("d"), KEYS[0]: sent("a"), KEYS[1]: SentImage(None, "3" * 64), "A:b:c:77": sent("x")},
+        uploads={
+            KEYS[3]: sent("d"),
+            KEYS[0]: sent("a"),
+            KEYS[1]: refused,
+            "A:b:c:77": sent("x"),
+        },
         with_context=[KEYS[1], KEYS[3]],
         context_images={KEYS[3]: ContextImage(remote("before"), "b.jpg", 1, 90, 5, "4" * 64)},
         estimates=estimates_of(manifest_of(KEYS[:4])),
         facts=facts(),
     )
     assert table.schema.equals(BATCH_SCHEMA)
+    assert table["image_bytes"].to_pylist() == [100, 77, 100], "as it was when it went up"
     columns = ["position", "record_key", "image_sha256", "file_name", "file_uri", "context_key", "context_file_name"]
     assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
         (0, KEYS[0], "2" * 64, "files/a", "https://g/v1/files/a", None, None),
