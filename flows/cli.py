@@ -221,6 +221,8 @@ def rerun(keys: KeysOrReasons = None, config: Config = None, outdated: Outdated 
     now, or what is outdated by the reasons named, such as prompt."""
     from flows.terminal.show import rerun_outdated_text, rerun_text
 
+    if not keys and not outdated:
+        raise typer.BadParameter("name record keys, such as CA:Lincoln:2023:4, or say --outdated")
     again = rerun_outdated_text if outdated else rerun_text
     say(_wait_for(partial(again, keys=keys or []), config))
 

@@ -143,9 +143,6 @@ async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
 
 
 async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
-    """Raises QuireError."""
-    if not keys:
-        raise QuireError("name record keys, such as CA:Lincoln:2023:4, or say --outdated")
     settings = load_settings(config_path(config))
     storage, fields = make_storage(settings), len(settings.record.document_fields)
     async with open_ledger(settings) as ledger:
