@@ -2,7 +2,7 @@
 judged stands in `results`; what a person reads of it in `reports`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from assets.domain.batch import JobState
 from assets.domain.ledger import MAX_COUNT, CountChange
-from assets.domain.outcome import COUNTED, OutcomeKind, kind_without_line
+from assets.domain.outcome import ANSWERED_WELL, COUNTED, OutcomeKind, kind_without_line
 from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
 from assets.usage import USAGE_COLUMNS
@@ -116,6 +116,44 @@ def late_outcomes(
     taken = set(in_flight)
     good = table.filter(pc.equal(table["kind"], OutcomeKind.SUCCESS.value))["record_key"].to_pylist()
     return with_superseded(table, [key for key in good if key in taken])
+
+
+def resettled_outcomes(
+    batch_manifest: pa.Table,
+    batch_results: pa.Table,
+    before: pa.Table,
+    *,
+    batch_id: str | None,
+    facts: SubmissionFacts,
+    settled_at: datetime,
+    not_now: Collection[str],
+) -> pa.Table:
+    """The outcomes of answers that were judged again: a row for each record whose answer is good now and was not
+    before. Each takes the failure back that was counted: from ``count_after`` to ``count_before``. Columns as in
+    `record_outcomes`, without what the answers have cost: that stands in the outcomes of before.
+
+    ``before``: record_key, kind, count_before, count_after, of what became of them until now. ``not_now``: records of
+    which nothing may be written: in flight, or with another image by now.
+    """
+    best = _best_lines(batch_results, _NONE_REPLACED)
+    held_back = set(not_now)
+    rows_before = {row["record_key"]: row for row in before.to_pylist()}
+    keys = [
+        key
+        for key in batch_manifest["record_key"].to_pylist()
+        if key in rows_before
+        and key not in held_back
+        and rows_before[key]["kind"] not in ANSWERED_WELL
+        and best.get(key, {}).get("kind") == OutcomeKind.SUCCESS
+    ]
+    rows = [
+        best[key]
+        | dict.fromkeys(USAGE_COLUMNS)
+        | {"unsure": False}
+        | {"count_before": rows_before[key]["count_after"], "count_after": rows_before[key]["count_before"]}
+        for key in keys
+    ]
+    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
 
 
 def without_counts(outcomes: pa.Table) -> pa.Table:

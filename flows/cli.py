@@ -256,6 +256,18 @@ def release(
 
 
 @app.command()
+def resettle(
+    batch: Annotated[str, typer.Argument(help="A batch id, or a submission id.")],
+    config: Config = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+) -> None:
+    """Judge the answers of a settled batch again, after a schema was corrected. Nothing is sent."""
+    from flows.resettle import resettle as resettle_flow
+
+    say(_wait_for(partial(resettle_flow, batch=batch, dry_run=dry_run), config) or BUSY)
+
+
+@app.command()
 def recover(
     config: Config = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write it; without this it is only shown.")] = False,

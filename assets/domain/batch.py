@@ -15,6 +15,10 @@ CLAIM_PREFIX = "submitting/"
 BATCH_ID_PREFIX = "batches/"
 LATE = ".late"
 """What follows a submission id in the name of the outcomes of its late job."""
+RESETTLED = ".resettled-"
+"""What follows a submission id in the name of the outcomes of answers that were judged again; a number from 1 is
+last."""
+_BESIDE = re.compile(r"\.late|\.resettled-[1-9][0-9]*")
 _SUBMISSION_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
 
 
@@ -99,7 +103,13 @@ def is_late(name: str) -> bool:
 
 def submission_of(name: str) -> str:
     """The submission whose outcomes file has that name."""
-    return name.removesuffix(LATE)
+    submission_id, beside = name[:26], name[26:]
+    return submission_id if _BESIDE.fullmatch(beside) else name
+
+
+def is_resettled(name: str) -> bool:
+    """Whether an outcomes file of that name is of answers that were judged again."""
+    return RESETTLED in name and is_submission_id(submission_of(name))
 
 
 def claim_name(submission_id: str) -> str:

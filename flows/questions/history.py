@@ -9,7 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.batch import LATE, is_late, submission_of
+from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
 from assets.provenance import result_rows
@@ -22,12 +22,15 @@ _COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An outcome of the record. ``is_late``: of a job that had been let go of; ``answered_by``: the model that has
+    """An outcome of the record. ``outcomes``: the name of the file; ``is_late``: of a job that had been let go
+    of; ``is_resettled``: the answer was judged again; ``answered_by``: the model that has
     answered, where it is not the one that was asked for. Tokens are None where Gemini did not
     say, ``usd`` also where no price was known; ``unsure``: it was answered, and what that cost is not known."""
 
     submission_id: str
+    outcomes: str
     is_late: bool
+    is_resettled: bool
     batch_id: str | None
     settled_at: datetime
     kind: str
@@ -78,6 +81,8 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
         found.append(
             Attempt(
                 submission_id=submission_id,
+                outcomes=name,
+                is_resettled=is_resettled(name),
                 is_late=is_late(name),
                 unsure=unsure,
                 answered_by=model_id(version) if is_other else None,
@@ -92,8 +97,7 @@ def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> M
     """What made the result that was written last, or None if none of the outcomes is a success."""
     for attempt in reversed(list(attempts)):
         batch, facts = storage.read_batch_manifest(attempt.submission_id)
-        name = attempt.submission_id + (LATE if attempt.is_late else "")
-        rows = result_rows(batch, storage.read_outcomes(name), facts)
+        rows = result_rows(batch, storage.read_outcomes(attempt.outcomes), facts)
         rows = rows.filter(_is_key(rows, record_key))
         if len(rows):
             kept = [name for name in MadeBy.__dataclass_fields__ if name != "image"]

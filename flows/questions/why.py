@@ -216,7 +216,7 @@ def _attempt_line(attempt: Attempt) -> str:
     parts = [
         f"{attempt.settled_at:%Y-%m-%d}",
         attempt.submission_id,
-        attempt.kind + (" (late)" if attempt.is_late else ""),
+        attempt.kind + (" (late)" if attempt.is_late else " (judged again)" if attempt.is_resettled else ""),
     ]
     parts += [attempt.message] if attempt.message else []
     if attempt.prompt_tokens is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.batch import is_late, submission_of
+from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.errors import WAY_BACK, ManifestError
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import HISTORY_SCHEMA, with_outcomes
@@ -119,7 +119,8 @@ def _with_results(storage: Storage, before: pa.Table, names: list[str]) -> pa.Ta
 
 def _with_submissions(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
     rows = []
-    for each in names:
+    # What was judged again was sent and paid for once.
+    for each in (name for name in names if not is_resettled(name)):
         table, facts = storage.read_batch_manifest(submission_of(each))
         posted, may_have_run = _posted(storage, each)
         row = submission_row(table, storage.read_outcomes(each), facts, was_posted=posted, may_have_run=may_have_run)

@@ -5,10 +5,13 @@ import json
 import sys
 from collections.abc import Iterator
 
+import pyarrow.parquet as pq
 import pytest
 
-from assets.domain.errors import DiskError
-from flows.terminal.show import status_text, unblock_text
+from assets.domain.errors import DiskError, QuireError
+from flows.questions.why import why_text
+from flows.resettle import resettle
+from flows.terminal.show import status_json, status_text, unblock_text
 from tests.errno_matrix.faults import Fault, faults_in
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
@@ -161,3 +164,80 @@ async def test_old_result_files_go_and_nothing_else_does(project: Project) -> No
 
     assert [project.result(key) is not None for key in keys] == [True, True]
     assert sorted(raw.iterdir()) == sorted(foreign)
+
+
+STRICT = """from pydantic import BaseModel
+
+
+class Deed(BaseModel):
+    year: int
+    parish: str
+"""
+
+
+async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_nothing_is_sent(project: Project) -> None:
+    config = str(project.config)
+    use_schema(project, "own_strict", STRICT)
+    project.configure(context={"mode": "none"}, execution={"max_retries": 0})
+    good, bad, edited = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
+    answer(project, good, year=1901, parish="Kent")
+    for key in (bad, edited):
+        answer(project, key, year="1901 or 1902", parish="Kent")
+    await settled(project)
+    assert await project.variable("record_failure_counts") == {bad: 1, edited: 1}
+    spent = json.loads(await status_json(config))["spent_usd"]
+    (submission_id,) = project.submissions()
+    batch_id = project.gemini.books()["jobs"][0]["name"]
+    await project.edit_variable("record_failure_counts", {bad: 1, edited: 7})
+    before = project.result_path(good).read_bytes()
+
+    assert "of 3 answers 0 would be written" in await resettle(config, batch=batch_id, dry_run=True)
+    use_schema(project, "own_mended", STRICT.replace("year: int", "year: str | int"))
+    line = f"{submission_id}: of 3 answers 2 %s that were not before: CA:Lincoln:1901:2-3"
+    assert await resettle(config, batch=batch_id, dry_run=True) == line % "would be written"
+    assert project.result(bad) is None
+    assert await resettle(config, batch=submission_id, dry_run=False) == line % "are written"
+
+    assert [project.result(key) for key in (bad, edited)] == [{"year": "1901 or 1902", "parish": "Kent"}] * 2
+    assert project.result_path(good).read_bytes() == before
+    assert await project.variable("record_failure_counts") == {edited: 7}, "a person's count stays"
+    assert "of 3 answers 0 are written" in await resettle(config, batch=batch_id, dry_run=False)
+    report = await project.run_pass()
+    assert (report.submit.submitted, report.submit.states["done"]) == (0, 3)
+    assert [project.gemini.record(key)["billed"] for key in (good, bad, edited)] == [1, 1, 1]
+    status = json.loads(await status_json(config))
+    assert status["spent_usd"] == pytest.approx(spent), "they were paid once"
+    why = await why_text(config, bad)
+    assert "success (judged again)" in why
+    rows = {row["record_key"]: row for row in pq.read_table(project.manifests / "results.parquet").to_pylist()}
+    assert rows[good]["response_schema_hash"] != rows[bad]["response_schema_hash"]
+    assert {row["submission_id"] for row in rows.values()} == {submission_id}
+
+
+async def test_a_mended_validator_lets_go_of_what_it_held(project: Project) -> None:
+    use_schema(project, "own_failing", VALIDATOR.replace("PARISHES", "'Kent': 'Kent'"))
+    (key,) = project.add_pages("CA:Lincoln:1901", [1])
+    answer(project, key, year=1901, parish="Surrey")
+    await settled(project)
+    use_schema(project, "own_whole", VALIDATOR.replace("PARISHES", "'Surrey': 'Surrey'"))
+
+    await resettle(str(project.config), batch=project.submissions()[0], dry_run=False)
+
+    assert project.result(key) == {"year": 1901, "parish": "Surrey"}
+    report = await project.run_pass()
+    assert (report.submit.submitted, report.submit.states["held"], report.submit.states["done"]) == (0, 0, 1)
+
+
+async def test_what_cannot_be_judged_again_is_one_line(project: Project) -> None:
+    config = str(project.config)
+    project.add_pages("CA:Lincoln:1901", [1])
+    await project.run_pass()
+    (submission_id,) = project.submissions()
+    for name in (submission_id, "batches/other"):
+        with pytest.raises(QuireError, match=f"{name}: no settled batch has that name"):
+            await resettle(config, batch=name, dry_run=False)
+    project.gemini.advance(JOB_SECONDS)
+    project.configure(safety={"keep_raw_days": 0})
+    await project.run_pass()
+    with pytest.raises(QuireError, match=r"is not kept any more \(safety\.keep_raw_days\)"):
+        await resettle(config, batch=submission_id, dry_run=False)

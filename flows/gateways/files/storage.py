@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.domain.batch import LATE, is_late, is_submission_id, submission_of
+from assets.domain.batch import LATE, is_late, is_resettled, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
 from assets.domain.record import parse_key
@@ -177,6 +177,11 @@ class Storage(Decisions):
 
     def has_late(self, submission_id: str) -> bool:
         return is_there(self.outcomes_path(submission_id + LATE))
+
+    def resettled(self, submission_id: str) -> list[str]:
+        """The names of its outcomes files of answers that were judged again, oldest first."""
+        found = [each for each in self.outcome_files() if is_resettled(each) and submission_of(each) == submission_id]
+        return sorted(found, key=lambda each: int(each.rpartition("-")[2]))
 
     def create_late(self, submission_id: str, table: pa.Table) -> bool:
         """The commit of a late job. False: another one was used before, and that file stays. Its outcomes are read like

@@ -17,8 +17,11 @@ from assets.domain.batch import (
     behind,
     claim_name,
     claimed_submission,
+    is_late,
+    is_resettled,
     is_submission_id,
     state_of,
+    submission_of,
     submitted_at,
     transition,
 )
@@ -154,3 +157,19 @@ def test_an_id_of_a_clock_that_was_set_back_sorts_behind_the_newest_all_the_same
     assert moved > newer
     assert moved[10:] == older[10:], "no two are the same"
     assert submitted_at(moved) - submitted_at(newer) == timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("beside", "late", "resettled"),
+    [("", False, False), (".late", True, False), (".resettled-1", False, True), (".resettled-12", False, True)],
+)
+def test_the_name_of_an_outcomes_file_says_whose_it_is(beside: str, *, late: bool, resettled: bool) -> None:
+    name = ID + beside
+    assert (submission_of(name), is_late(name), is_resettled(name)) == (ID, late, resettled)
+
+
+@pytest.mark.parametrize("beside", [".resettled-0", ".resettled-", ".resettled-1.late", ".other", "x"])
+def test_another_name_is_nobodys(beside: str) -> None:
+    assert not is_submission_id(submission_of(ID + beside))
+    assert not is_late(ID + beside)
+    assert not is_resettled(ID + beside)
