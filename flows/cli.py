@@ -4,24 +4,21 @@ module, which is imported when the command runs: Prefect takes seconds to import
 Exit status 0: done what was asked; 1: failed, with one line that says why; 2: usage.
 """
 
-import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from assets.domain.errors import DiskError, QuireError
 from flows.runtime.extras import READER, require_extra
-from flows.runtime.printable import printable, printable_lines
+from flows.runtime.printable import printable
+from flows.terminal.running import config_text, nothing_more, run_to_end, say, wait_for
 
 BUSY = "another pass is running; nothing to do here"
-
-T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,7 +96,7 @@ def run(
     from flows.terminal.watch import run_once, run_watch
 
     repeat = run_watch if watch else run_once
-    say(_wait_for(partial(repeat, accept_vanished=accept_vanished), config))
+    say(wait_for(partial(repeat, accept_vanished=accept_vanished), config))
 
 
 @app.command()
@@ -107,7 +104,7 @@ def scan(config: Config = None) -> None:
     """Refresh the record manifest from the tree of page images."""
     from flows.terminal.show import scan_text
 
-    say(_wait_for(scan_text, config))
+    say(wait_for(scan_text, config))
 
 
 @app.command()
@@ -115,7 +112,7 @@ def submit(config: Config = None) -> None:
     """Send what can be sent, without polling first."""
     from flows.submit import submit as submit_flow
 
-    report = _wait_for(submit_flow, config)
+    report = wait_for(submit_flow, config)
     if report is None:
         say(BUSY)
     else:
@@ -130,7 +127,7 @@ def poll(config: Config = None) -> None:
     """Settle what has finished."""
     from flows.poll import poll as poll_flow
 
-    report = _wait_for(poll_flow, config)
+    report = wait_for(poll_flow, config)
     if report is None:
         say(BUSY)
     else:
@@ -145,7 +142,7 @@ def prune(config: Config = None) -> None:
     """Take the failure counts of records that are done out of the Variables."""
     from flows.prune import prune as prune_flow
 
-    removed = _wait_for(prune_flow, config)
+    removed = wait_for(prune_flow, config)
     say(BUSY if removed is None else f"{removed} counts removed")
 
 
@@ -159,7 +156,7 @@ def status(
     """What is done, in flight, waiting, dead; with --outdated, which results are outdated."""
     from flows.terminal.show import said_of_status
 
-    say(_wait_for(partial(said_of_status, reasons=reasons or [], as_json=as_json, outdated=outdated), config))
+    say(wait_for(partial(said_of_status, reasons=reasons or [], as_json=as_json, outdated=outdated), config))
 
 
 @app.command()
@@ -167,7 +164,7 @@ def doctor(config: Config = None) -> None:
     """Look at all that a pass needs: a line for each, with what to do. Status 1 if something would stop a pass."""
     from flows.doctor.report import diagnose
 
-    found = _run(diagnose(_text(config)))
+    found = run_to_end(diagnose(config_text(config)))
     say(found.text())
     if found.stops_a_pass:
         raise typer.Exit(1)
@@ -180,7 +177,7 @@ def estimate(
     """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing."""
     from flows.questions.estimate import estimate_json, estimate_text
 
-    say(_run((estimate_json if as_json else estimate_text)(_text(config))))
+    say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config))))
 
 
 @app.command()
@@ -192,7 +189,7 @@ def why(
     """Where one record stands and why, what made its result, and what became of it so far."""
     from flows.questions.why import why_json, why_text
 
-    say(_run((why_json if as_json else why_text)(_text(config), key)))
+    say(run_to_end((why_json if as_json else why_text)(config_text(config), key)))
 
 
 @app.command()
@@ -204,7 +201,7 @@ def check(
     """The request for one page as it would be sent, and what it would cost. Nothing is sent."""
     from flows.questions.check import check_json, check_text
 
-    say(_run((check_json if as_json else check_text)(_text(config), key)))
+    say(run_to_end((check_json if as_json else check_text)(config_text(config), key)))
 
 
 @app.command()
@@ -212,7 +209,7 @@ def prompts(config: Config = None) -> None:
     """The prompts that can be chosen, and those that were sent."""
     from flows.tables.prompts import prompts_text
 
-    say(prompts_text(_text(config)))
+    say(prompts_text(config_text(config)))
 
 
 @app.command()
@@ -224,7 +221,7 @@ def rerun(keys: KeysOrReasons = None, config: Config = None, outdated: Outdated 
     if not keys and not outdated:
         raise typer.BadParameter("name record keys, such as CA:Lincoln:2023:4, or say --outdated")
     again = rerun_outdated_text if outdated else rerun_text
-    say(_wait_for(partial(again, keys=keys or []), config))
+    say(wait_for(partial(again, keys=keys or []), config))
 
 
 @app.command()
@@ -232,7 +229,7 @@ def unblock(keys: Keys, config: Config = None) -> None:
     """Reset the failure counts of dead letters, so that they are tried again."""
     from flows.terminal.show import unblock_text
 
-    say(_wait_for(partial(unblock_text, keys=keys), config))
+    say(wait_for(partial(unblock_text, keys=keys), config))
 
 
 @app.command(name="reset-breaker")
@@ -240,7 +237,7 @@ def reset_breaker(config: Config = None) -> None:
     """Send again after so much failed that nothing was sent any more."""
     from flows.terminal.show import reset_breaker_text
 
-    say(_wait_for(reset_breaker_text, config))
+    say(wait_for(reset_breaker_text, config))
 
 
 @app.command()
@@ -252,7 +249,7 @@ def release(
     """Let go of a batch that is stuck; its records are sent again."""
     from flows.terminal.show import release_text
 
-    say(_wait_for(partial(release_text, batch=batch, cancel=cancel), config))
+    say(wait_for(partial(release_text, batch=batch, cancel=cancel), config))
 
 
 @app.command()
@@ -264,7 +261,7 @@ def resettle(
     """Judge the answers of a settled batch again, after a schema was corrected. Nothing is sent."""
     from flows.resettle import resettle as resettle_flow
 
-    say(_wait_for(partial(resettle_flow, batch=batch, dry_run=dry_run), config) or BUSY)
+    say(wait_for(partial(resettle_flow, batch=batch, dry_run=dry_run), config) or BUSY)
 
 
 @app.command()
@@ -284,7 +281,7 @@ def recover(
 
     if accept and (yes or forget):
         raise typer.BadParameter("it goes alone: first the folders, then the Variables", param_hint="--accept-folders")
-    say(_wait_for(accept_folders_text if accept else partial(recover_text, write=yes, forget=forget), config))
+    say(wait_for(accept_folders_text if accept else partial(recover_text, write=yes, forget=forget), config))
 
 
 @app.command()
@@ -293,7 +290,7 @@ def serve(config: Config = None) -> None:
     from flows.deployments import serve_all
     from flows.gateways.prefect.api import engine_errors_told
 
-    _wait_for(_nothing_more, config)
+    wait_for(nothing_more, config)
     with engine_errors_told():  # the runs' processes inherit the setting
         serve_all(config)
 
@@ -324,39 +321,4 @@ def demo(
     require_extra("emulator", *READER, "matplotlib")
     from flows.demo.run import run_demo
 
-    _run(run_demo(folder.absolute(), keep=keep, documents=documents, pages=pages))
-
-
-def say(text: str) -> None:
-    """To the terminal. Names and words of others are in it."""
-    typer.echo(printable_lines(text))
-
-
-def _wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
-    """Run a command against Prefect, after a look whether it can run at all."""
-    from flows.gateways.prefect.api import engine_errors_told
-    from flows.runtime.ready import check_ready
-
-    async def run_it() -> T:
-        await check_ready(_text(config))
-        with engine_errors_told():
-            return await command(_text(config))
-
-    return _run(run_it())
-
-
-def _run(command: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end, or to Ctrl-C."""
-    try:
-        return asyncio.run(command)
-    except KeyboardInterrupt:
-        typer.echo("quire: interrupted; nothing is lost, the next pass goes on", err=True)
-        raise typer.Exit(130) from None
-
-
-async def _nothing_more(config: str | None) -> None:
-    """For a command that goes on outside of our event loop."""
-
-
-def _text(config: Path | None) -> str | None:
-    return str(config.absolute()) if config is not None else None
+    run_to_end(run_demo(folder.absolute(), keep=keep, documents=documents, pages=pages))
