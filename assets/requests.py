@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.context import ContextMode
-from assets.domain.errors import ConfigError, PromptError
+from assets.domain.errors import ConfigError, ContextGoneError
 from assets.domain.generation import OURS, plain
 from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
@@ -94,7 +94,8 @@ def batch_requests(
     Each is UTF-8 and ends in ``\\n``; no other byte of it is a ``\\n``. ``previous_results``: the results of the
     records that ``context_key`` names; may read them as it is asked. Where a row has a ``context_file_uri``, that image
     goes along before the record's own. Raises, when called, what ``RequestTemplate.check`` raises, and while
-    iterating PromptError, for a row that cannot be rendered or whose predecessor has no result any more.
+    iterating PromptError, for a row that cannot be rendered, and ContextGoneError, for one whose predecessor
+    has no result any more.
     """
     template.check()
     config = template.config()
@@ -113,7 +114,8 @@ def request_texts(
     template: RequestTemplate,
     previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
 ) -> Iterator[str]:
-    """The text of each request: its prompt, with the result of its context key if it has one. Raises PromptError."""
+    """The text of each request: its prompt, with the result of its context key if it has one. Raises PromptError,
+    ContextGoneError."""
     for key, context_key in zip(keys, context_keys, strict=True):
         yield _prompt_text(key, context_key, template, previous_results)
 
@@ -150,9 +152,7 @@ def _prompt_text(
     if context_key is not None:
         previous = previous_results.get(context_key)
         if previous is None:
-            raise PromptError(
-                f"{key}: the result of {context_key}, which goes along as context, is gone; run the pass again"
-            )
+            raise ContextGoneError(f"{key}: the result of {context_key}, which goes along as context, is gone")
     names = zip(template.document_fields, key.split(SEPARATOR)[:-1], strict=True)
     return render_prompt(
         template.prompt,

@@ -5,6 +5,7 @@
     |- RecordKeyError               a text that cannot be a record key or a range of them
     |- SchemaError                  a pydantic model that Gemini's responseSchema cannot say
     |- PromptError                  a prompt template that is missing or cannot be rendered
+    |- ContextGoneError             a result that was to go along as context was taken away since (a retry helps)
     |- StateError                   what earlier passes left cannot be trusted: the pass stops, nothing is changed
     |  |- LedgerError               a Prefect Variable that cannot be understood
     |  |- HomeMismatchError         this folder and this Prefect database do not belong together
@@ -71,6 +72,13 @@ class SchemaError(QuireError):
 
 class PromptError(QuireError):
     """A prompt that is missing or cannot be rendered; the message names the file."""
+
+
+class ContextGoneError(QuireError):
+    """The result of a predecessor was there when its successor was claimed, and is not any more: a person has it read
+    again."""
+
+    retry_helps = True
 
 
 class RenderError(QuireError):

@@ -12,6 +12,7 @@ import tenacity
 
 from assets.domain.batch import RemoteFile, RemoteJob, SubmissionEvent, SubmissionState, claim_name, transition
 from assets.domain.errors import (
+    ContextGoneError,
     GeminiAccessError,
     GeminiAmbiguousError,
     GeminiError,
@@ -53,8 +54,10 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
     state = SubmissionState.CLAIMED
     try:
         input_file = await _upload_input(p, submission_id)
-    except (GeminiError, PromptError, ManifestError) as error:
-        if isinstance(error, GeminiSpendingError):
+    except (GeminiError, PromptError, ContextGoneError, ManifestError) as error:
+        if isinstance(error, ContextGoneError):
+            logger().warning("Batch not submitted, its records are free: %s (%s)", error, submission_id)
+        elif isinstance(error, GeminiSpendingError):
             logger().warning("Nothing more is sent: %s", error)
         else:
             logger().exception(
@@ -63,6 +66,9 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         await close_uniformly(p, submission_id, state, OutcomeKind.RELEASED, message="the input file did not go up")
         if isinstance(error, (GeminiAccessError, PromptError, ManifestError)):
             raise
+        if isinstance(error, ContextGoneError):
+            # That page is read again first, as its successors wait for it; who waits for another one goes on.
+            return Posted(in_flight=False)
         return Posted(False, str(error), needs_person=isinstance(error, GeminiSpendingError) and error.needs_person)
     try:
         await _check_claim(p, submission_id)

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from assets.domain.batch import JobState
 from assets.domain.errors import (
+    ContextGoneError,
     GeminiAccessError,
     GeminiAmbiguousError,
     GeminiError,
@@ -121,7 +122,7 @@ class Protocol(RuleBasedStateMachine):
     def pass_with(self, *interruptions: Interruption) -> None:
         world = self.the_world
         is_calm = not interruptions and not self.gemini.has_faults and not self.gemini.is_other_project
-        excuses = [] if is_calm else [LeaseLostError, GeminiError]
+        excuses = [] if is_calm else [ContextGoneError, LeaseLostError, GeminiError]
         if self.laws.has_deleted:
             excuses.append(VanishedResultsError)
         ended = self.judged(lambda: world.run_pass(interruptions), excuses, is_pass=True, is_calm=is_calm)

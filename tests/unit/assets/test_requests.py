@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assets.context import ContextMode
-from assets.domain.errors import ConfigError, PromptError
+from assets.domain.errors import ConfigError, ContextGoneError, PromptError
 from assets.requests import RequestTemplate, batch_requests, request_texts, schema_bytes
 
 SCHEMA = {"type": "OBJECT", "properties": {"text": {"type": "STRING"}}}
@@ -90,7 +90,7 @@ def test_the_predecessors_result_is_in_the_prompt() -> None:
 
 
 def test_a_predecessors_result_that_is_gone_is_said() -> None:
-    with pytest.raises(PromptError, match=r"A:b:2: the result of A:b:1, .* is gone"):
+    with pytest.raises(ContextGoneError, match=r"A:b:2: the result of A:b:1, .* is gone"):
         lines(manifest(("A:b:2", "u2", "A:b:1")))
 
 
