@@ -308,7 +308,9 @@ class Protocol(RuleBasedStateMachine):
             assert isinstance(ended.error, HomeMismatchError), "it goes on with an empty folder"
 
     def newest_posted(self) -> str:
-        return max((made.display_name for made in self.gemini.made), default="")
+        """Of those that were posted, or would have been if the pass had lived."""
+        storage = self.the_world.storage
+        return max((each for each in storage.submissions() if storage.read_job(each) is not None), default="")
 
     # --- the end
 
