@@ -26,10 +26,10 @@ demo: setup
 	$(BIN)/quire demo
 
 # Two runs side by side, so that no core waits. What needs no server has processes of its own: hypothesis takes the random
-# numbers that a thread of Prefect's draws meanwhile for a strategy's. The rest waits a lot, so it has four processes for
-# two cores; each has a Prefect server and an emulator of its own. tests/conftest.py puts the longest files first.
+# numbers that a thread of Prefect's draws meanwhile for a strategy's. The rest waits a lot, so it has three processes
+# more; each has a Prefect server and an emulator of its own. tests/conftest.py puts the longest files first.
 PURE = $(BIN)/python -m pytest tests/properties/test_protocol_machine.py tests/properties tests/unit -q --durations=10
-SERVED = $(BIN)/python -m pytest -m "not ui and not slow" -n 4 --dist loadfile --no-loadscope-reorder --durations=10 \
+SERVED = $(BIN)/python -m pytest -m "not ui and not slow" -n 3 --dist loadfile --no-loadscope-reorder --durations=10 \
 	--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
 test: check

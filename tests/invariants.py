@@ -21,7 +21,7 @@ Row = dict[str, Any]
 async def violations(project: Project, keys: list[str], *, max_retries: int) -> list[str]:
     """Each invariant that does not hold, with what was found; empty if all do. ``keys``: all records."""
     books, variables = project.gemini.books(), await project.variables()
-    tables = sorted(path for path in (project.manifests / "outcomes").iterdir() if not _is_temporary(path))
+    tables = sorted(path for path in (project.manifests / "outcomes").iterdir() if not _is_hidden(path))
     outcomes = {path.stem: pq.read_table(path).to_pylist() for path in tables}
     status = json.loads(await status_json(str(project.config)))
     found = [
@@ -34,7 +34,7 @@ async def violations(project: Project, keys: list[str], *, max_retries: int) -> 
     ]
     if books["existing_files"]:
         found.append(f"I8: still uploaded: {books['existing_files']}")
-    if marks := [path.name for path in (project.manifests / "uploads").iterdir() if not _is_temporary(path)]:
+    if marks := [path.name for path in (project.manifests / "uploads").iterdir() if not _is_hidden(path)]:
         found.append(f"I8: marks are left: {marks}")
     return found
 
@@ -72,7 +72,7 @@ def _results(project: Project, keys: list[str]) -> Iterator[str]:
     root = project.root / "dataset" / "output_results"
     expected = {project.result_path(key): key for key in keys}
     for path in root.rglob("*"):
-        if path.is_dir() or _is_temporary(path):
+        if path.is_dir() or _is_hidden(path):
             continue
         if path not in expected:
             yield f"I4: {path.relative_to(root)} belongs to no record"
@@ -80,9 +80,9 @@ def _results(project: Project, keys: list[str]) -> Iterator[str]:
             yield f"I4: {path.relative_to(root)}: {problem}"
 
 
-def _is_temporary(path: Path) -> bool:
-    """What a killed pass leaves of a file that it was writing; documented, and nothing reads it."""
-    return path.name.startswith(".tmp-")
+def _is_hidden(path: Path) -> bool:
+    """What a killed pass leaves of a file that it was writing, and the mark of the folder."""
+    return path.name.startswith(".")
 
 
 def _why_wrong(path: Path, key: str) -> str:

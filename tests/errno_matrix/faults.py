@@ -36,7 +36,7 @@ ERRORS = {
     "stat": READING,
 }
 """Kind of call -> the errors that it may meet. ``create``: an open to write."""
-_UNSTABLE = re.compile(r"[0-9a-hjkmnp-tv-z]{26}|(?<=\.tmp-)[0-9a-z-]+")
+_UNSTABLE = re.compile(r"(?<=manifests/work/)[0-9a-z-]+|[0-9a-hjkmnp-tv-z]{26}|(?<=\.tmp-)[0-9a-z-]+")
 """What differs from run to run in a path."""
 
 
@@ -97,8 +97,8 @@ class Calls:
 
 
 def _stable(path: str) -> str:
-    """A temporary file has another name each time; what lasts is trouble with its folder."""
-    return re.sub(r"/\.tmp-[^/]*$", "/.tmp-", path)
+    """A file for a moment has another name each time; what lasts is trouble with its folder."""
+    return re.sub(r"/(\.tmp-|work/)[^/]*$", r"/\1", path)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import DiskError
+from flows.gateways.files.home import MARK
+from flows.scan import scan
 from flows.terminal.show import rerun_text
 from tests.command import run_quire
 from tests.emulator_server import API_KEY, EmulatorHandle
@@ -57,6 +59,7 @@ async def test_trouble_with_the_disk_is_one_line_and_status_1(project: Project, 
 async def test_nothing_is_uploaded_while_a_folder_of_ours_cannot_be_written(project: Project, folder: str) -> None:
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
     place = project.root / folder
+    await scan(str(project.config))
     with faults_in(project.root, Fault("create", errno.EROFS, f"create /{folder}/.tmp-*", lasts=True)) as calls:
         with pytest.raises(DiskError) as stopped:
             await project.run_pass()
@@ -65,7 +68,7 @@ async def test_nothing_is_uploaded_while_a_folder_of_ours_cannot_be_written(proj
         )
         assert calls.struck
         assert project.gemini.books()["files"] == []
-    assert [each for each in place.iterdir() if each.is_file()] == []
+    assert [each.name for each in place.iterdir() if each.is_file()] == [MARK]
     await project.run_until_idle()
     assert project.gemini.record(key)["billed"] == 1
 

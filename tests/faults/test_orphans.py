@@ -8,7 +8,7 @@ from tests.standby import Standby
 
 
 def marks(project: Project) -> list[str]:
-    return sorted(path.name for path in (project.manifests / "uploads").iterdir())
+    return sorted(path.name for path in (project.manifests / "uploads").glob("*.json"))
 
 
 async def finish(project: Project, keys: list[str]) -> None:

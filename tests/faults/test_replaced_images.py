@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from flows.recover import accept_folders_text
 from flows.scan import scan
 from flows.submit import submit
 from flows.terminal.show import release_text, status_json
@@ -129,6 +130,7 @@ async def test_an_image_that_is_moved_renamed_touched_or_copied_back_in_flight_i
     (here / "3.bmp").write_bytes(content)
     (project.root / "dataset" / "page_images").rename(project.root / "moved")
     project.configure(paths={"page_images": "moved"})
+    await accept_folders_text(str(project.config))
 
     await project.run_pass()
 

@@ -268,7 +268,7 @@ async def test_a_settlement_that_was_cut_off_after_its_commit_is_finished_withou
     project.gemini.advance(JOB_SECONDS)
     await poll(str(project.config))
     assert await project.variable("record_failure_counts") == {bad: 1}
-    [outcomes] = (project.manifests / "outcomes").iterdir()
+    [outcomes] = (project.manifests / "outcomes").glob("*.parquet")
     content, result = outcomes.read_bytes(), project.result_path(good).stat()
 
     # As a pass leaves it that was killed before the counts were written.

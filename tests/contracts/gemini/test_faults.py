@@ -132,7 +132,6 @@ async def test_what_is_forbidden_or_missing_is_a_matter_of_access(
         "Your account must accept the terms of service.",
     ],
 )
-@pytest.mark.parametrize("call", ["upload_start", "create_batch"])
 async def test_a_400_that_speaks_of_the_account_is_a_matter_of_access_and_no_fault_of_the_request(
     gateway: GoogleGemini, gemini: EmulatorHandle, things: Things, message: str
 ) -> None:
