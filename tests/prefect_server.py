@@ -34,6 +34,16 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 START_TIMEOUT_SECONDS = 120.0
 STOP_TIMEOUT_SECONDS = 20.0
+OF_EVENTS = ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS")
+OF_DEPLOYMENTS = (
+    "SCHEDULER",
+    "LATE_RUNS",
+    "FOREMAN",
+    "PAUSE_EXPIRATIONS",
+    "CANCELLATION_CLEANUP",
+    "CLEANUP_RECONCILER",
+)
+"""Services of the server that look for work every few seconds."""
 IN_MEMORY_DATABASE = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
 """As Prefect's documentation has it."""
 
@@ -72,7 +82,7 @@ def running_prefect_server(
     earlier server that is to come back with its data. ``in_memory``: its database lives no longer than it does, and has
     one connection: SQLite in a file makes Prefect answer 503 whenever two writers meet, and its client wait 2 s.
     ``keeps_events``: without, events are taken and thrown away, and task runs, which are made of events, are not
-    recorded either; that is half of what a pass costs the server."""
+    recorded either; that is half of what a pass costs the server. Nor does it look after deployments."""
     port = port or free_port()
     ui_url = f"http://127.0.0.1:{port}"
     environment = {
@@ -88,7 +98,7 @@ def running_prefect_server(
         "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
     }
     if not keeps_events:
-        for service in ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS"):
+        for service in (*OF_EVENTS, *OF_DEPLOYMENTS):
             environment[f"PREFECT_SERVER_SERVICES_{service}_ENABLED"] = "false"
     if in_memory:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = IN_MEMORY_DATABASE
