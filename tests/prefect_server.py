@@ -20,6 +20,7 @@ from urllib.error import URLError
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
@@ -28,9 +29,11 @@ from prefect.settings import (
 )
 from prefect.utilities.asyncutils import run_coro_as_sync
 
-# Each client of Prefect or Gemini reads all certificates of the world, 30 ms, and a pass has seven. All servers of the
-# tests speak plain HTTP, so one certificate will do, for their subprocesses, too.
-os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+# Each client of Prefect or Gemini reads all certificates of the world, 30 ms, and a pass has twenty of them. All
+# servers of the tests speak plain HTTP, so one certificate will do. The variable is for subprocesses: Prefect looks
+# when it is imported, so that what runs in this process is told by `prefect_settings`.
+ONE_CERTIFICATE = str(Path(__file__).with_name("nobody.pem"))
+os.environ["SSL_CERT_FILE"] = ONE_CERTIFICATE
 
 START_TIMEOUT_SECONDS = 120.0
 STOP_TIMEOUT_SECONDS = 20.0
@@ -125,6 +128,7 @@ def prefect_settings(api_url: str, home: Path) -> Iterator[None]:
     """Run flows of this process against a server. Heartbeats are off, as they cost a second for each sync flow."""
     with temporary_settings(
         {
+            PREFECT_API_SSL_CERT_FILE: ONE_CERTIFICATE,
             PREFECT_API_URL: api_url,
             PREFECT_HOME: home,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
