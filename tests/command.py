@@ -1,13 +1,19 @@
-"""The command ``quire`` as a user calls it: a process of its own."""
+"""The command ``quire`` as a user calls it: a process of its own, with an environment and a folder of its own."""
 
-import asyncio
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.standby import Standby, standing_by
+
 QUIRE = Path(sys.executable).with_name("quire")
-TIMEOUT_SECONDS = 120
+"""The command itself, for what hangs on its start: it takes seconds."""
+
+_standbys: list[Standby] = []
+_open = ExitStack()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +32,21 @@ class Ended:
 
 async def run_quire(*arguments: str, env: Mapping[str, str], cwd: Path) -> Ended:
     """Run ``quire`` to its end, without holding up this process's event loop."""
-    process = await asyncio.create_subprocess_exec(
-        QUIRE, *arguments, env=env, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    if not _standbys:
+        folder = Path(_open.enter_context(tempfile.TemporaryDirectory()))
+        _standbys.append(_open.enter_context(standing_by(folder)))
+    child = _standbys[0].quire_in(*arguments, env=env, cwd=cwd)
     try:
-        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
-    except TimeoutError:
-        process.kill()
+        code = await child.ended()
+    except BaseException:
+        child.kill()
         raise
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Ended(code, child.printed, child.errors)
+
+
+@contextmanager
+def commands() -> Iterator[None]:
+    """Around all tests: what stands by for `run_quire` since its first call is ended."""
+    with _open:
+        yield
+    _standbys.clear()

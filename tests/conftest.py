@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.command import commands
 from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
 from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
 from tests.project import Project, make_project
@@ -54,6 +55,12 @@ __all__ = ["gemini", "shared_emulator"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands() -> Iterator[None]:
+    with commands():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 own, forked, that runs the real command line. Importing Prefect takes seconds; a fork takes none of them.
 
 What a test can do with such a process: see where it is by what it asks of others, stop it and let it go on, end it, and
-turn its clocks from outside, as they would be after a machine was suspended.
+turn its clocks from outside, as they would be after a machine was suspended. Or just wait for its end
+(`tests.command.run_quire`).
 """
 
 import asyncio
@@ -16,11 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from prefect.context import refresh_global_settings_context
+from prefect.logging.configuration import setup_logging
 
 from tests.crash_matrix.effects import install
 from tests.emulator_server import API_KEY, EmulatorHandle
@@ -33,7 +37,8 @@ _OFFSET = struct.Struct("d")
 
 @dataclass
 class Child:
-    """A ``quire`` that runs. ``folder``: what it prints, and how far its clocks are turned."""
+    """A ``quire`` that runs. ``folder``: what it prints, and how far its clocks are turned. What it prints to standard
+    error is in a file of its own only if it was asked for."""
 
     pid: int
     folder: Path
@@ -44,6 +49,11 @@ class Child:
     def printed(self) -> str:
         """Standard output and standard error so far, Prefect's log with them."""
         return (self.folder / "printed").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def errors(self) -> str:
+        """Standard error so far, if it was asked for by itself."""
+        return (self.folder / "errors").read_text(encoding="utf-8", errors="replace")
 
     @property
     def said(self) -> list[str]:
@@ -112,17 +122,23 @@ class Standby:
         """Run the command in a process of its own. ``api_url``: of a proxy, if it goes to ``server`` through one;
         ``ahead_seconds``: by how much its time of day is; ``effects``: count its effects on the world, and perhaps end
         it at one: see `tests.crash_matrix.effects.install`."""
+        return self._start(
+            arguments,
+            api_url=api_url or server.api_url,
+            home=str(server.home),
+            effects=effects,
+            ahead_seconds=ahead_seconds,
+        )
+
+    def quire_in(self, *arguments: str, env: Mapping[str, str], cwd: Path) -> Child:
+        """Run the command in a process of its own, in that environment and folder, its errors in a file of their
+        own."""
+        return self._start(arguments, environment=dict(env), cwd=str(cwd))
+
+    def _start(self, arguments: Sequence[str], **order: Any) -> Child:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         (folder / "offset").write_bytes(_OFFSET.pack(0.0))
-        order = {
-            "arguments": arguments,
-            "folder": str(folder),
-            "api_url": api_url or server.api_url,
-            "home": str(server.home),
-            "effects": effects,
-            "ahead_seconds": ahead_seconds,
-        }
-        child = Child(self._ask(order), folder, self)
+        child = Child(self._ask({"arguments": arguments, "folder": str(folder), **order}), folder, self)
         self._children.append(child)
         return child
 
@@ -205,16 +221,24 @@ def _become_quire(order: Mapping[str, Any]) -> NoReturn:
     from flows.cli import main
 
     folder = Path(order["folder"])
-    with Path(os.devnull).open() as nothing, (folder / "printed").open("ab") as printed:
-        os.dup2(nothing.fileno(), 0)
-        os.dup2(printed.fileno(), 1)
-        os.dup2(printed.fileno(), 2)
+    errors = "errors" if "environment" in order else "printed"
+    for descriptor, name in ((0, os.devnull), (1, folder / "printed"), (2, folder / errors)):
+        with Path(name).open("ab" if descriptor else "rb") as file:
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = ["quire", *order["arguments"]]
+    if "environment" in order:
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os.chdir(order["cwd"])
+        refresh_global_settings_context()
+        setup_logging(incremental=False)  # as in a new process: else only levels would follow the environment
+        main()
+        sys.exit(0)
     _follow(folder / "offset")
     time_of_day = time.time
     time.time = lambda: time_of_day() + order["ahead_seconds"]
     if order["effects"] is not None:
         install(**order["effects"])
-    sys.argv = ["quire", *order["arguments"]]
     with prefect_settings(order["api_url"], Path(order["home"])):
         main()
     sys.exit(0)
