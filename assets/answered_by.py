@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from assets.domain.model_names import is_same_model, model_id
 from assets.domain.models import NOTICE_DAYS
+from assets.domain.settlements import by_settlement
 
 NOTICE = timedelta(days=NOTICE_DAYS)
 
@@ -67,7 +68,8 @@ def model_notes(submissions: pa.Table, model: str, moment: datetime) -> list[str
     mine = submissions.filter(pc.and_(pc.equal(submissions["model"], model), pc.greater(submissions["answers"], 0)))
     if not len(mine):
         return []
-    [newest] = mine.sort_by("closed_at").slice(len(mine) - 1).select(["answered_by", "retires_at"]).to_pylist()
+    in_order = mine.sort_by(by_settlement("closed_at"))
+    [newest] = in_order.slice(len(mine) - 1).select(["answered_by", "retires_at"]).to_pylist()
     lines = [replaced_line(model, newest["answered_by"])] if newest["answered_by"] else []
     end = retirement_line(model, newest["retires_at"], moment)
     return lines + ([end] if end is not None else [])

@@ -8,6 +8,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.settlements import by_settlement
+
 RESET = "quire reset-breaker lets go"
 
 
@@ -21,16 +23,25 @@ class BreakerRules:
     window_records: int
 
 
-def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset_at: datetime | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A person lets go of it. ``at``: UTC; ``settlement``: the number of the last settlement by then, which the clock
+    has no part in; None in a file from before there were numbers."""
+
+    at: datetime
+    settlement: int | None
+
+
+def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> str | None:
     """Why nothing is to be sent, in a line, or None.
 
-    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`. ``reset_at``: when a person last let go of it; what was closed
-    by then does not count. A submission that was never at Gemini counts neither as a success nor as a failure.
+    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`. ``reset``: the last one; what was closed by then does not
+    count. A submission that was never at Gemini counts neither as a success nor as a failure.
     """
     sent = closed.filter(closed["was_sent"])
-    if reset_at is not None:
-        sent = sent.filter(pc.greater(sent["closed_at"], pa.scalar(reset_at, sent.schema.field("closed_at").type)))
-    in_order = sent.sort_by([("closed_at", "ascending"), ("submission_id", "ascending")])
+    if reset is not None:
+        sent = sent.filter(_later(sent, reset))
+    in_order = sent.sort_by(by_settlement("closed_at"))
     rows = in_order.select(["submission_id", "records", "succeeded"]).to_pylist()
     in_a_row = 0
     for row in reversed(rows):
@@ -51,3 +62,11 @@ def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset_at: datetime | 
     if records >= rules.window_records and failed > rules.max_failure_rate * records:
         return f"safety.max_failure_rate: {failed} of the last {records} records failed; {RESET}"
     return None
+
+
+def _later(sent: pa.Table, reset: Reset) -> pa.ChunkedArray:
+    if reset.settlement is not None:
+        return pc.fill_null(pc.greater(sent["settlement"], reset.settlement), False)
+    # Of a Quire before there were numbers: what has one was settled by a later one.
+    moment = pa.scalar(reset.at, sent.schema.field("closed_at").type)
+    return pc.or_(sent["settlement"].is_valid(), pc.greater(sent["closed_at"], moment))

@@ -35,6 +35,7 @@ OUTCOME_SCHEMA = pa.schema(
         pa.field("prompt_version", pa.string(), nullable=False),
         pa.field("response_schema_hash", pa.string(), nullable=False),
         pa.field("settled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("settlement", pa.int64()),
         pa.field("raw_text", pa.string()),
     ]
 )
@@ -183,6 +184,13 @@ def with_counts(outcomes: pa.Table, counts: Mapping[str, int]) -> pa.Table:
             table.schema.get_field_index(name), OUTCOME_SCHEMA.field(name), pa.array(values, pa.int32())
         )
     return table.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
+
+
+def numbered(outcomes: pa.Table, settlement: int) -> pa.Table:
+    """The outcomes with their place in the order of all that was ever settled, which no clock has a part in."""
+    at = outcomes.schema.get_field_index("settlement")
+    numbers = pa.array([settlement] * len(outcomes), pa.int64())
+    return outcomes.set_column(at, OUTCOME_SCHEMA.field("settlement"), numbers)
 
 
 def count_changes(outcomes: pa.Table) -> list[CountChange]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.outcome import OutcomeKind
+from assets.domain.settlements import by_settlement
 from assets.planning import SubmissionFacts
 
 RESULTS_SCHEMA = pa.schema(
@@ -17,6 +18,7 @@ RESULTS_SCHEMA = pa.schema(
         pa.field("submission_id", pa.string(), nullable=False),
         pa.field("batch_id", pa.string()),
         pa.field("settled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("settlement", pa.int64()),
         pa.field("model", pa.string(), nullable=False),
         pa.field("model_version", pa.string()),
         pa.field("prompt_name", pa.string(), nullable=False),
@@ -39,6 +41,7 @@ _OF_OUTCOME = (
     "submission_id",
     "batch_id",
     "settled_at",
+    "settlement",
     "model",
     "model_version",
     "prompt_name",
@@ -69,7 +72,7 @@ def result_rows(batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionF
 def latest_results(tables: Iterable[pa.Table]) -> pa.Table:
     """One row a record, of the submission that wrote it last, sorted by key. ``tables``: rows of RESULTS_SCHEMA."""
     everything = pa.concat_tables([RESULTS_SCHEMA.empty_table(), *tables])
-    everything = everything.sort_by([(name, "ascending") for name in ("record_key", "settled_at", "submission_id")])
+    everything = everything.sort_by([("record_key", "ascending"), *by_settlement("settled_at")])
     if len(everything) == 0:
         return everything
     keys = everything["record_key"].combine_chunks()

@@ -136,10 +136,9 @@ async def _use(p: Pass, submission_id: str, again: _Again) -> list[str]:
     ours = ours.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
     earlier = storage.resettled(submission_id)
     number = int(earlier[-1].rpartition("-")[2]) + 1 if earlier else 1
-    p.lease.check()
-    storage.create_outcomes(f"{submission_id}{RESETTLED}{number}", ours)
     async with p.services.ledger.transaction() as change:
         p.lease.check()
+        storage.create_outcomes(f"{submission_id}{RESETTLED}{number}", ours)
         await change.apply_counts(count_changes(ours))
     keys: list[str] = ours["record_key"].to_pylist()
     return keys

@@ -5,7 +5,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from assets.breaker import BreakerRules, open_breaker
+from assets.breaker import BreakerRules, Reset, open_breaker
 from assets.reports import escape
 from config.settings import Settings
 from flows.gateways.files.decisions import Breaker
@@ -35,9 +35,9 @@ def breaker_reason(settings: Settings, storage: Storage, *, write: bool = False)
     """Why the breaker is open, or None. ``write``: see `flows.tables.derived`."""
     safety = settings.safety
     rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records)
-    return open_breaker(submissions_table(storage, write=write), rules, reset_at=storage.read_breaker().reset_at)
+    return open_breaker(submissions_table(storage, write=write), rules, reset=storage.read_breaker().reset)
 
 
 def reset_breaker(storage: Storage, now: datetime) -> None:
     """What failed until ``now`` does not count any more."""
-    storage.write_breaker(Breaker(reset_at=now))
+    storage.write_breaker(Breaker(Reset(now, storage.settlements())))

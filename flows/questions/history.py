@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
+from assets.domain.settlements import order_of
 from assets.provenance import result_rows
 from flows.gateways.files.contents import ImageThen
 from flows.gateways.files.storage import Storage
 
-_COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "prompt_tokens", "output_tokens"]
+_COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "settlement", "prompt_tokens", "output_tokens"]
 _COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
 
 
@@ -33,6 +34,7 @@ class Attempt:
     is_resettled: bool
     batch_id: str | None
     settled_at: datetime
+    settlement: int | None
     kind: str
     message: str
     prompt_tokens: int | None
@@ -62,7 +64,7 @@ class MadeBy:
 
 
 def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
-    """All outcomes of a record, oldest first. Raises ManifestError, OSError."""
+    """All outcomes of a record, in the order of settlement. Raises ManifestError, OSError."""
     found = []
     for name in storage.outcome_files():
         # A column of keys is small; the others are read where there is something to read.
@@ -90,7 +92,7 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
                 **row,
             )
         )
-    return sorted(found, key=lambda each: (each.settled_at, each.submission_id))
+    return sorted(found, key=lambda each: order_of(each.settlement, each.settled_at, each.outcomes))
 
 
 def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> MadeBy | None:

@@ -24,6 +24,7 @@ from flows.gateways.files.storage import Storage
 from flows.questions.status import Status, read_ledger_or_files, state_table, status_of
 from flows.runtime.extras import require_extra
 from flows.runtime.wiring import make_storage
+from flows.tables.settlements import in_order_of_settlement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,7 +203,9 @@ def _state_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _outcome_frame(storage: Storage, columns: Sequence[str]) -> pd.DataFrame:
-    tables = [storage.read_outcomes(each, columns) for each in sorted(storage.closed_submissions())]
+    tables = [
+        storage.read_outcomes(each, columns) for each in in_order_of_settlement(storage, storage.closed_submissions())
+    ]
     empty = pa.schema([OUTCOME_SCHEMA.field(name) for name in columns]).empty_table()
     frame: pd.DataFrame = pa.concat_tables([empty, *(each.replace_schema_metadata() for each in tables)]).to_pandas()
     return frame

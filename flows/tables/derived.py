@@ -7,7 +7,7 @@ witness: a closed submission must not look like one that a person has let go of.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -20,14 +20,15 @@ from assets.history import HISTORY_SCHEMA, with_outcomes
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import SUBMISSIONS_SCHEMA, submission_row
 from flows.gateways.files.storage import Storage
+from flows.tables.settlements import in_order_of_settlement
 
 _GOES_BY = b"quire.submissions"
 
 
 @dataclass(frozen=True, slots=True)
 class _Derived:
-    """``grown``: the table after there are more outcomes, given by the names of their files, oldest first by the time
-    of their end."""
+    """``grown``: the table after there are more outcomes, given by the names of their files in the order in which they
+    were settled."""
 
     name: str
     schema: pa.Schema
@@ -80,7 +81,7 @@ def _up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> pa.Table
     before, goes_by = _read(storage, derived)
     if gone := goes_by - closed:
         raise _outcomes_are_gone(storage, derived.name, gone)
-    missing = _in_order_of_their_end(storage, closed - goes_by)
+    missing = in_order_of_settlement(storage, closed - goes_by)
     if not missing:
         return before
     table = derived.grown(storage, before, missing)
@@ -97,16 +98,6 @@ def _read(storage: Storage, derived: _Derived) -> tuple[pa.Table, set[str]]:
     except (ManifestError, KeyError, ValueError, TypeError):
         return derived.schema.empty_table(), set()
     return table.replace_schema_metadata(None), goes_by
-
-
-def _in_order_of_their_end(storage: Storage, names: Iterable[str]) -> list[str]:
-    ended = {}
-    for each in names:
-        settled_at = storage.read_outcomes(each, ["settled_at"])["settled_at"]
-        # A late job that has answered nothing has no row.
-        if len(settled_at):
-            ended[each] = settled_at[0].as_py()
-    return sorted(ended, key=lambda each: (ended[each], each))
 
 
 def _with_results(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:

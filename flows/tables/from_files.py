@@ -2,12 +2,9 @@
 person has let go of in the Variables alone, and a count that a person has reset, are not seen here.
 """
 
-from collections.abc import Iterable
-
-import pyarrow as pa
-
 from assets.domain.batch import claim_name
 from flows.gateways.files.storage import Storage
+from flows.tables.settlements import in_order_of_settlement
 
 
 def open_submissions(storage: Storage) -> list[str]:
@@ -23,15 +20,11 @@ def active_name(storage: Storage, submission_id: str) -> str:
 
 
 def last_counts(storage: Storage) -> dict[str, int]:
-    """Record key -> the failure count after its last failure. Raises ManifestError."""
-    columns = ["record_key", "count_after", "settled_at"]
-    tables = [storage.read_outcomes(each, columns) for each in sorted(storage.closed_submissions())]
-    counted = [table.filter(table["count_after"].is_valid()).replace_schema_metadata() for table in tables]
-    return _last(table for table in counted if len(table))
-
-
-def _last(tables: Iterable[pa.Table]) -> dict[str, int]:
+    """Record key -> the failure count after its last failure, or after that was taken back by an answer that was judged
+    again. Raises ManifestError."""
     counts: dict[str, int] = {}
-    for table in sorted(tables, key=lambda each: each["settled_at"][0].as_py()):
+    for each in in_order_of_settlement(storage, storage.outcome_files()):
+        table = storage.read_outcomes(each, ["record_key", "count_after"])
+        table = table.filter(table["count_after"].is_valid())
         counts.update(zip(table["record_key"].to_pylist(), table["count_after"].to_pylist(), strict=True))
-    return counts
+    return {key: count for key, count in counts.items() if count}

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from assets.domain.errors import ManifestError
 from assets.manifest import manifest_schema
-from assets.outcomes import OUTCOME_SCHEMA
+from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from flows.gateways.files.atomic import create_file, replace_file
 from flows.gateways.files.storage import Storage
@@ -81,7 +81,7 @@ class StorageTwin(Storage):
         return keys
 
     def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
-        return self._create(self.outcomes_path(submission_id), table)
+        return self._create(self.outcomes_path(submission_id), numbered(table, self.settlements() + 1))
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         return self._tables.read(

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from assets.breaker import Reset
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import decode_ranges, encode_ranges
 from flows.gateways.files.atomic import naming, replace_text
@@ -19,10 +20,10 @@ LetGo = Literal["unanswered", "unjudged"]
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """``manifests/breaker.json``. ``reset_at``: when a person let go of it (UTC); ``told_of``: the reason for which it
-    was last told that it is open."""
+    """``manifests/breaker.json``. ``reset``: when a person let go of it last; ``told_of``: the reason for which it was
+    last told that it is open."""
 
-    reset_at: datetime | None = None
+    reset: Reset | None = None
     told_of: str = ""
 
 
@@ -85,16 +86,18 @@ class Decisions:
         path = self.manifests / "breaker.json"
         try:
             document = read_json(path)
-            reset = document["reset_at"]
-            return Breaker(datetime.fromisoformat(reset) if reset else None, document["told_of"])
+            at, settlement = document["reset_at"], document.get("reset_settlement")
+            reset = Reset(datetime.fromisoformat(at), None if settlement is None else int(settlement)) if at else None
+            return Breaker(reset, document["told_of"])
         except FileNotFoundError:
             return Breaker()
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
 
     def write_breaker(self, breaker: Breaker) -> None:
-        reset = breaker.reset_at.isoformat() if breaker.reset_at else None
-        self._write_json("breaker.json", {"reset_at": reset, "told_of": breaker.told_of})
+        at = breaker.reset.at.isoformat() if breaker.reset else None
+        settlement = breaker.reset.settlement if breaker.reset else None
+        self._write_json("breaker.json", {"reset_at": at, "reset_settlement": settlement, "told_of": breaker.told_of})
 
     def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
         text = json.dumps({**document, FORMAT: NEWEST_FORMAT}, ensure_ascii=False, indent=1) + "\n"

@@ -19,7 +19,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
 from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
-from assets.outcomes import OUTCOME_SCHEMA
+from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, replace_file, replace_text
@@ -68,8 +68,8 @@ class KeptPrompt:
 
 
 class Storage(Decisions):
-    """Files under ``root``. Every method raises OSError for trouble with the disk, ManifestError for a file that
-    cannot be understood; nothing is half written."""
+    """Files under ``root``. Every method raises OSError, and ManifestError for a file that cannot be understood;
+    nothing is half written."""
 
     def __init__(self, *, root: Path, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
         super().__init__(manifests, document_fields)
@@ -158,8 +158,13 @@ class Storage(Decisions):
         return keys
 
     def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
-        """The commit of a settlement. False: it was committed before, and that file stays."""
+        """The commit of a settlement, with the next number: under the ledger's lock. False: there was one before."""
+        table = numbered(table, self.settlements() + 1)
         return create_file(self.outcomes_path(submission_id), lambda path: write_table(table, path, compression="zstd"))
+
+    def settlements(self) -> int:
+        """The number of the last settlement: none of their files ever goes."""
+        return len(self.outcome_files())
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         """Columns: ``columns`` of OUTCOME_SCHEMA."""
@@ -182,11 +187,6 @@ class Storage(Decisions):
         """The names of its outcomes files of answers that were judged again, oldest first."""
         found = [each for each in self.outcome_files() if is_resettled(each) and submission_of(each) == submission_id]
         return sorted(found, key=lambda each: int(each.rpartition("-")[2]))
-
-    def create_late(self, submission_id: str, table: pa.Table) -> bool:
-        """The commit of a late job. False: another one was used before, and that file stays. Its outcomes are read like
-        others, by ``submission_id + LATE``."""
-        return self.create_outcomes(submission_id + LATE, table)
 
     # --- what is derived from those
 

@@ -57,6 +57,7 @@ def test_a_row_tells_submission_batch_model_prompt_and_usage() -> None:
         "prompt_version": "v1",
         "response_schema_hash": "1" * 64,
         "settled_at": NOW,
+        "settlement": None,
         "raw_text": None,
     }
 

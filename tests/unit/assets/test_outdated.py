@@ -15,7 +15,11 @@ COLUMNS = ("record_key", "image_path", "image_frame", "image_bytes", "image_modi
 
 def results(*rows: dict[str, Any]) -> pa.Table:
     """``modified``: nanoseconds."""
-    usual: dict[str, Any] = dict.fromkeys(RESULTS_SCHEMA.names, "x") | {"settled_at": NOW, "image_frame": 0}
+    usual: dict[str, Any] = dict.fromkeys(RESULTS_SCHEMA.names, "x") | {
+        "settled_at": NOW,
+        "settlement": 1,
+        "image_frame": 0,
+    }
     usual |= {"model": "gemini-3.5-flash", "prompt_hash": "p", "response_schema_hash": "s"}
     usual |= {"image_bytes": 10, "image_sha256": "old", "image_modified_at": 1}
     schema = RESULTS_SCHEMA.set(

@@ -1,7 +1,7 @@
 """The derived tables: grown step by step or made anew, they are the same; what they are made from is never touched."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from flows.tables.derived import (
     results_table,
     submissions_table,
 )
+from flows.tables.from_files import last_counts
+from flows.tables.settlements import in_order_of_settlement
 
 PAGES = ("CA:Lincoln:1901:1", "CA:Lincoln:1901:2", "TX:Austin:1901:10")
 IDS = [f"01jd000000000000000000000{n}" for n in range(10)]
@@ -41,10 +43,16 @@ def storage(tmp_path: Path) -> Storage:
 
 
 def close(
-    storage: Storage, submission_id: str, kinds: Mapping[str, str], *, price: Price | None = PRICE, **facts: Any
+    storage: Storage,
+    submission_id: str,
+    kinds: Mapping[str, str],
+    *,
+    price: Price | None = PRICE,
+    settled_at: datetime = NOW,
+    **facts: Any,
 ) -> None:
     """Write a closed submission as passes do. ``kinds``: record key -> what became of it; each answer has 1,000 tokens
-    in, 200 of them cached, 100 out and 20 thought."""
+    in, 200 of them cached, 100 out and 20 thought. Failures were counted from 0 to 1."""
     told: dict[str, Any] = {"submission_id": submission_id, "collection": "t", "model": "gemini-3.5-flash"}
     told |= {"prompt_name": "page", "prompt_version": "v1", "prompt_hash": "a" * 64, "schema_name": "m:Page"}
     told |= {"response_schema_hash": "b" * 64, "result_schema": {}, "generation_config": {}, "context_mode": "none"}
@@ -62,9 +70,10 @@ def close(
     outcomes = [
         {
             **{"record_key": key, "submission_id": submission_id, "batch_id": "batches/b", "kind": kind, "message": ""},
-            **{"model": made.model, "prompt_name": "page", "prompt_version": "v1", "settled_at": NOW},
+            **{"model": made.model, "prompt_name": "page", "prompt_version": "v1", "settled_at": settled_at},
             "response_schema_hash": made.response_schema_hash,
             **({} if kind in NO_ANSWER else TOKENS),
+            **({"count_before": 0, "count_after": 1} if kind == "api_error" else {}),
         }
         for key, kind in kinds.items()
     ]
@@ -232,3 +241,47 @@ def test_what_cannot_be_read_is_named_and_the_tables_stay(storage: Storage) -> N
 
     storage.outcomes_path(IDS[1]).write_bytes(whole)
     assert len(results_table(storage)) == 2
+
+
+def test_what_is_the_latest_is_told_by_the_order_of_settlement_and_by_no_clock(storage: Storage) -> None:
+    first, second, _ = PAGES
+    close(storage, IDS[5], {first: "success", second: "released"})
+    refresh_derived(storage)
+    close(storage, IDS[4], {first: "success", second: "success"}, settled_at=NOW - timedelta(days=3))
+    close(storage, IDS[3], {first: "api_error"}, settled_at=NOW - timedelta(days=9))
+
+    for _ in ("grown", "anew"):
+        assert shown(results_table(storage)) == [(first, IDS[4]), (second, IDS[4])]
+        latest = {row["record_key"]: (row["submission_id"], row["kind"]) for row in history_table(storage).to_pylist()}
+        assert latest == {first: (IDS[3], "api_error"), second: (IDS[4], "success")}
+        numbers = submissions_table(storage).select(["submission_id", "settlement"]).to_pylist()
+        assert numbers == [{"submission_id": IDS[5 - n], "settlement": n + 1} for n in (2, 1, 0)]
+        for name in ("results", "history", "submissions"):
+            storage.derived_path(name).unlink(missing_ok=True)
+    names = [IDS[5], IDS[4], IDS[3]]
+    assert in_order_of_settlement(storage, sorted(names)) == names
+    assert last_counts(storage) == {first: 1}
+
+
+def test_what_an_earlier_release_has_settled_comes_first_and_goes_by_its_times(storage: Storage) -> None:
+    close(storage, IDS[2], {PAGES[0]: "success"}, settled_at=NOW + timedelta(days=1))
+    close(storage, IDS[1], {PAGES[0]: "success"})
+    for each in (IDS[1], IDS[2]):
+        path = storage.outcomes_path(each)
+        pq.write_table(pq.read_table(path).drop_columns(["settlement"]), path)
+    close(storage, IDS[0], {PAGES[0]: "success"}, settled_at=NOW - timedelta(days=1))
+
+    assert in_order_of_settlement(storage, IDS[:3]) == [IDS[1], IDS[2], IDS[0]]
+    assert shown(results_table(storage)) == [(PAGES[0], IDS[0])]
+    assert storage.settlements() == 3
+
+
+def test_a_failure_that_was_taken_back_is_not_counted_again(storage: Storage) -> None:
+    close(storage, IDS[0], {PAGES[0]: "api_error", PAGES[1]: "api_error"})
+    table = storage.read_outcomes(IDS[0]).slice(0, 1)
+    for name, value in (("count_before", 1), ("count_after", 0)):
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, OUTCOME_SCHEMA.field(name), pa.array([value], pa.int32()))
+    storage.create_outcomes(f"{IDS[0]}.resettled-1", table)
+
+    assert last_counts(storage) == {PAGES[1]: 1}, "quire recover makes the Variables anew of these"

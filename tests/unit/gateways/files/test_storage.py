@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import ManifestError, RecordKeyError
-from assets.outcomes import OUTCOME_SCHEMA, with_counts
+from assets.outcomes import OUTCOME_SCHEMA, numbered, with_counts
+from flows.gateways.files.atomic import create_file
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
 from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
@@ -61,14 +62,14 @@ def test_outcomes_are_created_once(storage: Storage) -> None:
     assert not storage.is_closed(SUBMISSION)
     assert storage.create_outcomes(SUBMISSION, first)
     assert not storage.create_outcomes(SUBMISSION, with_counts(outcomes_of([KEY], None), {}))
-    assert storage.read_outcomes(SUBMISSION).equals(first)
+    assert storage.read_outcomes(SUBMISSION).equals(numbered(first, 1))
     assert storage.read_outcomes(SUBMISSION, ["kind"]).column_names == ["kind"]
 
 
 def test_outcomes_of_an_earlier_version_are_read_what_they_lack_is_null(storage: Storage) -> None:
     table = with_counts(outcomes_of([KEY], verdicts({"record_key": KEY})), {})
-    later = ["unsure", "model_version", "retires_at"]
-    storage.create_outcomes(SUBMISSION, table.drop_columns(later))
+    later = ["unsure", "model_version", "retires_at", "settlement"]
+    create_file(storage.outcomes_path(SUBMISSION), lambda path: pq.write_table(table.drop_columns(later), path))
 
     assert storage.read_outcomes(SUBMISSION).schema.equals(OUTCOME_SCHEMA)
     assert storage.read_outcomes(SUBMISSION).equals(table), "nothing else is another"

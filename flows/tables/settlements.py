@@ -1,0 +1,17 @@
+"""Outcomes in the order in which they were settled."""
+
+from collections.abc import Iterable
+
+from assets.domain.settlements import order_of
+from flows.gateways.files.storage import Storage
+
+
+def in_order_of_settlement(storage: Storage, names: Iterable[str]) -> list[str]:
+    """Those of the outcomes files ``names`` that have a row, the latest last: a late job that has answered nothing has
+    none. Raises ManifestError, OSError."""
+    order = {}
+    for each in names:
+        first = storage.read_outcomes(each, ["settlement", "settled_at"]).slice(0, 1).to_pylist()
+        if first:
+            order[each] = order_of(first[0]["settlement"], first[0]["settled_at"], each)
+    return sorted(order, key=order.__getitem__)
