@@ -21,7 +21,7 @@ from flows.protocol.active import ActiveSubmission, Standing, are_current, check
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
 from flows.protocol.kept_raw import remove_old_raw
-from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs
+from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs, use_kept_late_answers
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.settlement import settle
 from flows.runtime.logs import logger
@@ -72,9 +72,9 @@ async def poll_batches(p: Pass) -> PollReport:
         standing = resolve(p.services.storage, await p.services.ledger.read())
     elif not are_current(p.services.storage, ledger, standing):
         await refresh_views(p)
-    troubles = list[QuireError]()
+    troubles = await use_kept_late_answers(p)
     if standing.active or expects_late_jobs(p):
-        troubles = await _advance_all(p, standing, report)
+        troubles += await _advance_all(p, standing, report)
     if any(p.services.storage.is_closed(each) for each in were_open):
         await _refresh_derived(p)
     await sweep_uploads(p)

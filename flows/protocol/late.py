@@ -4,6 +4,7 @@ second one of the same name. While they run they are cancelled; what they have a
 Ours is a job whose display name is a submission id with a batch manifest in this collection.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.batch import LATE, JobState, RemoteJob
+from assets.domain.batch import LATE, JobState, RemoteJob, is_late, submission_of
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
@@ -84,6 +85,45 @@ def _is_late(p: Pass, job: RemoteJob, closed: Mapping[str, Any] | None) -> bool:
     return noted is not None and noted.batch_id not in (None, job.name)
 
 
+async def use_kept_late_answers(p: Pass) -> list[QuireError]:
+    """Use what late jobs have answered that is kept here and was never used: a pass died before it had noted that, or a
+    person let go of a batch whose settlement had been broken off. Gemini is not asked: it may have forgotten them.
+    Trouble as in `cancel_or_use_late_jobs`."""
+    troubles: list[QuireError] = []
+    storage = p.services.storage
+    for name in await asyncio.to_thread(_kept_for_late, p):
+        job = storage.raw.job(name)
+        if job is None or not await asyncio.to_thread(storage.raw.is_whole, name, job.name):
+            logger().warning(
+                "%s is damaged: restore it from a backup, or delete it; what it has answered was never used",
+                storage.raw.path(name),
+            )
+            continue
+        try:
+            await _use(p, job)
+        except OSError as error:
+            troubles.append(told(error))
+            logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])
+    return troubles
+
+
+def _kept_for_late(p: Pass) -> list[str]:
+    """The names of kept result files of late jobs that have no outcomes. What was kept for a settlement, and then let
+    go of, is a late job's from now on."""
+    storage = p.services.storage
+    kept = set(storage.raw.names())
+    if not kept:
+        return []
+    used = {each + LATE for each in storage.late_submissions()}
+    for row in _closed(p):
+        name, late = row["submission_id"], row["submission_id"] + LATE
+        if row["released"] and name in kept and late not in kept | used:
+            p.lease.check()
+            storage.raw.rename_raw(name, late)
+            kept.add(late)
+    return sorted(name for name in kept - used if is_late(name) and storage.is_closed(submission_of(name)))
+
+
 async def _use(p: Pass, job: RemoteJob) -> None:
     """Write its good answers for records that are neither done nor in flight, then note what became of each: the
     commit."""
@@ -101,8 +141,9 @@ async def _use(p: Pass, job: RemoteJob) -> None:
         replaced=replaced,
     )
     outcomes = await write_answers(p, outcomes, answers)
-    p.lease.check()
-    storage.create_late(submission_id, without_counts(outcomes))
+    async with p.services.ledger.transaction():
+        p.lease.check()
+        storage.create_outcomes(submission_id + LATE, without_counts(outcomes))
     tell_of_model(p, outcomes)
     used = pc.sum(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value), min_count=0).as_py()
     logger().warning(

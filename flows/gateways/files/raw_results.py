@@ -19,7 +19,7 @@ import pyarrow as pa
 from assets.domain.batch import JobState, RemoteJob, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.results import MAX_LINE_BYTES
-from flows.gateways.files.atomic import lines_of, naming, replace_file
+from flows.gateways.files.atomic import lines_of, naming, replace_file, sync_folder
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
 
 SUFFIX = ".jsonl.zst"
@@ -101,6 +101,12 @@ class RawResults:
             raise ManifestError(
                 self.path(name), f"is damaged ({error}); delete it, and it is downloaded again"
             ) from None
+
+    def rename_raw(self, name: str, new: str) -> None:
+        """What is kept under ``name`` is kept as ``new`` from now on."""
+        with naming(self.path(name)):
+            self.path(name).replace(self.path(new))
+        sync_folder(self.folder)
 
     def remove_raw(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
