@@ -22,9 +22,11 @@ ANSWERS = (
 NOBODYS_LINES = (b"not json", b"[1]", json.dumps({"response": {}}).encode(), line("{}", key="nobody:x:1:1"))
 
 
-def result_line(key: str, job: str, answer: OutcomeKind) -> bytes | None:
-    """The line of ``key`` in the result of ``job``; None for one that is missing."""
-    good = PageText(page=key, job=job).model_dump_json()
+def result_line(key: str, job: str, answer: OutcomeKind, *, shade: int, is_mended: bool) -> bytes | None:
+    """The line of ``key`` in the result of ``job``, which saw ``shade``; None for one that is missing. ``is_mended``:
+    it was sent with the corrected schema; an answer that fails the other one is good by this."""
+    text = PageText(page=key, job=job, shade=shade)
+    good = text.model_dump_json()
     match answer:
         case OutcomeKind.SUCCESS:
             return line(good, key=key)
@@ -39,7 +41,8 @@ def result_line(key: str, job: str, answer: OutcomeKind) -> bytes | None:
         case OutcomeKind.NOT_JSON:
             return line("The page says:", key=key)
         case OutcomeKind.SCHEMA_MISMATCH:
-            return line('{"page": 1}', key=key)
+            noted = {**text.model_dump(), "note": "in pencil"}
+            return line('{"page": 1}' if is_mended else json.dumps(noted), key=key)
         case OutcomeKind.MISSING:
             return None
     raise ValueError(f"no line comes to {answer}")

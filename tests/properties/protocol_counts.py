@@ -42,6 +42,16 @@ class ExpectedCounts:
             if row["kind"] in COUNTED and row["count_before"] in self._right[row["record_key"]]:
                 self._right[row["record_key"]].add(row["count_after"])
 
+    def taken_back(self, rows: Iterable[Row], *, is_sure: bool) -> None:
+        """Answers were judged again, and are good: their failures count no more, where the count still is what it was
+        with them. ``is_sure``: False: or they do, as the command has died."""
+        for row in rows:
+            if row["count_after"] is None:
+                continue
+            right = self._right[row["record_key"]]
+            now = {row["count_after"] if count == row["count_before"] else count for count in right}
+            self._right[row["record_key"]] = now if is_sure else now | right
+
     def compare(self, actual: Mapping[str, int]) -> list[str]:
         """What is wrong with the counts as they are, in words; they are right from now on."""
         for key in self._cut_off:

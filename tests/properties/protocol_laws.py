@@ -14,15 +14,15 @@ I7  views        once a pass has ended, the active list and the views name nothi
 I8  uploads      nothing that was uploaded stays at Gemini once its submission is closed
     late         a job that turns up after its release is cancelled while it runs; what it has answered is used once
     post         what is posted stands in a batch manifest and a jobs file, its claim is there, and so is the lease
+    image, kept, resettle: `protocol_claims`
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from assets.domain.batch import LATE, JobState, claimed_submission, is_late, submission_of
+from assets.domain.batch import JobState, claimed_submission, is_late, is_resettled, submission_of
 from assets.domain.home import Home, parse_home
 from assets.domain.ledger import ACTIVE, COUNTS, HOME, IN_FLIGHT, RECORDS
 from assets.domain.outcome import OutcomeKind
@@ -30,8 +30,10 @@ from assets.domain.record import decode_ranges
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from flows.protocol.late import WATCHED
+from tests.properties.protocol_claims import Broken, Claims
 from tests.properties.protocol_counts import ExpectedCounts, Row
-from tests.properties.protocol_world import GRACE, KEYS, PUT_BACK, End, Ended, World
+from tests.properties.protocol_images import KEYS
+from tests.properties.protocol_world import GRACE, PUT_BACK, End, Ended, World
 from tests.twins.gemini import MadeJob
 
 # What is known not to hold. Switch the rule on by its constant once it does.
@@ -47,7 +49,7 @@ _WITHOUT_LINE = {
     JobState.EXPIRED: OutcomeKind.BATCH_EXPIRED,
 }
 _NEVER_SENT = frozenset({RELEASED, OutcomeKind.UPLOAD_REFUSED, OutcomeKind.BATCH_FAILED, OutcomeKind.FAILED_ALONE})
-_UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, RELEASED})
+_UNANSWERED = frozenset({OutcomeKind.BATCH_CANCELLED, OutcomeKind.BATCH_EXPIRED, RELEASED, OutcomeKind.IMAGE_REPLACED})
 
 
 def counts_in(variables: Mapping[str, object]) -> dict[str, int]:
@@ -58,13 +60,19 @@ def counts_in(variables: Mapping[str, object]) -> dict[str, int]:
 
 class Laws:
     """Watches a `World`. ``answers``: batch id -> record key -> what its line in the result is; ``closed``: submission
-    id -> its outcomes, as they were found; ``late``: the same of its late job."""
+    id -> its outcomes, as they were found; ``late``: the same of its late job; ``resettled``: file name -> the
+    outcomes of answers that were judged again."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.answers: dict[str, dict[str, OutcomeKind]] = {}
         self.closed: dict[str, list[Row]] = {}
         self.late: dict[str, list[Row]] = {}
+        self.resettled: dict[str, list[Row]] = {}
+        self.claims = Claims(world)
+        self._order: dict[str, int] = {}
+        self._taken_back: list[Row] = []
+        self._may_be_unnoted: set[str] = set()
         self._closed_before: set[str] = set()
         self._closed_at: dict[str, datetime] = {}
         self._lost_uploads: set[str] = set()
@@ -120,6 +128,10 @@ class Laws:
         """An output result is about to be deleted."""
         self._deletions[key] += 1
 
+    def resettling(self, submission_id: str) -> None:
+        """Its answers are about to be judged again: a command that dies may leave results without a note."""
+        self._may_be_unnoted.add(submission_id)
+
     def lease_lost(self) -> None:
         """The pass that runs has lost its lease."""
         self._lost_lease_at = self.world.effects.count
@@ -153,8 +165,11 @@ class Laws:
         """Judge what a pass, or a command, has left. ``is_calm``: nobody and nothing has disturbed it. Raises
         AssertionError."""
         self.notice()
+        self._counts.taken_back(self._taken_back, is_sure=ended.how is End.FINISHED)
+        self._taken_back = []
         if ended.how is End.FINISHED:
             if is_pass:
+                self._broken_by(self.claims.check_outdated())
                 self._closing &= set(self.active_submissions())
             if not self._closing:
                 self._broken += [f"counts: {wrong}" for wrong in self._counts.compare(self.counts())]
@@ -179,19 +194,28 @@ class Laws:
         """Take down what was closed since the last look, and see that what was there is as it was."""
         self._check_unchanged()
         found = {path.stem: path for path in self._paths("outcomes")}
-        for name in sorted(found.keys() - self.closed.keys() - {each + LATE for each in self.late}):
+        new = {name: int(found[name].read_bytes()) for name in found.keys() - self._order.keys()}
+        # A table has its number from when it was written, whatever any clock said.
+        for name in sorted(new, key=new.__getitem__):
             rows = self.world.tables.read(found[name], OUTCOME_SCHEMA).to_pylist()
             submission_id = submission_of(name)
-            if is_late(name):
+            self._order[name] = new[name]
+            if is_resettled(name):
+                self._broken_by(self.claims.check_resettled(name, rows, self.answers))
+                self.resettled[name] = self._taken_back = rows
+            elif is_late(name):
                 self._check_late_outcomes(submission_id, rows)
                 self.late[submission_id] = rows
+            else:
+                self._check_outcomes(submission_id, rows)
+            self.claims.committed(rows)
+            if name != submission_id:
                 continue
-            self._check_outcomes(submission_id, rows)
             self.closed[submission_id] = rows
             self._closed_at[submission_id] = self.world.now
             self._closing.add(submission_id)
             self._counts.failed(rows)
-        if len(found) < len(self.closed) + len(self.late):
+        if len(found) < len(self._order):
             self._break("outcomes", "an outcomes file is gone")
 
     # --- the laws
@@ -199,8 +223,9 @@ class Laws:
     def _made(self, made: MadeJob) -> None:
         """A job was created at this moment."""
         world, submission_id = self.world, made.display_name
+        self.claims.made(made)
         self.notice()
-        manifests = world.storage.manifests
+        manifests = world.files.manifests
         if not (manifests / "jobs" / f"{submission_id}.json").exists():
             self._break("post", f"{submission_id} has no jobs file")
         if made.keys != tuple(self._rows(submission_id)):
@@ -214,7 +239,7 @@ class Laws:
         for key in made.keys:
             if self.counts().get(key, 0) > most and not self._edited_counts_in_run:
                 self._break("post", f"{key} was sent though it is a dead letter")
-            if world.storage.result_path(key).exists():
+            if world.result_paths[key].exists():
                 self._break("twice", f"{key} was sent though it is done")
         for earlier in world.gemini.made[:-1]:
             shared = set(earlier.keys).intersection(made.keys)
@@ -248,11 +273,13 @@ class Laws:
             self._break("sends", f"{key} in {submission_id} has an outcome of {batch_id}: none of its, or not ended")
             return
         answer = self.answers.get(batch_id, {}).get(key)
-        expected = {answer or _WITHOUT_LINE[self.world.gemini.ended[batch_id]]}
+        expected = {_WITHOUT_LINE[self.world.gemini.ended[batch_id]]}
+        if answer is not None:
+            expected = self.claims.kinds(batch_id, key, answer)
         if expected == {OutcomeKind.BATCH_FAILED} and in_all == 1 and self._has_failed(key):
             expected = {OutcomeKind.FAILED_ALONE}
-        if answer is SUCCESS and self._excused:
-            # What was let go of may have been answered, and used, by another job.
+        if answer is SUCCESS and (self._excused or self._may_be_unnoted):
+            # What was let go of may have been answered, and used, by another job, and what was judged again by its own.
             expected.add(SUPERSEDED)
         if kind not in expected:
             self._break("sends", f"{key} in {submission_id} is {kind}, not {expected}")
@@ -263,7 +290,8 @@ class Laws:
         answers = {made.name: self.answers.get(made.name, {}) for made in self._jobs_of(submission_id)}
         for row in rows:
             answer = answers.get(row["batch_id"], {}).get(row["record_key"])
-            if row["kind"] != answer and (answer, row["kind"]) != (SUCCESS, SUPERSEDED):
+            expected = set() if answer is None else self.claims.kinds(row["batch_id"], row["record_key"], answer)
+            if row["kind"] not in expected and (answer, row["kind"]) != (SUCCESS, SUPERSEDED):
                 self._break("late", f"{row['record_key']} is {row['kind']} in {submission_id}, answered was {answer}")
             if row["count_after"] is not None:
                 self._break("counts", f"{row['record_key']} was counted by the late job of {submission_id}")
@@ -279,7 +307,7 @@ class Laws:
                     continue
                 if not job.is_terminal and gemini.cancels:
                     self._break("late", f"{job.name} runs on, though {submission_id} was released")
-                if job.result_file is not None and submission_id not in self.late:
+                if gemini.has_result(job) and submission_id not in self.late:
                     self._break("late", f"the answers of {job.name} were not used")
 
     def _may_let_go(self, submission_id: str, made: MadeJob) -> bool:
@@ -313,16 +341,17 @@ class Laws:
 
     def _check_results(self) -> None:
         for key in KEYS:
-            path = self.world.storage.result_path(key)
             try:
-                found = json.loads(path.read_bytes())
-            except FileNotFoundError:
-                continue
+                found = self.world.text_of(key)
             except ValueError:
-                self._break("result", f"{path} is no JSON")
+                self._break("result", f"{key} is no JSON")
+                return
+            if found is None:
                 continue
-            if found["page"] != key or self.answers.get(found["job"], {}).get(key) is not SUCCESS:
-                self._break("result", f"{path} holds {found}, which nobody answered")
+            answer = self.answers.get(found["job"], {}).get(key)
+            if found["page"] != key or answer not in self.claims.good_now(found["job"]):
+                self._break("result", f"{key} holds {found}, which nobody answered")
+        self._broken_by(self.claims.check_texts())
 
     def _check_unchanged(self) -> None:
         for path in (*self._paths("batches"), *self._paths("outcomes")):
@@ -337,7 +366,8 @@ class Laws:
             self._break("rest", f"still active: {names}")
         if left := {path.stem for path in self._paths("batches")} - self.closed.keys():
             self._break("rest", f"never closed: {left}")
-        done = {key for key in KEYS if self.world.storage.result_path(key).exists()}
+        self._broken_by(self.claims.check_kept(self.answers))
+        done = {key for key in KEYS if self.world.result_paths[key].exists()}
         made = {each.display_name for each in self.world.gemini.made}
         rows = [row for submission_id, rows in self.closed.items() if submission_id in made for row in rows]
         for key in KEYS:
@@ -348,7 +378,7 @@ class Laws:
             successes = sum(row["kind"] == SUCCESS for row in self._history(key))
             if successes > 1 + self._deletions[key]:
                 self._break("sends", f"{key} succeeded {successes} times, deleted were {self._deletions[key]}")
-            if key in done and not successes and not self._excused:
+            if key in done and not successes and not self._excused and not self._may_be_unnoted:
                 self._break("rest", f"{key} is done, and no outcome says so")
             if key not in done and not self._is_stuck(key, done):
                 self._break("rest", f"{key} is neither done nor dead, nor does it wait for anybody")
@@ -385,21 +415,24 @@ class Laws:
 
     def _history(self, key: str) -> list[Row]:
         """The outcomes of a record, the last one first; of a late job only what was answered well."""
-        rows = [row for rows in self.closed.values() for row in rows]
-        rows += [row for rows in self.late.values() for row in rows if row["kind"] in (SUCCESS, SUPERSEDED)]
-        mine = [row for row in rows if row["record_key"] == key]
-        return sorted(mine, key=lambda row: (row["settled_at"], row["submission_id"]), reverse=True)
+        mine = []
+        for name in sorted(self._order, key=self._order.__getitem__, reverse=True):
+            submission_id = submission_of(name)
+            rows = self.resettled.get(name) or (self.late if is_late(name) else self.closed)[submission_id]
+            well = (SUCCESS, SUPERSEDED)
+            mine += [r for r in rows if r["record_key"] == key and (not is_late(name) or r["kind"] in well)]
+        return mine
 
     def _jobs_of(self, submission_id: str) -> list[MadeJob]:
         return [made for made in self.world.gemini.made if made.display_name == submission_id]
 
     def _rows(self, submission_id: str) -> list[str]:
-        path = self.world.storage.manifests / "batches" / f"{submission_id}.parquet"
+        path = self.world.files.batch_path(submission_id)
         keys: list[str] = self.world.tables.read(path, BATCH_SCHEMA)["record_key"].to_pylist()
         return keys
 
     def _paths(self, folder: str) -> list[Path]:
-        return list((self.world.storage.manifests / folder).glob("*.parquet"))
+        return [path for path in (self.world.files.manifests / folder).iterdir() if path.suffix == ".parquet"]
 
     def _submissions(self, names: Iterable[str]) -> dict[str, str]:
         """Name in the active list -> submission id, by the books."""
@@ -409,6 +442,10 @@ class Laws:
     def _may_apply(self, submission_id: str) -> None:
         if not APPLIES_ONCE:
             self._counts.may_apply(self.closed[submission_id])
+
+    def _broken_by(self, found: Broken) -> None:
+        for law, what in found:
+            self._break(law, what)
 
     def _break(self, law: str, what: str) -> None:
         self._broken.append(f"{law}: {what}")

@@ -4,6 +4,7 @@ laws, since some of what follows from it would be forbidden otherwise.
 Whom an act is about is given as a number, ``pick``: it counts through whatever there is then.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -13,16 +14,18 @@ from shutil import copytree, rmtree
 from tempfile import mkdtemp
 from typing import TypeVar
 
-from assets.domain.batch import JobState, RemoteJob
+from assets.domain.batch import LATE, JobState, RemoteJob, submission_of
 from assets.domain.errors import QuireError
 from assets.domain.ledger import ACTIVE, COUNTS, HOME
 from assets.domain.outcome import OutcomeKind
 from flows.operate import release, rerun, unblock, unblock_held
 from flows.prune import prune_counts
+from flows.resettle import judge_again
 from flows.runtime.passes import Pass
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
+from tests.properties.protocol_images import KEYS
 from tests.properties.protocol_laws import Laws, counts_in
-from tests.properties.protocol_world import KEYS, End, Ended, Work, World
+from tests.properties.protocol_world import End, Ended, MendedText, Work, World
 from tests.twins.effects import Interruption, Point, When
 
 T = TypeVar("T")
@@ -60,14 +63,21 @@ class Operator:
 
     def results(self) -> list[str]:
         """The records that are done."""
-        return [key for key in KEYS if self.world.storage.result_path(key).exists()]
+        return [key for key, path in self.world.result_paths.items() if path.exists()]
 
     def delete_output(self, pick: int) -> None:
         done = self.results()
         if done:
             key = _chosen(done, pick)
             self.laws.deleted(key)
-            self.world.storage.result_path(key).unlink()
+            self.world.result_paths[key].unlink()
+
+    def replace_image(self, pick: int, version: int, *, keeps_time: bool) -> None:
+        """Put another scan of a page in its place, or the same again."""
+        self.world.images.replace(_chosen(KEYS, pick), version, keeps_time=keeps_time)
+
+    def correct_schema(self) -> None:
+        self.world.model = MendedText
 
     # --- disks and backups
 
@@ -76,7 +86,8 @@ class Operator:
         self.backup = deepcopy(self.world.variables.values)
         self._drop_files()
         self._files = Path(mkdtemp(prefix="quire-machine-backup-", dir=self.world.root.parent)) / "manifests"
-        copytree(self.world.storage.manifests, self._files)
+        # No file is written in its place, so that a second name for it is a copy.
+        copytree(self.world.files.manifests, self._files, copy_function=os.link)
 
     def _drop_files(self) -> None:
         if self._files is not None:
@@ -171,6 +182,22 @@ class Operator:
             self.laws.rerun_cut_off(key)
         return ended
 
+    def kept(self) -> list[str]:
+        """The closed submissions whose answers can be judged again."""
+        raw, closed = self.world.files.raw.names(), set(self.laws.closed)
+        ours = {submission_of(each) for each in raw} & closed - set(self.laws.active_submissions())
+        return sorted(each for each in ours if each in raw or (each + LATE in raw and each in self.laws.late))
+
+    def resettle(self, pick: int, at: Point) -> Ended:
+        """Judge the answers of a batch again. ``at``: where the command dies."""
+        submission_id = _chosen(self.kept(), pick)
+        self.laws.resettling(submission_id)
+
+        async def work(p: Pass) -> None:
+            await judge_again(p, submission_id, dry_run=False)
+
+        return self.world.run_locked(work, [self.crash(at)])
+
     def prune(self) -> Ended:
         done = dict.fromkeys(self.results(), 0)
         ended = self.world.run_command(prune_counts)
@@ -206,6 +233,8 @@ class Operator:
                 return Interruption(at, lambda: self.save_list(names), When.BETWEEN_CHANGES)
             case "resets a count":
                 return Interruption(at, lambda: self.set_count(pick, 0), When.BETWEEN_CHANGES)
+            case "replaces an image":
+                return Interruption(at, lambda: self.replace_image(pick, 1 + pick % 2, keeps_time=False))
             case "deletes an output":
                 return Interruption(at, lambda: self.delete_output(pick))
             case "releases a batch":
@@ -222,6 +251,7 @@ ACTS = (
     "saves the list as it was",
     "resets a count",
     "deletes an output",
+    "replaces an image",
     "releases a batch",
     "cancels a batch",
     "lets it sleep",
@@ -247,14 +277,19 @@ class Service:
         given = dict(zip(made.keys, cycle(answers), strict=False)) if answers else {}
         lines: list[bytes | None] = [*NOBODYS_LINES] if has_more else []
         for key, answer in given.items():
-            if has_more and answer is OutcomeKind.SUCCESS:
-                lines.append(result_line(key, job.name, OutcomeKind.API_ERROR))
-            lines.append(result_line(key, job.name, answer))
+            saw = self.laws.claims.shades[job.name, key][-1]
+            kinds = [OutcomeKind.API_ERROR, answer] if has_more and answer is OutcomeKind.SUCCESS else [answer]
+            is_mended = job.name in self.laws.claims.mended
+            lines += [result_line(key, job.name, kind, shade=saw, is_mended=is_mended) for kind in kinds]
         # A record without a line is what its job is.
         self.laws.answers[job.name] = {
             key: answer for key, answer in given.items() if answer is not OutcomeKind.MISSING
         }
         self.world.gemini.end_job(job.name, state, [each for each in lines if each] if answers is not None else None)
+
+    def with_results(self) -> list[RemoteJob]:
+        """The jobs whose result file can be had."""
+        return [job for job in self.world.gemini.jobs() if self.world.gemini.has_result(job)]
 
     def answer_all(self) -> None:
         """Every job succeeds, with a good answer to each record."""

@@ -7,6 +7,7 @@ The product's code is the real one; it is only given twins for its gateways, and
 
 import asyncio
 import itertools
+import json
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from ulid import ULID
 
@@ -27,9 +27,7 @@ from assets.context import ContextMode
 from assets.domain.errors import QuireError
 from assets.domain.moments import Reading
 from assets.domain.schema import response_schema
-from assets.manifest import record_manifest
 from assets.requests import RequestTemplate
-from assets.sources import PageImage, page_images
 from config.settings import Settings
 from flows.poll import poll_batches
 from flows.recover import recover
@@ -37,34 +35,41 @@ from flows.runtime.elapsed import CollectionClock
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.wiring import Services
+from flows.scan import scan_records
 from flows.submit import submit_batches
+from flows.tables.outdated import notice_outdated
+from tests.properties.protocol_images import FIELDS, KEYS, Images, manifest
 from tests.twins.effects import Crash, Effects, Interruption, file_effects
 from tests.twins.gemini import START, InMemoryGemini
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
 from tests.twins.mirror import DirectMirror, SilentTeller
 from tests.twins.storage import StorageTwin, Tables
 
-FIELDS = ("state", "school", "year")
-KEYS = ("A:x:1:1", "A:x:1:2", "A:x:1:3", "B:x:1:1")
-"""Two documents: in the mode previous_result each page waits for the one before."""
 PUT_BACK = timedelta(minutes=60)
 GRACE = timedelta(seconds=900)
 Work = Callable[[Pass], Awaitable[object]]
 
 
 class PageText(BaseModel):
-    """What a page becomes: of which page it is, and which job read it."""
+    """What a page becomes: of which page it is, which job read it, and what it saw."""
 
     model_config = ConfigDict(extra="forbid")
 
     page: str
     job: str
+    shade: int
 
     @classmethod
     @cache
     def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:  # type: ignore[override]  # asked as it is
         """Made once: each submission asks for it."""
         return TypeAdapter(cls).json_schema()
+
+
+class MendedText(PageText):
+    """The same after the schema was corrected: what it refused before is allowed."""
+
+    note: str = ""
 
 
 class End(StrEnum):
@@ -121,7 +126,11 @@ class World:
         self.submissions_begun: dict[str, datetime] = {}
         self._numbers = itertools.count(1)
         self._loop = _DirectLoop()
-        self.storage.write_records(_manifest())
+        self.model: type[PageText] = PageText
+        self.images = Images(self.root)
+        self.files = self.storage
+        self.result_paths = {key: self.files.result_path(key) for key in KEYS}
+        self.files.write_records(manifest())
 
     def close(self) -> None:
         self._loop.close()
@@ -139,20 +148,44 @@ class World:
             document_fields=FIELDS,
         )
 
+    def text_of(self, key: str) -> dict[str, Any] | None:
+        """The output result of a record as it stands there; None: there is none. Raises ValueError for what is no
+        JSON."""
+        try:
+            found: dict[str, Any] = json.loads(self.result_paths[key].read_bytes())
+        except FileNotFoundError:
+            return None
+        return found
+
     # --- processes
 
     def run_pass(self, interruptions: Sequence[Interruption] = (), *, accept_vanished: bool = False) -> Ended:
-        """A pass in a process of its own: poll, submit. (A scan would find the same images.)"""
+        """A pass in a process of its own: poll, scan, submit. As long as no image was replaced since the last scan, it
+        would find the same ones: then only its end is run."""
 
         async def work(p: Pass) -> None:
-            await ensure_home(p.services.settings, p.services.storage, p.services.ledger)
             await poll_batches(p)
+            copies = self.images.copies
+            if copies != self.images.scanned:
+                await scan_records(p)
+                self.images.scanned = copies
+            elif copies:
+                await notice_outdated(p, p.services.storage.read_records())
             await submit_batches(p)
+
+        return self.run_locked(work, interruptions, accept_vanished=accept_vanished)
+
+    def run_locked(
+        self, work: Work, interruptions: Sequence[Interruption] = (), *, accept_vanished: bool = False
+    ) -> Ended:
+        """What holds the lock of the passes, in a process of its own."""
 
         async def run() -> None:
             services = self.services()
             async with services.pass_lock.hold(wait=False) as lease:
-                await work(Pass(services, lease, run_started_at=self._wall(), accept_vanished=accept_vanished))
+                p = Pass(services, lease, run_started_at=self._wall(), accept_vanished=accept_vanished)
+                await ensure_home(services.settings, services.storage, services.ledger)
+                await work(p)
 
         return self._run(run, interruptions)
 
@@ -185,8 +218,8 @@ class World:
             pass_lock=self.pass_lock,
             mirror=DirectMirror(CATALOG, collection="", retries=settings.retries),
             teller=SilentTeller(),
-            model=PageText,
-            template=_template(settings.context.mode),
+            model=self.model,
+            template=_template(settings.context.mode, self.model),
             now=self._wall,
             clock=CollectionClock(
                 settings.paths.manifests,
@@ -216,6 +249,7 @@ class World:
     def _run(self, work: Callable[[], Awaitable[None]], interruptions: Sequence[Interruption]) -> Ended:
         # No two runs at the same time: their order can be told from their files.
         self.now += timedelta(seconds=1)
+        self.images.run_begins(key for key, path in self.result_paths.items() if path.exists())
         self.effects.begin(interruptions)
         error: QuireError | None = None
         try:
@@ -262,27 +296,6 @@ def _memory() -> str | None:
 
 
 @cache
-def _image() -> Path:
-    """An image that all pages share: what is in it is not looked at."""
-    path = Path(tempfile.mkdtemp(prefix="quire-machine-image-")) / "page.jpg"
-    Image.new("L", (8, 8)).save(path)
-    return path
-
-
-@cache
-def _manifest() -> Any:
-    path = _image()
-    found = path.stat()
-    file: dict[str, Any] = {"path": str(path), "bytes": found.st_size, "modified_ns": found.st_mtime_ns}
-    image = {**file, "frame": 0, "mime_type": "image/jpeg", "width": 8, "height": 8}
-    images = []
-    for key in KEYS:
-        *fields, page = key.split(":")
-        images.append(PageImage(tuple(fields), int(page), **image))
-    return record_manifest(page_images(None, images=images, document_fields=FIELDS), document_fields=FIELDS)
-
-
-@cache
 def _settings(context_mode: str, max_retries: int) -> Settings:
     return Settings.model_validate(
         {
@@ -303,12 +316,12 @@ def _settings(context_mode: str, max_retries: int) -> Settings:
 
 
 @cache
-def _template(context_mode: ContextMode) -> RequestTemplate:
+def _template(context_mode: ContextMode, model: type[PageText]) -> RequestTemplate:
     return RequestTemplate(
         prompt="Read the page.",
         prompt_source="here",
         context_mode=context_mode,
         document_fields=FIELDS,
-        response_schema=response_schema(PageText),
+        response_schema=response_schema(model),
         generation_config={},
     )

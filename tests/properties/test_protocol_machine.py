@@ -31,7 +31,9 @@ from assets.domain.errors import (
     VanishedResultsError,
 )
 from assets.domain.outcome import OutcomeKind
+from flows.tables.derived import submissions_table
 from tests.properties.protocol_answers import ANSWERS
+from tests.properties.protocol_images import VERSIONS
 from tests.properties.protocol_laws import Laws
 from tests.properties.protocol_operator import ACTS, Operator, Service
 from tests.properties.protocol_world import Ended, World
@@ -86,8 +88,14 @@ class Protocol(RuleBasedStateMachine):
         self.has_news = False
         self.editor: list[str] | dict[str, int] | None = None
 
-    @initialize(mode=st.sampled_from(["none", "previous_result", "previous_image"]), max_retries=st.integers(0, 2))
-    def begin(self, mode: str, max_retries: int) -> None:
+    @initialize(
+        mode=st.sampled_from(["none", "previous_result", "previous_image"]),
+        max_retries=st.integers(0, 2),
+        images_change=st.booleans(),
+    )
+    def begin(self, mode: str, max_retries: int, *, images_change: bool = False) -> None:
+        """``images_change``: whether a person scans pages anew, which costs each later pass a look."""
+        self.images_change = images_change
         self.world = World(context_mode=mode, max_retries=max_retries)
         self.gemini = self.world.gemini
         self.laws = Laws(self.world)
@@ -200,6 +208,14 @@ class Protocol(RuleBasedStateMachine):
         if forgets is not None and jobs:
             self.gemini.forget_job(jobs[forgets % len(jobs)].name)
 
+    @precondition(lambda self: self.service.with_results())
+    @rule(pick=picks)
+    def gemini_forgets_a_result_file(self, pick: int) -> None:
+        """Whether it is kept here or not."""
+        self.has_news = True
+        jobs = self.service.with_results()
+        self.gemini.forget_result(jobs[pick % len(jobs)].name)
+
     @rule(minutes=st.sampled_from([1, 16, 61, 3000]))
     def time_passes(self, minutes: int) -> None:
         self.has_news = True
@@ -256,6 +272,25 @@ class Protocol(RuleBasedStateMachine):
         else:
             self.judged(lambda: self.operator.reset(pick, again=how == "rerun", at=at))
 
+    @precondition(lambda self: self.images_change)
+    @rule(pick=picks, version=st.integers(0, VERSIONS - 1), keeps_time=st.booleans())
+    def replaces_an_image(self, pick: int, version: int, keeps_time: bool) -> None:
+        """By another scan of the page, or by the one that was there at first."""
+        self.has_news = True
+        self.operator.replace_image(pick, version, keeps_time=keeps_time)
+
+    @precondition(lambda self: self.operator.kept())
+    @rule(pick=picks, corrects=st.booleans(), at=points)
+    def has_answers_judged_again(self, pick: int, corrects: bool, at: Point) -> None:
+        """``corrects``: after the schema was; ``at``: where the command dies."""
+        self.has_news = True
+        if corrects:
+            self.operator.correct_schema()
+        calls, spent = len(self.gemini.calls), submissions_table(self.the_world.files, write=False)
+        self.judged(lambda: self.operator.resettle(pick, at))
+        assert len(self.gemini.calls) == calls, "Gemini was asked for something"
+        assert submissions_table(self.the_world.files, write=False).equals(spent), "it was paid for again"
+
     @rule(of_counts=st.booleans())
     def opens_an_editor_or_saves(self, of_counts: bool) -> None:
         """What it shows is as old as its opening."""
@@ -295,7 +330,7 @@ class Protocol(RuleBasedStateMachine):
         back."""
         self.has_news = True
         self.gemini.clear_faults()
-        home, storage = self.laws.home(), self.the_world.storage
+        home, storage = self.laws.home(), self.the_world.files
         with self.operator.folder_from_backup():
             if home.newest not in storage.submissions() or home.closed > len(storage.closed_submissions()):
                 ended = self.the_world.run_pass()
@@ -309,7 +344,7 @@ class Protocol(RuleBasedStateMachine):
 
     def newest_posted(self) -> str:
         """Of those that were posted, or would have been if the pass had lived."""
-        storage = self.the_world.storage
+        storage = self.the_world.files
         return max((each for each in storage.submissions() if storage.read_job(each) is not None), default="")
 
     # --- the end
@@ -331,10 +366,10 @@ class Protocol(RuleBasedStateMachine):
 
     def release_what_is_forgotten(self) -> None:
         """What Gemini does not know any more, and what has ended well and brings no answers, waits for a person."""
-        there = {
+        there = set(self.the_world.files.raw.names()) | {
             job.display_name
             for job in self.gemini.jobs()
-            if job.state is not JobState.SUCCEEDED or job.result_file is not None
+            if self.gemini.has_result(job) or (job.state is not JobState.SUCCEEDED and job.result_file is None)
         }
         for pick, submission_id in reversed(list(enumerate(self.laws.active_submissions()))):
             if submission_id not in there:

@@ -5,11 +5,11 @@
 import itertools
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from assets.domain.batch import BATCH_ID_PREFIX, JobState, RemoteFile, RemoteJob
 from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError
@@ -22,11 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MadeJob:
-    """A job in the books: it stays there whatever becomes of it. ``keys``: of its lines, in their order."""
+    """A job in the books: it stays there whatever becomes of it. ``keys``: of its lines, in their order; ``images``:
+    the contents of the files that each line refers to, likewise."""
 
     name: str
     display_name: str
     keys: tuple[str, ...]
+    images: tuple[tuple[bytes, ...], ...]
     created_at: datetime
 
 
@@ -98,6 +100,14 @@ class InMemoryGemini:
         """From now on it answers 404."""
         del self._jobs[name]
 
+    def forget_result(self, name: str) -> None:
+        """The job's result file is gone."""
+        self.contents.pop(self._jobs[name].result_file or "", None)
+
+    def has_result(self, job: RemoteJob) -> bool:
+        """Whether its result file can be had."""
+        return job.result_file in self.contents
+
     def end_job(self, name: str, state: JobState, lines: Iterable[bytes] | None = None) -> RemoteJob:
         """End a job. ``lines``: those of its result file, without their ends; None: it has none."""
         result_file = None
@@ -161,12 +171,21 @@ class InMemoryGemini:
                 created_at=self._now() + timedelta(microseconds=len(self.made)),
             )
             self._jobs[job.name], self._listed_from[job.name] = job, self._now() + self.list_lag
-            keys = tuple(json.loads(line)["key"] for line in self.contents[input_file].split(b"\n") if line)
-            self.made.append(MadeJob(job.name, display_name, keys, self._now()))
+            lines = [json.loads(line) for line in self.contents[input_file].split(b"\n") if line]
+            keys = tuple(line["key"] for line in lines)
+            images = tuple(tuple(self._referred_to(line)) for line in lines)
+            self.made.append(MadeJob(job.name, display_name, keys, images, self._now()))
             self.on_made(self.made[-1])
             return job
 
         return await self._run("create_job", effect)
+
+    def _referred_to(self, line: Mapping[str, Any]) -> Iterator[bytes]:
+        for content in line.get("request", {}).get("contents", ()):
+            for part in content.get("parts", ()):
+                uri = part.get("file_data", {}).get("file_uri", "")
+                if (name := uri.partition("/v1/")[2]) in self.contents:
+                    yield self.contents[name]
 
     async def get_job(self, name: str) -> RemoteJob:
         return await self._run("get_job", lambda: self._job(name))
