@@ -87,6 +87,7 @@ class Job:
             metadata["endTime"] = wire_time(self.ended_at)
         if output:
             metadata["output"] = output
+        metadata = {name: value for name, value in (metadata | self.rule.metadata).items() if value is not None}
         operation: dict[str, Any] = {"name": self.name, "metadata": metadata}
         if self.active:
             return operation

@@ -80,7 +80,8 @@ class JobRule(_Strict):
     whether there is one (default: only for SUCCEEDED); ``result_lines``: only so many of its lines. ``message``: the
     error of a job that did not succeed. ``job_seconds``: instead of the emulator's. ``cancel``: what a cancel does:
     takes effect, or comes too late. ``list_lag_seconds`` and ``list_lag_calls``: after how much time, and after how
-    many list calls, the job appears in lists.
+    many list calls, the job appears in lists. ``metadata``: goes over the fields of its metadata, with anything as a
+    value; null takes a field away.
     """
 
     display_name: str | None = None
@@ -95,6 +96,7 @@ class JobRule(_Strict):
     cancel: Literal["takes_effect", "too_late"] = "takes_effect"
     list_lag_seconds: float = Field(default=0, ge=0)
     list_lag_calls: int = Field(default=0, ge=0)
+    metadata: dict[str, Any] = {}
 
     def matches(self, display_name: str, ordinal: int, keys: list[str]) -> bool:
         if self.display_name is not None and not fnmatchcase(display_name, self.display_name):
@@ -111,8 +113,8 @@ class Rules(_Strict):
 
     records: tuple[RecordRule, ...] = ()
     jobs: tuple[JobRule, ...] = ()
-    foreign_jobs: tuple[dict[str, Any], ...] = ()
-    foreign_files: tuple[dict[str, Any], ...] = ()
+    foreign_jobs: tuple[Any, ...] = ()
+    foreign_files: tuple[Any, ...] = ()
 
 
 class RuleBook:

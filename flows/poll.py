@@ -139,7 +139,7 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
             logger().error("%s %s; to let go of it, run quire release %s", each.name, _oddity(job), each.name)
         else:
             report.running += 1
-            if job.is_terminal:
+            if _is_odd(job):
                 logger().warning("%s %s: looked for again by each pass", each.name, _oddity(job))
 
 
@@ -165,9 +165,14 @@ def _lacks_results(job: RemoteJob) -> bool:
     return job.state in STATES_WITH_RESULTS and job.result_file is None
 
 
+def _is_odd(job: RemoteJob) -> bool:
+    """Whether it can neither be settled nor waited for as others."""
+    return job.state is JobState.UNKNOWN or _lacks_results(job)
+
+
 def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
-    """Whether a job that can neither be settled nor waited for as others is older than any job lives."""
-    if each.job is None or not (job.state is JobState.UNKNOWN or _lacks_results(job)):
+    """Whether an odd job is older than any job lives."""
+    if each.job is None or not _is_odd(job):
         return False
     return timedelta(seconds=seconds_since_post(p, each.submission_id, each.job)) > ODD_JOB_PATIENCE
 
@@ -176,7 +181,7 @@ def _oddity(job: RemoteJob) -> str:
     return (
         f"has ended as {job.state} and names no result file"
         if _lacks_results(job)
-        else f"is in the unknown state {job.raw_state}"
+        else f"is in the unknown state {job.raw_state or '(none)'}"
     )
 
 

@@ -74,7 +74,7 @@ class EmulatorHandle:
         records: list[JsonObject] | None = None,
         jobs: list[JsonObject] | None = None,
         add: bool = False,
-        **foreign: list[JsonObject],
+        **foreign: list[Any],
     ) -> None:
         """Replace the rules, or with ``add`` put new ones before them. The fields are those of `emulator.rules`."""
         self._call(

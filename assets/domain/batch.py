@@ -81,6 +81,12 @@ def is_submission_id(text: str) -> bool:
     return _SUBMISSION_ID.fullmatch(text) is not None
 
 
+def submission_id_in(text: str) -> str:
+    """The first submission id that stands in ``text``, or ""."""
+    found = re.search(rf"(?<![0-9A-Za-z]){_SUBMISSION_ID.pattern}(?![0-9A-Za-z])", text)
+    return found[0] if found else ""
+
+
 def submitted_at(submission_id: str) -> datetime:
     """When the submission was made (UTC): a ULID begins with its time."""
     return ULID.from_str(submission_id.upper()).datetime.astimezone(UTC)

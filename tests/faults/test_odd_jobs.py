@@ -1,17 +1,25 @@
 """Jobs that are not as they should be: one that has answered and names no result file, entries of Gemini's lists that
 are odd. Nothing is counted or freed by itself, and what is nobody's of ours stops nothing."""
 
+import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from assets.domain.batch import claim_name
+from tests.crash_matrix.light import light_passes
 from tests.faults.test_clocks_and_keys import lose_create
-from tests.faults.test_submission import active, add_pages, finish, jobs, jobs_file
+from tests.faults.test_submission import active, add_pages, finish, jobs, jobs_file, posts
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
 
-STRANGERS: list[dict[str, Any]] = [
+STRANGERS: list[Any] = [
     {},
+    5,
+    {"name": 5, "metadata": {"displayName": ["theirs"], "state": 5}},
+    {"name": "batches/odd", "metadata": {"displayName": "theirs", "createTime": {}, "state": [], "output": 5}},
+    {"name": "batches/odder", "metadata": "theirs"},
     {"metadata": {"displayName": "theirs"}},
     {"name": "operations/tuning", "metadata": {"state": "BATCH_STATE_DREAMING"}},
     {"name": "batches/theirs", "metadata": {"displayName": "theirs", "state": "BATCH_STATE_RUNNING"}},
@@ -50,7 +58,8 @@ async def test_a_job_that_succeeded_without_a_result_file_is_waited_for_and_then
 
 async def test_odd_entries_of_others_in_the_lists_stop_nothing(project: Project) -> None:
     [key] = add_pages(project, 1)
-    files = [{"displayName": "theirs"}, {"name": "files/theirs"}, {"name": "files/odd", "state": "DREAMING"}]
+    odd = {"name": "files/odd", "state": "DREAMING", "sizeBytes": {}, "displayName": 5}
+    files = [{"displayName": "theirs"}, {"name": "files/theirs"}, odd, {"name": 5}, "text"]
     project.gemini.set_rules(foreign_jobs=STRANGERS, foreign_files=files)
     project.gemini.add_fault("delete_file", status=503, times=None)
     await project.run_pass()
@@ -60,6 +69,32 @@ async def test_odd_entries_of_others_in_the_lists_stop_nothing(project: Project)
 
     # What is left of the uploads is looked for in the list of files.
     await finish(project, [key])
+
+
+async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_where_it_is_needed(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    settled, stateless, fileless = keys = add_pages(project, 3)
+    unneeded = {"model": 5, "createTime": {}, "endTime": [], "updateTime": 5, "inputConfig": "", "batchStats": True}
+    odd = {settled: unneeded, stateless: {"state": ["BATCH_STATE_SUCCEEDED"]}, fileless: {"output": "files/a"}}
+    project.gemini.set_rules(jobs=[{"contains_key": key, "metadata": fields} for key, fields in odd.items()])
+
+    async with light_passes(project) as passes:
+        await passes.run()
+        await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
+        caplog.clear()
+        report = await passes.run()
+
+    assert (report.poll.settled, report.poll.running, report.poll.troubled) == (1, 2, [])
+    assert [row["record_key"] for row in project.outcomes()] == [settled]
+    assert project.result(settled) is not None
+    said = [record.getMessage().partition(" ")[2] for record in caplog.records if record.levelname == "WARNING"]
+    assert sorted(said) == [
+        "has ended as SUCCEEDED and names no result file: looked for again by each pass",
+        "is in the unknown state ??BATCH_STATE_SUCCEEDED??: looked for again by each pass",
+    ]
+    assert [project.gemini.record(key)["submitted"] for key in keys] == [1, 1, 1]
+    assert set(posts(project).values()) == {1}
 
 
 async def test_a_job_of_ours_that_is_listed_without_a_name_frees_nothing_and_asks_a_person(project: Project) -> None:

@@ -7,49 +7,62 @@ How the SDK is used, and why (google-genai 3.4, read in its source):
 - ``HttpRetryOptions(attempts=1)`` and a time-out with every call: by default there is no time-out at all. Options are
   made anew each time, since an upload changes those that it is given.
 - Whatever the environment holds for the SDK (GOOGLE_API_KEY, a base URL, Vertex AI, replays) is overruled.
-- Pages are asked for one by one: the SDK's pager ends with an error at an empty page that has a successor.
+- What is only looked at (a job, a list) is asked for by the same client without the SDK: it refuses a whole page of a
+  list for one value of a type that it does not expect, takes an answer without a body for an empty list, and its pager
+  ends with an error at an empty page that has a successor.
 """
 
 import asyncio
 import hashlib
 import io
+import json
 import logging
 import math
 import re
 import warnings
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx2
 from google import genai
-from google.genai import types
+from google.genai import errors, types
 from google.genai.client import DebugConfig
 
 from assets.domain.batch import BATCH_ID_PREFIX, RemoteFile, RemoteJob
 from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError, GeminiTransientError
 from flows.gateways.gemini.errors import Translator
 from flows.gateways.gemini.http import SteadyFile, http_client
-from flows.gateways.gemini.values import id_in, listed_file, listed_job, to_remote_file, to_remote_job
+from flows.gateways.gemini.values import (
+    FILE_PREFIX,
+    created_job,
+    id_in,
+    listed_file,
+    listed_job,
+    read_job,
+    uploaded_file,
+)
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
-FILE_PREFIX = "files/"
 LONGEST_DELETABLE_ID = 40
 """``files.get`` and ``files.delete`` answer 400 to a longer id, as result files have."""
 PAGE_SIZE = 100
+PASSED_OVER_CHARS = 200
+"""Of an entry that is told."""
 FINGERPRINT_CHARS = 12
 """Of a SHA-256 in hex: 48 bits, of a key that has many more."""
 _KEY = re.compile(r"[!-~]+")
 _logger = logging.getLogger(__name__)
 
 
-class Page(Protocol):
-    """What we use of the SDK's pagers."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list. ``following``: the token of the next one, or ""."""
 
-    @property
-    def page(self) -> list[Any]: ...
-    @property
-    def config(self) -> dict[str, Any]: ...
+    entries: list[object]
+    following: str
 
 
 Item = TypeVar("Item", RemoteFile, RemoteJob)
@@ -84,6 +97,8 @@ class GoogleGemini:
         self._translate = Translator(api_key)
         self._told: set[str] = set()
         base = base_url or DEFAULT_BASE_URL
+        self._address = f"{base.rstrip('/')}/{api_version}"
+        self._key_header = {"x-goog-api-key": api_key}
         self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
         self._client = genai.Client(
@@ -116,17 +131,13 @@ class GoogleGemini:
         config = types.UploadFileConfig(display_name=display_name, mime_type=mime_type, http_options=self._options())
         with self._translate.call(f"upload of {display_name}"):
             file = await self._client.aio.files.upload(file=source, config=config)
-            remote = to_remote_file(file)
+            remote = uploaded_file(file)
         if file.state is types.FileState.FAILED:
             raise GeminiRefusedError(f"upload of {display_name}: Gemini could not process the file")
         return remote
 
     async def list_files(self) -> list[RemoteFile]:
-        async def page(token: str | None) -> Page:
-            config = types.ListFilesConfig(page_size=PAGE_SIZE, page_token=token, http_options=self._options())
-            return await self._client.aio.files.list(config=config)
-
-        return await self._all("list of files", page, listed_file)
+        return await self._all("list of files", "files", "files", listed_file)
 
     async def delete_file(self, name: str) -> None:
         """Delete a file. Gemini answers 403 both for a file that is not there (any more) and for a wrong key: so a 403
@@ -148,23 +159,14 @@ class GoogleGemini:
         with self._translate.create(doing):
             async with asyncio.timeout(self._request_seconds):
                 job = await self._client.aio.batches.create(model=model, src=input_file, config=config)
-            return to_remote_job(job)
+            return created_job(job)
 
     async def get_job(self, name: str) -> RemoteJob:
-        id_in(name, BATCH_ID_PREFIX)
-        config = types.GetBatchJobConfig(http_options=self._options())
-
-        async def get() -> RemoteJob:
-            return to_remote_job(await self._client.aio.batches.get(name=name, config=config))
-
-        return await self._ask(f"look at {name}", get)
+        path = BATCH_ID_PREFIX + id_in(name, BATCH_ID_PREFIX)
+        return replace(read_job(await self._ask(f"look at {name}", lambda: self._get(path))), name=name)
 
     async def list_jobs(self) -> list[RemoteJob]:
-        async def page(token: str | None) -> Page:
-            config = types.ListBatchJobsConfig(page_size=PAGE_SIZE, page_token=token, http_options=self._options())
-            return await self._client.aio.batches.list(config=config)
-
-        return await self._all("list of batches", page, listed_job)
+        return await self._all("list of batches", "batches", "operations", listed_job)
 
     async def download(self, file_name: str, destination: Path) -> int:
         """Stream a file to ``destination``; what came is removed again when it ended early. Raises, beside the port's
@@ -212,40 +214,63 @@ class GoogleGemini:
             return
         if error.status != 403:
             raise error
-        config = types.ListFilesConfig(page_size=1, http_options=self._options())
-        await self._ask("list of files, to see if the key is good", lambda: self._client.aio.files.list(config=config))
+        await self._ask("list of files, to see if the key is good", lambda: self._get("files", pageSize=1))
 
     async def _ask(self, doing: str, call: Callable[[], Awaitable[Result]]) -> Result:
         with self._translate.call(doing):
             async with asyncio.timeout(self._request_seconds):
                 return await call()
 
-    async def _all(
-        self, doing: str, page: Callable[[str | None], Awaitable[Page]], convert: Callable[[Any], Item | None]
-    ) -> list[Item]:
-        """All pages, each name once: what is created meanwhile may push an item on to the next page. What ``convert``
-        makes nothing of is no matter of ours, and is told once in the life of a process."""
+    async def _get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """The answer as it stands. Raises errors.APIError, as the SDK does, and TypeError for what is no object."""
+        response = await self._http.get(
+            f"{self._address}/{path}", params=query, headers=self._key_header, timeout=self._request_seconds
+        )
+        await errors.APIError.raise_for_async_response(response)
+        answer = response.json()
+        if not isinstance(answer, dict):
+            raise TypeError("no JSON object")
+        return answer
+
+    async def _all(self, doing: str, path: str, field: str, read: Callable[[object], Item | None]) -> list[Item]:
+        """All pages, each name once: what is created meanwhile may push an item on to the next page. The entries stand
+        in ``field`` of each answer; what ``read`` makes nothing of is no matter of ours."""
         found: dict[tuple[str, str], Item] = {}
-        passed_over = 0
-        seen: set[str | None] = set()
-        token: str | None = None
+        passed_over: list[object] = []
+        seen: set[str] = set()
+        token = ""
         while token not in seen:
             seen.add(token)
-            answer = await self._ask(doing, lambda token=token: page(token))  # type: ignore[misc]  # binds the loop's value
-            for item in answer.page:
-                with self._translate.call(doing):
-                    converted = convert(item)
-                if converted is None:
-                    passed_over += 1
+            page = await self._ask(doing, partial(self._page, path, field, token))
+            for entry in page.entries:
+                item = read(entry)
+                if item is None:
+                    passed_over.append(entry)
                 else:
-                    found.setdefault((converted.name, converted.display_name), converted)
-            token = answer.config.get("page_token") or None
-            if token is None:
-                if passed_over and doing not in self._told:
-                    self._told.add(doing)
-                    _logger.warning("%s: %d entries without a name are passed over: none of ours", doing, passed_over)
+                    found.setdefault((item.name, item.display_name), item)
+            token = page.following
+            if not token:
+                self._tell_passed_over(doing, passed_over)
                 return list(found.values())
         raise GeminiTransientError(f"{doing}: Gemini gave the same page twice; trying again helps")
+
+    async def _page(self, path: str, field: str, token: str) -> Page:
+        """Raises TypeError for what is no page of such a list: what cannot be read is not empty."""
+        answer = await self._get(path, pageSize=PAGE_SIZE, **({"pageToken": token} if token else {}))
+        page = Page(answer.get(field, []), answer.get("nextPageToken", ""))
+        is_of_list = not answer or field in answer or "nextPageToken" in answer
+        if not (is_of_list and isinstance(page.entries, list) and isinstance(page.following, str)):
+            raise TypeError(f"no list of {field}")
+        return page
+
+    def _tell_passed_over(self, doing: str, entries: list[object]) -> None:
+        """Once in the life of a process."""
+        if entries and doing not in self._told:
+            self._told.add(doing)
+            first = self.redacted(json.dumps(entries[0]))[:PASSED_OVER_CHARS]
+            _logger.warning(
+                "%s: %d entries without a name are passed over, none of ours; the first: %s", doing, len(entries), first
+            )
 
     def _options(self) -> types.HttpOptions:
         """Made anew for each call: an upload changes those that it is given."""

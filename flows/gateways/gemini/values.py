@@ -1,15 +1,24 @@
-"""Values of google-genai as values of ours, and back: files, jobs, states, names. No calls here."""
+"""What Gemini says as values of ours: files, jobs, states, names. No calls here.
 
+What it answers to a get or a list is read field by field: a value of another type than Google documents is a field that
+says nothing, and never the end of a list.
+"""
+
+import json
 import re
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from google.genai import types
 
-from assets.domain.batch import JobState, RemoteFile, RemoteJob, is_submission_id
+from assets.domain.batch import BATCH_ID_PREFIX, JobState, RemoteFile, RemoteJob, is_submission_id, submission_id_in
 from assets.domain.errors import GeminiAccessError
 
+FILE_PREFIX = "files/"
+LONGEST_STATE_CHARS = 100
 _ID = re.compile(r"[A-Za-z0-9._-]+")
+_DIGITS = re.compile(r"[0-9]{1,15}")
 _STATES = {
     "QUEUED": JobState.PENDING,
     "UPDATING": JobState.RUNNING,
@@ -20,13 +29,13 @@ _STATES = {
 def id_in(name: str, prefix: str) -> str:
     """The id in ``files/<id>`` or ``batches/<id>``. A text that is no name would change the address that is called.
     Nothing of that name exists, so that it is a GeminiAccessError as a 404 is."""
-    file_id = name.removeprefix(prefix)
-    if file_id == name or not _ID.fullmatch(file_id):
+    if not _is_name(name, prefix):
         raise GeminiAccessError(f"{name!r} is no name that Gemini gives: it should be like {prefix}abc123")
-    return file_id
+    return name.removeprefix(prefix)
 
 
-def to_remote_file(file: types.File) -> RemoteFile:
+def uploaded_file(file: types.File) -> RemoteFile:
+    """What the SDK says of an upload. Raises ValueError for one that no request could refer to."""
     if not file.name or not file.uri:
         raise ValueError("a file without name or uri")
     return RemoteFile(
@@ -38,36 +47,60 @@ def to_remote_file(file: types.File) -> RemoteFile:
     )
 
 
-def to_remote_job(job: types.BatchJob) -> RemoteJob:
+def created_job(job: types.BatchJob) -> RemoteJob:
+    """What the SDK says of a create: there is no result yet. Raises ValueError for one without a name."""
     if not job.name:
         raise ValueError("a job without a name")
-    # Whatever it is, it is told to people.
-    raw_state = re.sub(r"[^A-Za-z0-9_]", "?", str(job.state.value)[:100]) if job.state else ""
+    raw_state = _told_state(job.state.value if job.state else "")
     return RemoteJob(
         name=job.name,
         display_name=job.display_name or "",
         state=job_state(raw_state),
         raw_state=raw_state,
         model=job.model or "",
-        result_file=(job.dest.file_name or None) if job.dest else None,
-        created_at=_utc(job.create_time),
-        ended_at=_utc(job.end_time),
+        result_file=None,
+        created_at=job.create_time,
     )
 
 
-def listed_job(job: types.BatchJob) -> RemoteJob | None:
+def read_job(operation: object) -> RemoteJob:
+    """An Operation, as Gemini writes it. Its ``name`` is "" where there is none that can be asked for."""
+    metadata = _object(_object(operation).get("metadata"))
+    name = _text(_object(operation).get("name"))
+    result_file = _text(_object(metadata.get("output")).get("responsesFile"))
+    raw_state = _told_state(metadata.get("state"))
+    return RemoteJob(
+        name=name if _is_name(name, BATCH_ID_PREFIX) else "",
+        display_name=_display_name(operation),
+        state=job_state(raw_state),
+        raw_state=raw_state,
+        model=_text(metadata.get("model")),
+        result_file=result_file or None,
+        created_at=_time(metadata.get("createTime")),
+        ended_at=_time(metadata.get("endTime")),
+    )
+
+
+def listed_job(entry: object) -> RemoteJob | None:
     """An entry of a list; None for one without a name that cannot be ours. One that bears the display name of a
     submission is there all the same, with the name ""."""
-    if job.name or is_submission_id(job.display_name or ""):
-        return replace(to_remote_job(job.model_copy(update={"name": job.name or "?"})), name=job.name or "")
-    return None
+    job = read_job(entry)
+    return job if job.name or is_submission_id(job.display_name) else None
 
 
-def listed_file(file: types.File) -> RemoteFile | None:
+def listed_file(entry: object) -> RemoteFile | None:
     """An entry of a list; None for one without a name, which nobody can delete. Its ``uri`` may be ""."""
-    if not file.name:
+    file = _object(entry)
+    name, size = _text(file.get("name")), str(file.get("sizeBytes"))
+    if not _is_name(name, FILE_PREFIX):
         return None
-    return replace(to_remote_file(file.model_copy(update={"uri": file.uri or "?"})), uri=file.uri or "")
+    return RemoteFile(
+        name=name,
+        uri=_text(file.get("uri")),
+        mime_type=_text(file.get("mimeType")),
+        display_name=_text(file.get("displayName")),
+        size_bytes=int(size) if _DIGITS.fullmatch(size) else 0,
+    )
 
 
 def job_state(raw_state: str) -> JobState:
@@ -75,5 +108,37 @@ def job_state(raw_state: str) -> JobState:
     return _STATES.get(re.sub(r"^(JOB|BATCH)_STATE_", "", raw_state), JobState.UNKNOWN)
 
 
-def _utc(time: datetime | None) -> datetime | None:
-    return time.astimezone(UTC) if time else None
+def _is_name(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and _ID.fullmatch(name.removeprefix(prefix)) is not None
+
+
+def _display_name(operation: object) -> str:
+    """Where it stands; where that is no text, the submission id that stands anywhere in it: what bears the name of a
+    submission must not be taken for somebody else's."""
+    metadata = operation.get("metadata") if isinstance(operation, dict) else operation
+    said = metadata.get("displayName") if isinstance(metadata, dict) else metadata
+    if said is None or isinstance(said, str):
+        return said or ""
+    return submission_id_in(json.dumps(said))
+
+
+def _told_state(state: object) -> str:
+    """Whatever it is, it is told to people."""
+    said = state if isinstance(state, str) else "" if state is None else json.dumps(state)
+    return re.sub(r"[^A-Za-z0-9_]", "?", said[:LONGEST_STATE_CHARS])
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(_text(value))
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -5,7 +5,9 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +53,7 @@ async def service(answer: Answer) -> AsyncIterator[tuple[GoogleGemini, list[str]
         await server.wait_closed()
 
 
-def operation(name: str, state: str = "BATCH_STATE_RUNNING") -> dict[str, object]:
+def operation(name: str, state: str = "BATCH_STATE_RUNNING") -> dict[str, Any]:
     return {"name": f"batches/{name}", "metadata": {"state": state, "displayName": name}}
 
 
@@ -74,22 +76,83 @@ OURS = "01jd3zq8k5v7w2x9y0abcdefgh"
 async def test_an_entry_of_a_list_that_cannot_be_ours_is_passed_over_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    strange = [{}, {"metadata": {"displayName": "theirs"}}, {"name": "operations/tuning", "metadata": None}]
+    strange = [{"metadata": {"displayName": "theirs"}}, {}, {"name": "operations/tuning", "metadata": None}]
     jobs = {"operations": [*strange, operation("a"), {"metadata": {"displayName": OURS}}]}
     files = {"files": [{"displayName": "x"}, {"name": "files/b", "displayName": "y", "state": "DREAMING"}]}
     async with service(lambda line: ok(files if "/files" in line else jobs)) as (gateway, _, _):
         for _ in range(2):
             listed = await gateway.list_jobs()
             assert [file.name for file in await gateway.list_files()] == ["files/b"]
-    assert [(job.name, job.display_name) for job in listed] == [
-        ("operations/tuning", ""),
-        ("batches/a", "a"),
-        ("", OURS),
-    ]
+    assert [(job.name, job.display_name) for job in listed] == [("batches/a", "a"), ("", OURS)]
     assert [record.getMessage() for record in caplog.records] == [
-        "list of batches: 2 entries without a name are passed over: none of ours",
-        "list of files: 1 entries without a name are passed over: none of ours",
+        "list of batches: 3 entries without a name are passed over, none of ours; the first: "
+        '{"metadata": {"displayName": "theirs"}}',
+        'list of files: 1 entries without a name are passed over, none of ours; the first: {"displayName": "x"}',
     ]
+
+
+WRONG_TYPES: list[Any] = [5, "text", None, True, [], ["text"], {}, {"text": "text"}]
+
+
+@pytest.mark.parametrize("odd", WRONG_TYPES)
+async def test_a_value_of_a_wrong_type_in_one_entry_takes_nothing_else_out_of_a_list(odd: Any) -> None:
+    fields = ("model", "createTime", "endTime", "updateTime", "state", "output", "inputConfig", "batchStats")
+    ours = [operation(f"a{n}") for n in range(len(fields))]
+    for field, job in zip(fields, ours, strict=True):
+        job["metadata"][field] = odd
+    theirs = [odd, {"name": odd}, {"name": odd, "metadata": odd}, {"metadata": {"displayName": odd}}]
+    named = [{"name": "batches/b0", "metadata": odd}, {"name": "batches/b1", "metadata": {"displayName": odd}}]
+    file = {"name": "files/a", "uri": odd, "mimeType": odd, "sizeBytes": odd, "state": odd, "displayName": "d"}
+    files = [odd, {"name": odd}, file, {"name": "files/b", "displayName": odd}]
+    answers = {"/files": {"files": files}, "/batches": {"operations": [*theirs, *ours, *named]}}
+    async with service(lambda line: ok(answers["/files" if "/files" in line else "/batches"])) as (gateway, _, _):
+        listed = await gateway.list_jobs()
+        assert [file.name for file in await gateway.list_files()] == ["files/a", "files/b"]
+    assert [job.name for job in listed] == [*(job["name"] for job in ours), "batches/b0", "batches/b1"]
+    states = {field: job.state for field, job in zip(fields, listed[: len(fields)], strict=True)}
+    assert states.pop("state") is JobState.UNKNOWN
+    assert set(states.values()) == {JobState.RUNNING}
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"displayName": [OURS]}, {"displayName": {"value": OURS}}, [{"displayName": OURS}], OURS]
+)
+async def test_what_bears_the_name_of_a_submission_in_an_odd_way_is_ours(metadata: Any) -> None:
+    jobs = {"operations": [{"name": 5, "metadata": metadata}, {"name": "batches/a", "metadata": metadata}]}
+    async with service(lambda line: ok(jobs)) as (gateway, _, _):
+        listed = await gateway.list_jobs()
+    assert [(job.name, job.display_name) for job in listed] == [("", OURS), ("batches/a", OURS)]
+
+
+@pytest.mark.parametrize("odd", WRONG_TYPES)
+async def test_a_job_that_is_asked_for_is_known_by_what_is_needed_of_it(odd: Any) -> None:
+    metadata = {"state": "BATCH_STATE_SUCCEEDED", "output": {"responsesFile": "files/batch-a"}, "displayName": OURS}
+    unneeded = dict.fromkeys(("model", "createTime", "endTime", "updateTime", "inputConfig", "batchStats"), odd)
+    async with service(lambda line: ok({"name": odd, "metadata": metadata | unneeded, "done": odd})) as (gateway, _, _):
+        job = await gateway.get_job("batches/a")
+    assert (job.name, job.display_name, job.state) == ("batches/a", OURS, JobState.SUCCEEDED)
+    assert job.result_file == "files/batch-a"
+    async with service(lambda line: ok({"name": odd, "metadata": odd})) as (gateway, _, _):
+        job = await gateway.get_job("batches/a")
+    assert (job.name, job.state, job.result_file) == ("batches/a", JobState.UNKNOWN, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "time"),
+    [
+        ("2026-11-26T18:39:01.123456789Z", datetime(2026, 11, 26, 18, 39, 1, 123456, tzinfo=UTC)),
+        ("2026-11-26T18:39:01+02:00", datetime(2026, 11, 26, 16, 39, 1, tzinfo=UTC)),
+        ("2026-11-26T18:39:01", None),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+async def test_times_are_utc_or_none(said: str, time: datetime | None) -> None:
+    job = {"name": "batches/a", "metadata": {"createTime": said, "endTime": said}}
+    async with service(lambda line: ok(job)) as (gateway, _, _):
+        found = await gateway.get_job("batches/a")
+    assert (found.created_at, found.ended_at) == (time, time)
 
 
 async def test_pages_without_end_are_an_error_and_no_loop() -> None:
@@ -131,7 +194,11 @@ async def test_a_create_that_is_not_simply_done_is_ambiguous_and_not_followed(st
         assert len(requests) == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"operations": 5}', b'{"operations": [5]}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"5", b'{"operations": 5}', b'{"operations": {}}', b'{"operations": null}',
+     b'{"message": "Log in"}', b'{"operations": [], "nextPageToken": 5}'],
+)  # fmt: skip
 async def test_a_list_that_makes_no_sense_is_no_empty_list(body: bytes) -> None:
     async with service(lambda line: ok(body)) as (gateway, _, _):
         with pytest.raises(GeminiTransientError, match="list of batches: "):
