@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
+ALWAYS = 10**6
+"""As often as any test asks."""
+
 Trouble = Literal["status", "cut_before", "cut_after", "hang"]
 
 

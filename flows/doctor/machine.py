@@ -8,7 +8,7 @@ from pathlib import Path
 from assets.domain.errors import DiskError
 from config.settings import Settings
 from flows.doctor.check import Check, Verdict
-from flows.gateways.files.trial import Abilities, abilities
+from flows.gateways.files.trial import Abilities, abilities, nearest_folder
 from flows.protocol.places import RECORD_BYTES
 
 OLDEST_PYTHON = (3, 11)
@@ -41,12 +41,9 @@ def _readable(what: str, folder: Path) -> Check:
 
 
 def _writable(what: str, folder: Path, settings: Settings) -> Check:
-    place = folder
-    while not place.exists() and place != place.parent:
-        # The first pass makes it.
-        place = place.parent
     try:
-        can = abilities(place)
+        # The first pass makes it.
+        can = abilities(nearest_folder(folder))
     except OSError as error:
         return _trouble(what, error)
     most = settings.execution.batch_size_limit * settings.execution.max_concurrent_batches * RECORD_BYTES

@@ -154,8 +154,8 @@ class DurableFiles(Protocol):
         """Let what ``write`` makes of a temporary file take the place of ``path`` in one step."""
         ...
 
-    def sync_folder(self, folder: Path) -> None:
-        """Make the names in ``folder`` durable."""
+    def sync_folder(self, folder: Path) -> bool:
+        """Make the names in ``folder`` durable, where its file system can. Returns whether it can."""
         ...
 
 

@@ -4,7 +4,7 @@ with one line; then the next one finishes what it had begun, and nothing is sent
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.leases import expire_leases, held_locks
-from tests.prefect_proxy import Fault, PrefectProxy, running_proxy
+from tests.prefect_proxy import ALWAYS, Fault, PrefectProxy
 from tests.prefect_server import PrefectServer, free_port, new_collection, prefect_settings, running_prefect_server
 from tests.project import JOB_SECONDS, Project, make_project
 from tests.standby import Standby
@@ -20,13 +20,6 @@ from tests.standby import Standby
 pytestmark = pytest.mark.slow
 
 HELD_SECONDS = 2
-ALWAYS = 10**6
-
-
-@pytest.fixture
-def proxy(prefect_server: PrefectServer) -> Iterator[PrefectProxy]:
-    with running_proxy(prefect_server.api_url) as running:
-        yield running
 
 
 async def test_a_server_that_answers_503_between_claim_and_confirmation_holds_up_the_pass_and_no_more(

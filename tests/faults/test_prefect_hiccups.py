@@ -1,28 +1,19 @@
 """Prefect that answers 500 now and then, or for good in one place: what is only told is let go of, all else is tried
 again, and a watched run survives what a scheduled pass would."""
 
-from collections.abc import Iterator
-
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from assets.domain.errors import PrefectUnavailableError, QuireError
 from flows.terminal.watch import PATIENCE, run_watch
 from tests.flows.recorded import Recorded
-from tests.prefect_proxy import Fault, PrefectProxy, running_proxy
+from tests.prefect_proxy import ALWAYS, Fault, PrefectProxy
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 from tests.standby import Standby
 
-ALWAYS = 10**6
 ENGINE_CALLS = ("POST /flows/", "POST /flow_runs/", "/set_state", "POST /task_runs/")
 """What Prefect's engine asks for each run of a flow or a task."""
-
-
-@pytest.fixture
-def proxy(prefect_server: PrefectServer) -> Iterator[PrefectProxy]:
-    with running_proxy(prefect_server.api_url) as running:
-        yield running
 
 
 async def test_one_500_to_each_call_of_prefects_engine_and_to_a_report_holds_up_nothing(

@@ -56,8 +56,8 @@ def sync_file(file: IO[bytes]) -> None:
             raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable, where its file system can. Raises OSError."""
+def sync_folder(folder: Path) -> bool:
+    """Make the names in ``folder`` durable, where its file system can. Returns whether it can. Raises OSError."""
     with naming(folder):
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -69,6 +69,8 @@ def sync_folder(folder: Path) -> None:
             # CIFS, WSL and others know no such sync: what they make durable, and when, is theirs to say.
             if error.errno not in NOT_SYNCED_FOLDER:
                 raise
+            return False
+    return True
 
 
 @contextmanager

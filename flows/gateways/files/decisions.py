@@ -37,26 +37,14 @@ class Decisions:
 
     def read_accepted(self) -> set[str]:
         """The records whose missing result a person has accepted, and that have not been read again since."""
-        path = self.manifests / "accepted_vanished.json"
-        try:
-            return set(decode_ranges(read_json(path)["records"], field_count=len(self.document_fields)))
-        except FileNotFoundError:
-            return set()
-        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
-            raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
+        return self._read_records("accepted_vanished.json", "restore it, or delete it")
 
     def write_accepted(self, record_keys: Collection[str]) -> None:
         self._write_json("accepted_vanished.json", {"records": encode_ranges(record_keys)})
 
     def read_rerun(self) -> set[str]:
         """The records that a person wants read again, of which it is not certain that all is done for it."""
-        path = self.manifests / "rerun.json"
-        try:
-            return set(decode_ranges(read_json(path)["records"], field_count=len(self.document_fields)))
-        except FileNotFoundError:
-            return set()
-        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
-            raise ManifestError(path, f"cannot be read ({error}); delete it, and run quire rerun again") from None
+        return self._read_records("rerun.json", "delete it, and run quire rerun again")
 
     def write_rerun(self, record_keys: Collection[str]) -> None:
         self._write_json("rerun.json", {"records": encode_ranges(record_keys)})
@@ -98,6 +86,15 @@ class Decisions:
         at = breaker.reset.at.isoformat() if breaker.reset else None
         settlement = breaker.reset.settlement if breaker.reset else None
         self._write_json("breaker.json", {"reset_at": at, "reset_settlement": settlement, "told_of": breaker.told_of})
+
+    def _read_records(self, name: str, way_out: str) -> set[str]:
+        path = self.manifests / name
+        try:
+            return set(decode_ranges(read_json(path)["records"], field_count=len(self.document_fields)))
+        except FileNotFoundError:
+            return set()
+        except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
+            raise ManifestError(path, f"cannot be read ({error}); {way_out}") from None
 
     def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
         text = json.dumps({**document, FORMAT: NEWEST_FORMAT}, ensure_ascii=False, indent=1) + "\n"

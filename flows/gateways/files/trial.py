@@ -6,10 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.gateways.files.atomic import naming, sync_file
+from flows.gateways.files.atomic import naming, sync_file, sync_folder
 from flows.gateways.files.creation import UnknownCallError, Way, by_link, by_rename
 from flows.gateways.files.presence import is_there
-from flows.gateways.files.refusals import NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
 TRIAL_BYTES = 16_384
@@ -34,7 +33,7 @@ def abilities(folder: Path) -> Abilities:
     return Abilities(
         links=_knows(by_link, folder),
         renames_once=_knows(by_rename, folder),
-        syncs=_syncs(folder),
+        syncs=sync_folder(folder),
         folds_case=folds_case(folder),
         free_bytes=free_bytes(folder),
     )
@@ -61,7 +60,7 @@ def try_write(folder: Path) -> None:
 
 def free_bytes(folder: Path) -> int:
     """What can still be written into ``folder`` by who we are. Raises OSError."""
-    found = os.statvfs(_there(folder))
+    found = os.statvfs(nearest_folder(folder))
     return found.f_bavail * found.f_frsize
 
 
@@ -69,7 +68,7 @@ def folds_case(folder: Path) -> bool:
     """Whether names in ``folder`` that differ in their capitals alone are one name. Read off a name that is there, or
     off a trial file where none has a letter. A folder that is not there yet is taken to be like the one that it will be
     in. Raises OSError."""
-    folder = _there(folder)
+    folder = nearest_folder(folder)
     for name in os.listdir(folder):  # noqa: PTH208 - names alone
         if name.swapcase() != name and name.swapcase().swapcase() == name:
             return _are_one(folder / name, folder / name.swapcase())
@@ -97,21 +96,8 @@ def _knows(way: Way, folder: Path) -> bool:
                     path.unlink(missing_ok=True)
 
 
-def _syncs(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in NOT_SYNCED_FOLDER:
-            raise
-        return False
-    return True
-
-
-def _there(folder: Path) -> Path:
+def nearest_folder(folder: Path) -> Path:
+    """``folder``, or the nearest one above it that is there. Raises OSError."""
     while not is_there(folder):
         folder = folder.parent
     return folder

@@ -1,6 +1,5 @@
 """Files that are whole or absent, and lines read from a file that somebody else wrote."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.gateways.files.atomic import create_file, read_lines, replace_file
+from tests.unit.gateways.files.test_creation import who_succeed
 
 
 def names(folder: Path) -> list[str]:
@@ -62,21 +62,9 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
 
 
 def test_of_many_who_create_at_once_one_succeeds(tmp_path: Path) -> None:
-    path, start = tmp_path / "file", threading.Barrier(8)
-    created: list[int] = []
-
-    def create(number: int) -> None:
-        start.wait()
-        if create_file(path, lambda temporary: _write(temporary, bytes([number]))):
-            created.append(number)
-
-    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(created) == 1
-    assert path.read_bytes() == bytes(created)
+    path = tmp_path / "file"
+    [winner] = who_succeed(lambda number: create_file(path, lambda temporary: _write(temporary, bytes([number]))))
+    assert path.read_bytes() == bytes([winner])
     assert names(tmp_path) == ["file"]
 
 

@@ -26,6 +26,23 @@ def _write(content: bytes) -> Callable[[Path], None]:
     return write
 
 
+def who_succeed(attempt: Callable[[int], bool]) -> list[int]:
+    """Which of eight threads succeed that begin at the same moment."""
+    start, succeeded = threading.Barrier(8), list[int]()
+
+    def run(number: int) -> None:
+        start.wait()
+        if attempt(number):
+            succeeded.append(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return succeeded
+
+
 @WAYS
 def test_a_name_is_given_once_and_what_stands_there_stays(tmp_path: Path, way: Way) -> None:
     temporary, path = tmp_path / ".tmp-1", tmp_path / "file"
@@ -39,21 +56,12 @@ def test_a_name_is_given_once_and_what_stands_there_stays(tmp_path: Path, way: W
 
 @WAYS
 def test_of_many_who_give_a_name_at_once_one_succeeds(tmp_path: Path, way: Way) -> None:
-    path, start, given = tmp_path / "file", threading.Barrier(8), []
-
-    def give(number: int) -> None:
+    def give(number: int) -> bool:
         temporary = tmp_path / f".tmp-{number}"
         temporary.write_bytes(str(number).encode())
-        start.wait()
-        if put_in_place(temporary, path, [way]):
-            given.append(number)
+        return put_in_place(temporary, tmp_path / "file", [way])
 
-    threads = [threading.Thread(target=give, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [str(number) for number in given] == [path.read_text()]
+    assert [str(number) for number in who_succeed(give)] == [(tmp_path / "file").read_text()]
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
