@@ -1,10 +1,12 @@
 """A name is given once, by whatever the file system has: each way keeps the same promises."""
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -62,6 +64,51 @@ def test_of_many_who_give_a_name_at_once_one_succeeds(tmp_path: Path, way: Way) 
         return put_in_place(temporary, tmp_path / "file", [way])
 
     assert [str(number) for number in who_succeed(give)] == [(tmp_path / "file").read_text()]
+
+
+def test_a_lock_keeps_others_away_between_the_look_and_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, path, waits, given = tmp_path / ".tmp-1", tmp_path / "file", threading.Event(), list[bool]()
+    temporary.write_bytes(b"second")
+    lock = fcntl.flock
+
+    def tell_and_lock(file: IO[bytes], operation: int) -> None:
+        waits.set()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", tell_and_lock)
+    other = threading.Thread(target=lambda: given.append(by_lock(temporary, path)))
+    with path.with_name(LOCK_NAME).open("wb") as held:
+        lock(held, fcntl.LOCK_EX)
+        other.start()
+        assert waits.wait(60), "it asks for the lock before it looks"
+        path.write_bytes(b"first")
+    other.join()
+    assert (given, path.read_bytes()) == ([False], b"first")
+
+
+@pytest.mark.parametrize(
+    ("number", "is_passed_over"), [(errno.ENOLCK, True), (errno.EOPNOTSUPP, True), (errno.EIO, False)]
+)
+def test_where_no_file_can_be_locked_the_look_has_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_passed_over: bool
+) -> None:
+    def refuse(file: IO[bytes], operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    temporary, path = tmp_path / ".tmp-1", tmp_path / "file"
+    temporary.write_bytes(b"first")
+    if is_passed_over:
+        assert by_lock(temporary, path)
+        temporary.write_bytes(b"second")
+        assert not by_lock(temporary, path)
+        assert path.read_bytes() == b"first"
+    else:
+        with pytest.raises(OSError, match="Input/output error"):
+            by_lock(temporary, path)
+        assert not path.exists()
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])

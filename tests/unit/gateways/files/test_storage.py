@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,17 +15,10 @@ from assets.outcomes import OUTCOME_SCHEMA, numbered, with_counts
 from flows.gateways.files.atomic import create_file
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
-from tests.unit.assets.tables import FIELDS, SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
+from tests.unit.assets.tables import SUBMISSION, batch_of, facts, manifest_of, outcomes_of, verdicts
 
 KEY = "CA:Lincoln:2023:4"
 OTHER = "01jd0000000000000000000001"
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage(
-        root=tmp_path, manifests=tmp_path / "manifests", output_results=tmp_path / "results", document_fields=FIELDS
-    )
 
 
 def test_the_record_manifest_is_read_as_it_was_written(storage: Storage) -> None:
@@ -275,44 +267,6 @@ def _elsewhere(storage: Storage, path: Path) -> Storage:
         output_results=storage.output_results,
         document_fields=storage.document_fields,
     )
-
-
-def test_a_look_at_500_records_asks_the_file_system_once_for_each(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = [f"CA:Lincoln:2023:{page}" for page in range(1, 501)]
-    storage.write_result(keys[3], b"{}")
-    storage.result_path(keys[4]).write_bytes(b"")
-    asked: list[str] = []
-    for name in ("stat", "lstat", "readlink"):
-        monkeypatch.setattr(os, name, _counted(getattr(os, name), asked))
-
-    assert storage.done_among(keys) == {keys[3]}
-
-    assert 500 <= len(asked) < 550
-
-
-def test_a_look_at_many_records_finds_what_a_look_at_one_does(storage: Storage, tmp_path: Path) -> None:
-    storage.write_result(KEY, b"{}")
-    others = ["CA:Lincoln:2023:5", "TX:Austin:2023:1"]
-    assert storage.done_among([KEY, *others]) == {KEY}
-    storage.result_path(others[0]).symlink_to(tmp_path / "elsewhere.json")
-    with pytest.raises(ManifestError, match=r"5\.json: a symbolic link leads out of "):
-        storage.done_among(others)
-    (storage.output_results / "TX").symlink_to(tmp_path)
-    with pytest.raises(ManifestError, match="2023: a symbolic link leads out of "):
-        storage.done_among(others[1:])
-    storage.result_path("CA:Lincoln:2023:6").mkdir()
-    with pytest.raises(ManifestError, match=r"6\.json: is a folder where a result belongs"):
-        storage.done_among(["CA:Lincoln:2023:6"])
-
-
-def _counted(call: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
-    def counted(path: Any, *arguments: Any, **options: Any) -> Any:
-        asked.append(os.fspath(path))
-        return call(path, *arguments, **options)
-
-    return counted
 
 
 def test_a_batch_manifest_of_an_earlier_version_is_read_what_it_lacks_is_null(storage: Storage) -> None:
