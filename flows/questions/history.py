@@ -1,8 +1,8 @@
-"""What became of one record over time, read from batch manifests and outcomes: each of its outcomes, and what was sent.
+"""What became of records over time, read from batch manifests and outcomes: each of their outcomes, and what was sent.
 Why it is not done, or who made its result, is said in `why`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,11 @@ from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
 from assets.domain.settlements import order_of
+from assets.outcomes import OUTCOME_SCHEMA
 from assets.provenance import result_rows
 from flows.gateways.files.contents import ImageThen
 from flows.gateways.files.storage import Storage
+from flows.tables.settlements import in_order_of_settlement
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "settlement", "prompt_tokens", "output_tokens"]
 _COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
@@ -23,10 +25,10 @@ _COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An outcome of the record. ``outcomes``: the name of the file; ``is_late``: of a job that had been let go
-    of; ``is_resettled``: the answer was judged again; ``answered_by``: the model that has
-    answered, where it is not the one that was asked for. Tokens are None where Gemini did not
-    say, ``usd`` also where no price was known; ``unsure``: it was answered, and what that cost is not known."""
+    """An outcome of the record. ``outcomes``: the name of the file; ``is_late``: of a job that had been let go of;
+    ``is_resettled``: the answer was judged again; ``answered_by``: the model that has answered, where it is not the one
+    that was asked for. Tokens are None where Gemini did not say, ``usd`` also where no price was known; ``unsure``: it
+    was answered, and what that cost is not known."""
 
     submission_id: str
     outcomes: str
@@ -93,6 +95,18 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
             )
         )
     return sorted(found, key=lambda each: order_of(each.settlement, each.settled_at, each.outcomes))
+
+
+def all_outcomes(storage: Storage, columns: Sequence[str]) -> pa.Table:
+    """The outcomes of all records in the order of `attempts_of`, those of late jobs and of answers that were judged
+    again, too. ``columns``: of OUTCOME_SCHEMA. Columns: these, and ``outcomes``: the name of the file. Raises
+    ManifestError, OSError."""
+    schema = pa.schema([*(OUTCOME_SCHEMA.field(name) for name in columns), pa.field("outcomes", pa.string())])
+    tables = [schema.empty_table()]
+    for name in in_order_of_settlement(storage, storage.outcome_files()):
+        table = storage.read_outcomes(name, columns).replace_schema_metadata()
+        tables.append(table.append_column("outcomes", pa.array([name] * len(table), pa.string())))
+    return pa.concat_tables(tables)
 
 
 def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> MadeBy | None:

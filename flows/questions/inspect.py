@@ -3,7 +3,6 @@ upon, nothing is written. The counting itself stands in `flows.questions.status`
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +20,10 @@ from assets.outcomes import OUTCOME_SCHEMA
 from assets.usage import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
+from flows.questions.history import all_outcomes
 from flows.questions.status import Status, read_ledger_or_files, state_table, status_of
 from flows.runtime.extras import require_extra
 from flows.runtime.wiring import make_storage
-from flows.tables.settlements import in_order_of_settlement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +48,8 @@ class Inspection:
 
     ``prefect_problem``: why Prefect could not be asked, in one line, or None; then the numbers are what the files alone
     tell. ``states``: a row a record (record_key, document, state, failures). ``outcomes``: a row an outcome, oldest
-    first, with the columns of the outcomes files but ``raw_text``.
+    first, as `quire why` tells them, with the columns of the outcomes files but ``raw_text``, and ``outcomes``: the
+    name of the file, which tells a late job's and answers that were judged again.
     """
 
     settings: Settings
@@ -106,7 +106,8 @@ class Inspection:
 
     def dead_letters(self) -> pd.DataFrame:
         """record_key -> failures, kind and message of the last counted failure, when, and how many records wait."""
-        counted = self.outcomes[self.outcomes["kind"].isin(COUNTED)]
+        # What a late job has failed at is told, and not counted.
+        counted = self.outcomes[self.outcomes["kind"].isin(COUNTED) & self.outcomes["count_after"].notna()]
         last = counted.drop_duplicates("record_key", keep="last").set_index("record_key")
         keys = list(self.status.dead_letters)
         table = pd.DataFrame({"failures": list(self.status.dead_letters.values())}, index=pd.Index(keys, dtype=object))
@@ -191,7 +192,7 @@ def _inspect(settings: Settings, storage: Storage, ledger: Ledger, problem: str 
         prefect_problem=problem,
         status=status_of(settings, storage, ledger, table, now=now),
         states=_state_frame(table),
-        outcomes=_outcome_frame(storage, _OUTCOME_COLUMNS),
+        outcomes=all_outcomes(storage, _OUTCOME_COLUMNS).to_pandas(),
     )
 
 
@@ -199,15 +200,6 @@ def _state_frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.select(["record_key", "state", "failures"]).to_pandas()
     frame["state"] = frame["state"].astype(pd.CategoricalDtype(list(map(str, STATES))))
     frame.insert(1, "document", [document_of(key) for key in frame["record_key"]])
-    return frame
-
-
-def _outcome_frame(storage: Storage, columns: Sequence[str]) -> pd.DataFrame:
-    tables = [
-        storage.read_outcomes(each, columns) for each in in_order_of_settlement(storage, storage.closed_submissions())
-    ]
-    empty = pa.schema([OUTCOME_SCHEMA.field(name) for name in columns]).empty_table()
-    frame: pd.DataFrame = pa.concat_tables([empty, *(each.replace_schema_metadata() for each in tables)]).to_pandas()
     return frame
 
 

@@ -211,8 +211,8 @@ async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway:
 def failures_by_kind(storage: Storage) -> dict[str, int]:
     """Outcome kind -> how often, over all outcomes that brought no result; most frequent first."""
     found: dict[str, int] = {}
-    for submission_id in storage.closed_submissions():
-        for row in storage.read_outcomes(submission_id, ["kind"])["kind"].value_counts().to_pylist():
+    for name in storage.outcome_files():
+        for row in storage.read_outcomes(name, ["kind"])["kind"].value_counts().to_pylist():
             if row["values"] not in ANSWERED_WELL:
                 found[row["values"]] = found.get(row["values"], 0) + row["counts"]
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -3,7 +3,8 @@ used once if it has answered, since it is paid for."""
 
 import pyarrow.parquet as pq
 
-from flows.questions.why import why_text
+from flows.questions.inspect import look
+from flows.questions.why import find_why, why_text
 from flows.terminal.show import release_text, status_text
 from tests.faults.test_submission import active, add_pages, jobs, jobs_file, kinds, post_as_somebody_else
 from tests.flows.recorded import Recorded
@@ -55,6 +56,11 @@ async def test_answers_that_come_late_are_used_once_unless_the_record_is_in_flig
     why = await why_text(str(project.config), used)
     assert f"submission {jobs(project)[0]['displayName']}" in why
     assert "success (late)" in why
+    told = (await find_why(str(project.config), used)).history
+    seen = (await look(str(project.config))).outcomes
+    seen = seen[seen["record_key"] == used]
+    assert list(seen["kind"]) == [each.kind for each in told] == ["released", "success"]
+    assert list(seen["outcomes"]) == [each.outcomes for each in told], "the notebook shows what quire why tells"
     billed = project.gemini.books()["billed"]
     tokens = billed["promptTokens"] * 1.5 + (billed["outputTokens"] + billed["thoughtsTokens"]) * 9
     assert f"spent ${tokens / 2e6:.4f}, in flight at most $0.00" in await status_text(str(project.config))

@@ -9,8 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import DiskError, QuireError
-from flows.questions.why import why_text
+from config.settings import load_settings
+from flows.questions.inspect import look
+from flows.questions.why import find_why, why_text
 from flows.resettle import resettle
+from flows.runtime.wiring import make_storage
+from flows.tables.from_files import last_counts
 from flows.terminal.show import status_json, status_text, unblock_text
 from tests.errno_matrix.faults import Fault, faults_in
 from tests.flows.recorded import Recorded
@@ -201,6 +205,7 @@ async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_not
     assert [project.result(key) for key in (bad, edited)] == [{"year": "1901 or 1902", "parish": "Kent"}] * 2
     assert project.result_path(good).read_bytes() == before
     assert await project.variable("record_failure_counts") == {edited: 7}, "a person's count stays"
+    assert last_counts(make_storage(load_settings(project.config))) == {}, "recover brings back no failure of theirs"
     assert "of 3 answers 0 are written" in await resettle(config, batch=batch_id, dry_run=False)
     report = await project.run_pass()
     assert (report.submit.submitted, report.submit.states["done"]) == (0, 3)
@@ -209,6 +214,11 @@ async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_not
     assert status["spent_usd"] == pytest.approx(spent), "they were paid once"
     why = await why_text(config, bad)
     assert "success (judged again)" in why
+    told = (await find_why(config, bad)).history
+    seen = (await look(config)).outcomes
+    seen = seen[seen["record_key"] == bad]
+    assert list(seen["kind"]) == [each.kind for each in told] == ["schema_mismatch", "success"]
+    assert list(seen["outcomes"]) == [each.outcomes for each in told], "the notebook shows what quire why tells"
     rows = {row["record_key"]: row for row in pq.read_table(project.manifests / "results.parquet").to_pylist()}
     assert rows[good]["response_schema_hash"] != rows[bad]["response_schema_hash"]
     assert {row["submission_id"] for row in rows.values()} == {submission_id}
