@@ -110,7 +110,7 @@ class BatchCalls:
         listed = self._state.jobs.listed(first_page=not page_token)
         page, token = page_of(listed, lambda job: job.ordinal, size, page_token)
         foreign = [] if page_token else list(self._state.rules.rules.foreign_jobs)
-        operations = foreign + [job.operation() for job in page]
+        operations = foreign + [job.operation(in_list=True) for job in page]
         return {**({"operations": operations} if operations else {}), **({"nextPageToken": token} if token else {})}
 
     async def cancel(self, request: Request) -> JsonObject:

@@ -69,9 +69,9 @@ class Job:
         if state in TERMINAL:
             self.ended_at = moment
 
-    def operation(self) -> dict[str, Any]:
+    def operation(self, *, in_list: bool = False) -> dict[str, Any]:
         """The Operation on the wire; results are in ``metadata.output`` and, once done, in ``response`` too."""
-        output = self._output()
+        output = self._output() if self.rule.list_result_file or not in_list else {}
         metadata: dict[str, Any] = {
             "@type": _TYPE,
             "name": self.name,

@@ -77,7 +77,8 @@ class JobRule(_Strict):
 
     Conditions: ``display_name`` and ``contains_key`` are globs, ``ordinal`` counts created jobs from 1.
     ``end``: the state that it ends in; ``stuck``: it stays PENDING or RUNNING until it expires. ``result_file``:
-    whether there is one (default: only for SUCCEEDED); ``result_lines``: only so many of its lines. ``message``: the
+    whether there is one (default: only for SUCCEEDED); ``result_lines``: only so many of its lines;
+    ``list_result_file``: whether lists name it, as a get does. ``message``: the
     error of a job that did not succeed. ``job_seconds``: instead of the emulator's. ``cancel``: what a cancel does:
     takes effect, or comes too late. ``list_lag_seconds`` and ``list_lag_calls``: after how much time, and after how
     many list calls, the job appears in lists. ``metadata``: goes over the fields of its metadata, with anything as a
@@ -91,6 +92,7 @@ class JobRule(_Strict):
     stuck: Literal["PENDING", "RUNNING"] | None = None
     result_file: bool | None = None
     result_lines: int | None = Field(default=None, ge=0)
+    list_result_file: bool = True
     message: str = ""
     job_seconds: tuple[float, float] | None = None
     cancel: Literal["takes_effect", "too_late"] = "takes_effect"

@@ -23,7 +23,7 @@ from flows.protocol.closing import cancel, close, close_uniformly, note_first_lo
 from flows.protocol.kept_raw import remove_old_raw
 from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs, use_kept_late_answers
 from flows.protocol.orphans import sweep_uploads
-from flows.protocol.settlement import settle
+from flows.protocol.settlement import look_at_job, settle, with_result_file
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
@@ -144,20 +144,13 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
 
 
 async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> RemoteJob:
-    """The job in the list, or by a question of its own: never call a job dead because a list lacks it, nor its results
-    missing because a list does not name their file. Whose answers are kept here, that one has ended, and needs no
-    asking: Gemini may have forgotten it."""
+    """The job in the list, or by a question of its own: never call a job dead because a list lacks it. Whose answers
+    are kept here, that one has ended, and needs no asking: Gemini may have forgotten it."""
     kept = p.services.storage.raw.job(each.submission_id)
     if kept is not None and kept.name == each.name:
         return kept
     found = next((job for job in jobs if job.name == each.name), None)
-    if found is not None and (found.result_file is not None or found.state not in STATES_WITH_RESULTS):
-        return found
-
-    async def get() -> RemoteJob:
-        return await p.services.gemini.get_job(each.name)
-
-    return await p.services.mirror.retried("get_batch", get)
+    return await (look_at_job(p, each.name) if found is None else with_result_file(p, found))
 
 
 def _lacks_results(job: RemoteJob) -> bool:

@@ -19,7 +19,7 @@ from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.closing import cancel
 from flows.protocol.replaced import replaced_images
-from flows.protocol.settlement import judged_lines, tell_of_model, write_answers
+from flows.protocol.settlement import judged_lines, tell_of_model, with_result_file, write_answers
 from flows.runtime.logs import logger
 from flows.runtime.one_line import told
 from flows.runtime.passes import Pass
@@ -60,9 +60,9 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
             if job.state is not JobState.CANCELLING:
                 logger().warning("%s of %s counts for nothing any more: cancelled", job.name, job.display_name)
                 await cancel(p, job.name)
-        elif job.display_name in closed and job.result_file is not None and not storage.has_late(job.display_name):
+        elif job.display_name in closed and not storage.has_late(job.display_name):
             try:
-                await _use(p, job)
+                await _use(p, await with_result_file(p, job))
             except GeminiError:
                 logger().exception("%s has answered late; its answers could not be used now", job.name)
             except OSError as error:
@@ -126,7 +126,9 @@ def _kept_for_late(p: Pass) -> list[str]:
 
 async def _use(p: Pass, job: RemoteJob) -> None:
     """Write its good answers for records that are neither done nor in flight, then note what became of each: the
-    commit."""
+    commit. Without a result file it has none."""
+    if job.result_file is None:
+        return
     storage, submission_id = p.services.storage, job.display_name
     standing = resolve(storage, await p.services.ledger.read())
     answers = await judged_lines(p, submission_id + LATE, job)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
-from assets.domain.batch import JobState, RemoteJob, SubmissionState, submission_of
+from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, submission_of
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.domain.schema import schema_hash
@@ -27,6 +27,23 @@ from flows.runtime.logs import logger, warn_of_each, warn_once
 from flows.runtime.passes import Pass
 
 MAX_LINE_WARNINGS = 20
+
+
+async def with_result_file(p: Pass, job: RemoteJob) -> RemoteJob:
+    """``job``, as a list gave it, or what Gemini says to a question of its own where that names no result file though
+    the job has answered: whether lists carry that name is not documented. Raises GeminiError."""
+    if job.result_file is not None or job.state not in STATES_WITH_RESULTS:
+        return job
+    return await look_at_job(p, job.name)
+
+
+async def look_at_job(p: Pass, batch_id: str) -> RemoteJob:
+    """Raises GeminiError."""
+
+    async def get() -> RemoteJob:
+        return await p.services.gemini.get_job(batch_id)
+
+    return await p.services.mirror.retried("get_batch", get)
 
 
 async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:

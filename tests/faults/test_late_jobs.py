@@ -12,10 +12,11 @@ from tests.project import JOB_SECONDS, Project
 
 
 def lose_creates(project: Project, *, seconds: float) -> None:
-    """The first two creates take effect, and nobody is told; lists lag behind for longer than anybody waits."""
+    """The first two creates take effect, and nobody is told; lists lag behind for longer than anybody waits, and name
+    no result file."""
     project.configure(batch={"adoption_grace_seconds": 0})
     project.gemini.add_fault("create_batch", cut="connection", when="after", times=2)
-    hidden = {"list_lag_calls": 2, "job_seconds": [seconds / 2, seconds / 2]}
+    hidden = {"list_lag_calls": 2, "job_seconds": [seconds / 2, seconds / 2], "list_result_file": False}
     project.gemini.set_rules(jobs=[{"ordinal": number, **hidden} for number in (1, 2)])
 
 

@@ -77,7 +77,8 @@ async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_whe
     settled, stateless, fileless = keys = add_pages(project, 3)
     unneeded = {"model": 5, "createTime": {}, "endTime": [], "updateTime": 5, "inputConfig": "", "batchStats": True}
     odd = {settled: unneeded, stateless: {"state": ["BATCH_STATE_SUCCEEDED"]}, fileless: {"output": "files/a"}}
-    project.gemini.set_rules(jobs=[{"contains_key": key, "metadata": fields} for key, fields in odd.items()])
+    rules = [{"contains_key": key, "metadata": fields, "list_result_file": False} for key, fields in odd.items()]
+    project.gemini.set_rules(jobs=rules)
 
     async with light_passes(project) as passes:
         await passes.run()
