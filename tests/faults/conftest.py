@@ -24,6 +24,12 @@ def shared_project(
 
 
 @pytest.fixture
+def without_context(project: Project) -> None:
+    """No page waits for the one before."""
+    project.configure(context={"mode": "none"})
+
+
+@pytest.fixture
 def proxy(prefect_server: PrefectServer) -> Iterator[PrefectProxy]:
     """In front of the server of all tests."""
     with running_proxy(prefect_server.api_url) as running:

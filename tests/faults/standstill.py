@@ -11,6 +11,8 @@ import pytest
 from assets.domain.errors import QuireError
 from tests.project import JOB_SECONDS, Project
 
+LEDGER_FOLDERS = ("batches", "jobs", "outcomes")
+
 
 async def stops(project: Project, error: type[QuireError]) -> str:
     """Run a pass that must end with a line of this kind, having sent and changed nothing. Returns the line."""

@@ -12,17 +12,10 @@ from assets.domain.errors import HomeMismatchError, ManifestError, QuireError, V
 from flows.gateways.files.home import MARK
 from flows.pipeline import pipeline
 from flows.recover import accept_folders_text, recover_text
-from tests.faults.standstill import ends_well, not_mounted, stops
+from tests.faults.standstill import LEDGER_FOLDERS, ends_well, not_mounted, stops
 from tests.project import JOB_SECONDS, Project
 
-WAY_BACK = "see 'A folder or a database was exchanged' in docs/operations.md"
-LEDGER_FOLDERS = ("batches", "jobs", "outcomes")
-
-
-@pytest.fixture
-def project(project: Project) -> Project:
-    project.configure(context={"mode": "none"})
-    return project
+pytestmark = pytest.mark.usefixtures("without_context")
 
 
 async def test_an_empty_folder_in_the_place_of_the_results_stops_the_pass_and_nothing_is_paid_again(

@@ -9,17 +9,11 @@ import pytest
 from assets.domain.errors import HomeMismatchError, LedgerError, QuireError
 from flows.recover import accept_folders_text, recover_text
 from flows.terminal.show import rerun_text
-from tests.faults.standstill import ends_well, not_mounted, stops
+from tests.faults.standstill import LEDGER_FOLDERS, ends_well, not_mounted, stops
 from tests.project import JsonObject, Project
 
+pytestmark = pytest.mark.usefixtures("without_context")
 WAY_BACK = "see 'A folder or a database was exchanged' in docs/operations.md"
-LEDGER_FOLDERS = ("batches", "jobs", "outcomes")
-
-
-@pytest.fixture
-def project(project: Project) -> Project:
-    project.configure(context={"mode": "none"})
-    return project
 
 
 async def test_jobs_files_that_are_gone_are_named_rightly_and_recover_finds_them_without_paying_twice(
