@@ -71,20 +71,36 @@ async def test_clocks_that_are_apart_are_told(project: Project, hours: int) -> N
         assert 3590 < int(check.found.split()[0]) < 3610
 
 
-async def test_what_each_folder_can_do_is_told(project: Project) -> None:
+async def test_what_each_folder_can_do_and_whether_its_room_is_enough_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.root.joinpath("dataset/output_results").mkdir()
+    monkeypatch.setattr("flows.doctor.machine.RECORD_BYTES", 10**15)
     with without_capitals(project.root), faults_in(project.root, Fault("link", errno.EPERM, lasts=True)):
         results = found(await diagnose(str(project.config)), "results")
     assert "can be written, no hard links (a rename), folders are synced, capitals do not count, " in results.found
+    assert results.verdict is Verdict.LOOK
+    assert results.line(0).endswith(" GB: make room")
 
 
-async def test_without_prefect_and_with_a_wrong_key_the_rest_is_told(
+async def test_without_prefect_images_and_with_a_wrong_key_the_rest_is_told(
     project: Project, prefect_server: PrefectServer
 ) -> None:
-    nobody = prefect_server.environment() | {"PREFECT_API_URL": "http://127.0.0.1:9/api", "GEMINI_API_KEY": "wrong"}
+    images = project.root / "dataset/page_images"
+    images.rename(images.with_name("elsewhere"))
+    nobody = prefect_server.environment() | {"PREFECT_API_URL": "http://127.0.0.1:9/api", "GEMINI_API_KEY": "wrong-key"}
     shown = await run_quire("doctor", "--config", str(project.config), env=nobody, cwd=project.root)
     assert shown.code == 1
     stops = [line for line in shown.out.splitlines() if line.startswith("STOP")]
-    assert any(" Prefect " in line and "http://127.0.0.1:9/api" in line for line in stops)
+    for what, said in (
+        ("page images", f"{images}"),
+        ("Prefect", "http://127.0.0.1:9/api"),
+        ("Gemini", "see that the key and its project are right"),
+    ):
+        assert any(f" {what} " in line and said in line for line in stops), what
+    assert all(
+        any(line.startswith("ok") and f" {what} " in line for line in shown.out.splitlines())
+        for what in ("Python", "manifests")
+    )
     assert shown.out.splitlines()[-1].endswith("stop a pass")
     assert "Traceback" not in shown.out + shown.err

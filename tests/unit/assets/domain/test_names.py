@@ -21,5 +21,10 @@ def test_letters_beyond_ascii_meet_too() -> None:
     }
 
 
+def test_another_coding_of_the_same_letters_meets_too() -> None:
+    composed, decomposed = ("\u00c9cole",), ("e\u0301cole",)
+    assert meeting_documents([composed, decomposed]) == {composed: decomposed, decomposed: composed}
+
+
 def test_nothing_meets_itself() -> None:
     assert meeting_documents([("CA", "Kent"), ("CA", "Kent"), ("kent", "CA")]) == {}
