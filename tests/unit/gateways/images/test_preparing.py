@@ -3,7 +3,6 @@ with what was drawn."""
 
 import hashlib
 import io
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from PIL import Image
 
 from assets.domain.errors import ImageError
-from flows.gateways.images.preparing import PixelBudget, prepare
+from flows.gateways.images.preparing import prepare
 from flows.gateways.ports import Prepared
 from tests.images import (
     ORIENTATION,
@@ -325,27 +324,3 @@ def test_a_bomb_is_not_decoded(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_gone_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         prepare(tmp_path / "1.tif", 0, max_side_pixels=None, jpeg_quality=90, max_pixels=10**8)
-
-
-def test_conversions_together_hold_no_more_than_the_budget_and_a_large_one_goes_alone() -> None:
-    budget, held, most, lock = PixelBudget(100), [0], [0], threading.Lock()
-    shares = [60, 30, 500, 60, 50, 40, 100, 1] * 5
-    seen: list[int] = []
-
-    def hold(pixels: int) -> None:
-        with budget.hold(pixels):
-            with lock:
-                held[0] += pixels
-                most[0] = max(most[0], held[0] if pixels <= 100 else held[0] - pixels)
-                seen.append(pixels)
-            threading.Event().wait(0.002)
-            with lock:
-                held[0] -= pixels
-
-    threads = [threading.Thread(target=hold, args=(pixels,)) for pixels in shares]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(seen) == sorted(shares)
-    assert most[0] <= 100
