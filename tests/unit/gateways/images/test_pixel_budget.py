@@ -2,12 +2,7 @@
 
 import threading
 
-import numpy as np
-import numpy.typing as npt
-
 from flows.gateways.images.preparing import PixelBudget
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def test_conversions_together_hold_no_more_than_the_budget_and_a_large_one_goes_alone() -> None:
