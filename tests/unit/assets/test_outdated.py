@@ -47,8 +47,8 @@ def by_reason(table: pa.Table) -> dict[str, list[str]]:
 
 def test_an_image_with_its_size_and_time_is_the_one_that_was_read_wherever_it_lies() -> None:
     table, unknown = outdated(
-        results({"record_key": "a"}, {"record_key": "b"}),
-        images({"record_key": "b", "image_path": "moved"}, {"record_key": "a"}),
+        results({"record_key": "a"}, {"record_key": "b", "image_bytes": 20}),
+        images({"record_key": "b", "image_bytes": 20, "image_path": "moved"}, {"record_key": "a"}),
         hashes([]),
         TODAY,
     )
