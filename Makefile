@@ -15,7 +15,7 @@ LOCKED := --require-hashes -r requirements-dev.lock
 # package and each place of the machine's settings that it does not find it in.
 step = @echo "setup: $(1)"; { $(2); } > $(VENV)/setup.log 2>&1 || { cat $(VENV)/setup.log; echo "setup: failed: $(1)"; exit 1; }
 
-.PHONY: setup demo test check slow-test crash-matrix errno-matrix state-machine ui-test fuzz lock
+.PHONY: setup demo test test-served test-properties test-units test-checks check slow-test crash-matrix errno-matrix state-machine ui-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -32,20 +32,30 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: setup
 	$(BIN)/quire demo
 
-# Two runs side by side, so that no core waits. What needs no server has processes of its own: hypothesis takes the random
-# numbers that a thread of Prefect's draws meanwhile for a strategy's. The rest waits a lot, so it has three processes
-# more; each has a Prefect server and an emulator of its own. tests/conftest.py puts the longest files first.
-PURE = $(BIN)/python -m pytest tests/properties/test_protocol_machine.py tests/properties tests/unit -q --durations=10
-SERVED = $(BIN)/python -m pytest -m "not ui and not slow" -n 3 --dist loadfile --no-loadscope-reorder --durations=10 \
-	--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
+# Side by side, so that no core waits; what is not the longest says all it has to say when it ends. What needs no server
+# has processes of its own: hypothesis takes the random numbers that a thread of Prefect's draws meanwhile for a
+# strategy's. The rest waits a lot, so it has three; each has a Prefect server and an emulator of its own.
+# tests/conftest.py puts the longest files first.
+PYTEST := $(BIN)/python -m pytest -q --durations=10
 
-test: check
-	@$(PURE) >.pytest-pure.log 2>&1 & pure=$$!; \
-	trap "kill $$pure; exit 130" INT TERM; \
-	$(SERVED); served=$$?; \
-	wait $$pure; ended=$$?; \
-	echo "Without a server (tests/unit, tests/properties):"; cat .pytest-pure.log; \
-	[ $$served = 0 ] && [ $$ended = 0 ]
+test: setup
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 test-served test-properties test-units test-checks
+
+# $(call at-once,command): run it, and print what it says when it has ended.
+at-once = @said=$$(mktemp); $(1) > $$said 2>&1; status=$$?; echo; echo "$@:"; cat $$said; rm $$said; exit $$status
+
+test-served:
+	$(PYTEST) -m "not ui and not slow" -n 3 --dist loadfile --no-loadscope-reorder \
+		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
+
+test-properties:
+	$(call at-once,$(PYTEST) tests/properties)
+
+test-units:
+	$(call at-once,$(PYTEST) tests/unit)
+
+test-checks:
+	$(call at-once,$(MAKE) --no-print-directory check)
 
 check: setup
 	$(BIN)/ruff check .
