@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from assets.domain.errors import ConfigError
+from assets.domain.errors import ConfigError, words_of
 
 MAX_FILE_BYTES = 1_000_000
 """A configuration is a page or two."""
@@ -129,7 +129,7 @@ def read_yaml(path: Path) -> Tree:
     except UnicodeDecodeError:
         raise ConfigError("it is not UTF-8 text; save it as UTF-8", source=str(path)) from None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", source=str(path)) from None
+        raise ConfigError(f"cannot be read: {words_of(error)}", source=str(path)) from None
     try:
         tree = yaml.load(text, Loader=_Loader)  # noqa: S506  _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -220,8 +220,10 @@ def read_dotenv(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError("cannot be read as text; give it back to its owner or remove it", source=str(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("it is not UTF-8 text; save it as UTF-8", source=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {words_of(error)}", source=str(path)) from None
     lines = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in lines.items() if value is not None}
 

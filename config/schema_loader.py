@@ -13,6 +13,7 @@ from types import ModuleType
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assets.domain.errors import words_of
 from config.settings import Settings
 from config.values import SafeName
 
@@ -77,7 +78,7 @@ def read_prompt(settings: Settings, path: Path) -> str:
     except UnicodeDecodeError:
         raise settings.error("prompt.version", f"{path} is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
-        raise settings.error("prompt.version", f"{path} cannot be read: {error.strerror}") from None
+        raise settings.error("prompt.version", f"{path} cannot be read: {words_of(error)}") from None
     if not text.strip():
         raise settings.error("prompt.version", f"{path} is empty; a page cannot be sent without a prompt")
     return text

@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from assets.domain.errors import ConfigError
+from assets.domain.errors import ConfigError, words_of
 from config.loading import (
     KEY_BELONGS,
     KEY_VARIABLE,
@@ -233,7 +233,7 @@ def _make(settings: Settings, key: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise settings.error(key, f"the folder {folder} cannot be made: {error.strerror}") from None
+        raise settings.error(key, f"the folder {folder} cannot be made: {words_of(error)}") from None
 
 
 def _found(path: Path, source: str, key: str = "") -> os.stat_result | None:
@@ -244,7 +244,7 @@ def _found(path: Path, source: str, key: str = "") -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be looked at: {error.strerror}", source=source, key=key) from None
+        raise ConfigError(f"{path} cannot be looked at: {words_of(error)}", source=source, key=key) from None
 
 
 def _is_folder(found: os.stat_result | None) -> bool:

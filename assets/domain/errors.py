@@ -127,7 +127,7 @@ class DiskError(QuireError):
     retry_helps = True
 
     def __init__(self, path: object, number: int, words: str, what_to_do: str = "") -> None:
-        super().__init__(f"{path}: {words}; {what_to_do or _MENDS.get(number, _MEND)}")
+        super().__init__(f"{path}: {words}; {what_to_do or _mend(number)}")
         self.path = str(path)
         self.number = number
 
@@ -142,6 +142,15 @@ class DiskError(QuireError):
     def no_room(cls, path: object, words: str) -> "DiskError":
         """Before it is full."""
         return cls(path, errno.ENOSPC, words)
+
+
+def words_of(error: OSError) -> str:
+    """What the system says, and what may be done about it: for a line that names the place itself."""
+    return f"{error.strerror or error}; {_mend(error.errno)}"
+
+
+def _mend(number: int | None) -> str:
+    return _MENDS.get(number or 0, _MEND)
 
 
 _MEND = "look what is wrong there, then run again"

@@ -75,7 +75,7 @@ class TestTheApiKey:
             read_api_key({"GEMINI_API_KEY": "s3cret s3cret"}, None)
         assert "s3cret" not in str(caught.value)
         (tmp_path / ".env").mkdir()
-        with pytest.raises(ConfigError, match="cannot be read"):
+        with pytest.raises(ConfigError, match=r"\.env: cannot be read: Is a directory; look what is wrong there"):
             read_api_key({}, tmp_path / ".env")
 
     def test_dollars_are_taken_as_they_are(self, tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_of_several_problems_the_first_is_said_and_the_others_are_counted(tmp_pa
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file"):
         load_settings(tmp_path / "none.yaml", environ={})
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory; look what is wrong there, then run again"):
         load_settings(tmp_path, environ={})
     (tmp_path / "latin.yaml").write_bytes("collection: \xe9".encode("latin-1"))
     with pytest.raises(ConfigError, match="not UTF-8"):
