@@ -1,26 +1,57 @@
 """The breaker: when so much fails that sending more would only burn money, nothing is sent until a person says so.
-Derived from the closed submissions; what a person has let go of stands in a file of its own.
+Where it were faults of the service alone, which pass, it tries again by itself, with one small batch. Derived from the
+closed submissions; what a person has let go of stands in a file of its own.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.settlements import by_settlement
+from assets.service_waits import over_at
 
 RESET = "quire reset-breaker lets go"
+LEAST_WINDOW = 20
+"""Records. Of fewer no share is taken: two bad pages of three say nothing."""
+TRY_RECORDS = 5
+"""How many records go in the batch by which an open breaker tries whether the service answers again."""
+
+_COLUMNS = ["submission_id", "created_at", "closed_at", "records", "succeeded", "service_errors", "cause"]
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
     """The settings: batches in a row without a success, and the share of the last ``window_records`` outcomes that may
-    fail."""
+    fail. ``records``: of the collection; in one that is smaller than the window, so many are enough."""
 
     max_failed_batches_in_a_row: int
     max_failure_rate: float
     window_records: int
+    records: int
+
+    @property
+    def window(self) -> int:
+        return min(self.window_records, max(LEAST_WINDOW, self.records))
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """``reason``: why nothing is to be sent, in a line. ``passes``: it were faults of the service alone, so that it
+    tries again by itself; ``noted_at``: when the last of them was noted (UTC), ``rounds``: how many batches there were
+    one after the other that met them."""
+
+    reason: str
+    passes: bool
+    noted_at: datetime
+    rounds: int = 1
+
+    def tries_at(self, *, backoff_seconds: float, at: datetime) -> datetime | None:
+        """When it tries again by itself, seen from ``at`` (UTC); None: it can."""
+        return over_at(self.noted_at, self.rounds, backoff_seconds=backoff_seconds, at=at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +63,8 @@ class Reset:
     settlement: int | None
 
 
-def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> str | None:
-    """Why nothing is to be sent, in a line, or None.
+def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
+    """Whether nothing is to be sent.
 
     ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`. ``reset``: the last one; what was closed by then does not
     count. A submission that was never at Gemini counts neither as a success nor as a failure.
@@ -42,26 +73,60 @@ def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) 
     if reset is not None:
         sent = sent.filter(_later(sent, reset))
     in_order = sent.sort_by(by_settlement("closed_at"))
-    rows = in_order.select(["submission_id", "records", "succeeded"]).to_pylist()
+    rows: list[dict[str, Any]] = in_order.select(_COLUMNS).to_pylist()[::-1]
+    lasting = _lasting(rows, rules)
+    if lasting is not None:
+        return Open(f"{lasting}{_cause(rows)}; {RESET}", passes=False, noted_at=rows[0]["closed_at"])
+    return _passing(rows, rules)
+
+
+def _lasting(rows: Sequence[Mapping[str, Any]], rules: BreakerRules) -> str | None:
+    """What a person has to look at: all failures but the faults of the service, which say nothing of pages, prompt and
+    settings. ``rows``: newest first."""
+    judged = [(row, row["records"] - row["service_errors"]) for row in rows if row["records"] > row["service_errors"]]
     in_a_row = 0
-    for row in reversed(rows):
+    for row, _ in judged:
         if row["succeeded"]:
             break
         in_a_row += 1
     if in_a_row >= rules.max_failed_batches_in_a_row:
         return (
             f"safety.max_failed_batches_in_a_row: the last {in_a_row} batches had not one success, the newest is "
-            f"{rows[-1]['submission_id']}; {RESET}"
+            f"{judged[0][0]['submission_id']}"
         )
     records = failed = 0
-    for row in reversed(rows):
-        records += row["records"]
-        failed += row["records"] - row["succeeded"]
-        if records >= rules.window_records:
+    for row, answered in judged:
+        records += answered
+        failed += answered - row["succeeded"]
+        if records >= rules.window:
             break
-    if records >= rules.window_records and failed > rules.max_failure_rate * records:
-        return f"safety.max_failure_rate: {failed} of the last {records} records failed; {RESET}"
+    if records >= rules.window and failed > rules.max_failure_rate * records:
+        return f"safety.max_failure_rate: {failed} of the last {records} records failed"
     return None
+
+
+def _passing(rows: Sequence[Mapping[str, Any]], rules: BreakerRules) -> Open | None:
+    """Whether the service answers with faults. The first batch that it answers again is the end of that."""
+    run: list[Mapping[str, Any]] = []
+    for row in rows:
+        if row["service_errors"] <= rules.max_failure_rate * row["records"]:
+            break
+        run.append(row)
+    records, errors = (sum(row[name] for row in run) for name in ("records", "service_errors"))
+    if len(run) < rules.max_failed_batches_in_a_row and records < rules.window:
+        return None
+    reason = f"the service answers with faults that pass: {errors} of the last {records} records{_cause(run)}"
+    return Open(reason, passes=True, noted_at=run[0]["closed_at"], rounds=_rounds(run))
+
+
+def _rounds(run: Sequence[Mapping[str, Any]]) -> int:
+    """Batches that were there at the same time are one round. ``run``: newest first."""
+    rounds, ended = 0, None
+    for row in reversed(run):
+        if ended is None or row["created_at"] > ended:
+            rounds += 1
+        ended = row["closed_at"] if ended is None else max(ended, row["closed_at"])
+    return rounds
 
 
 def _later(sent: pa.Table, reset: Reset) -> pa.ChunkedArray:
@@ -70,3 +135,9 @@ def _later(sent: pa.Table, reset: Reset) -> pa.ChunkedArray:
     # Of a Quire before there were numbers: what has one was settled by a later one.
     moment = pa.scalar(reset.at, sent.schema.field("closed_at").type)
     return pc.or_(sent["settlement"].is_valid(), pc.greater(sent["closed_at"], moment))
+
+
+def _cause(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What went wrong most in the newest batch in which something did."""
+    cause = next((row["cause"] for row in rows if row["cause"]), None)
+    return f", most often {cause}" if cause else ""

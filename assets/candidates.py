@@ -21,13 +21,15 @@ IntArray = npt.NDArray[np.int64]
 
 
 class RecordState(StrEnum):
-    """Where a record stands. The first that holds counts: a record that is done is nothing else."""
+    """Where a record stands. The first that holds counts: a record that is done is nothing else. Postponed: it could
+    run, and goes by itself at a later time."""
 
     DONE = "done"
     INFLIGHT = "inflight"
     DEAD = "dead"
     HELD = "held"
     WAITING = "waiting"
+    POSTPONED = "postponed"
     RUNNABLE = "runnable"
 
 
@@ -51,13 +53,15 @@ def record_states(
     *,
     inflight: Collection[str],
     held: Collection[str] = (),
+    postponed: Collection[str] = (),
     rules: RunRules,
 ) -> pa.Table:
     """The manifest's columns without the document fields, and ``state`` (a RecordState),
     ``failures`` (int32) and ``remaining`` (int32: how many
     records of its chain, itself included, are still to be done from here on).
 
-    ``inflight``: the records in the batch manifests of active submissions. ``held``: those that wait for a person.
+    ``inflight``: the records in the batch manifests of active submissions. ``held``: those that wait for a person;
+    ``postponed``: those that wait for the service.
     """
     keys = record_manifest["record_key"]
     failures = _failures(record_manifest, ledger.counts)
@@ -65,6 +69,7 @@ def record_states(
     fatal = [count for count in np.unique(failures) if is_dead(int(count), max_retries=rules.max_retries)]
     dead = np.isin(failures, fatal)
     state = np.full(len(keys), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
+    state[_is_in(keys, pa.array(list(postponed), pa.string()))] = STATES.index(RecordState.POSTPONED)
     if rules.context_mode.waits_for_result:
         passed_over = keys.filter(pa.array(dead)) if rules.on_dead_dependency == "proceed" else keys.slice(0, 0)
         met = _dependency_met(record_manifest, existing_results, passed_over)
@@ -95,12 +100,13 @@ def runnable_records(
     *,
     inflight: Collection[str],
     held: Collection[str] = (),
+    postponed: Collection[str] = (),
     rules: RunRules,
 ) -> pa.Table:
     """The records that can be sent now: longest chain first, then by key; by key alone where none waits for another.
 
-    Manifest minus done, in flight, dead letters, held, and records whose dependency is missing. Columns: those of
-    `record_states`.
+    Manifest minus done, in flight, dead letters, held, postponed, and records whose dependency is missing. Columns:
+    those of `record_states`.
     """
     states = record_states(
         record_manifest,
@@ -108,6 +114,7 @@ def runnable_records(
         ledger,
         inflight=inflight,
         held=held,
+        postponed=postponed,
         rules=rules,
     )
     return in_running_order(states, context_mode=rules.context_mode)
@@ -134,7 +141,9 @@ def waves_left(states: pa.Table, *, context_mode: ContextMode) -> int:
     each other behind one that can go, itself included; without waiting, one. What stands behind a dead letter or a
     held page waits for a person, not for a wave."""
     heads, sizes = _lines_of_waiting(states)
-    return context_mode.waves(sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.INFLIGHT])])
+    return context_mode.waves(
+        sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.INFLIGHT])]
+    )
 
 
 def waves_by_mode(states_of: Callable[[ContextMode], pa.Table]) -> dict[str, int]:

@@ -41,6 +41,7 @@ OUTCOME_SCHEMA = pa.schema(
 )
 """Described in manifests/README.md."""
 
+MAX_CAUSE_CHARS = 120
 _NONE_REPLACED: Mapping[str, str] = MappingProxyType({})
 
 _LINE_COLUMNS = ("line_offset", "line_bytes")
@@ -211,6 +212,24 @@ def output_results(record_outcomes: pa.Table) -> pa.Table:
     """The answers to be written as output results. Columns: record_key, line_offset, line_bytes."""
     good = record_outcomes.filter(pc.equal(record_outcomes["kind"], OutcomeKind.SUCCESS.value))
     return good.select(["record_key", *_LINE_COLUMNS])
+
+
+def main_cause(outcomes: pa.Table) -> str | None:
+    """What went wrong most in a batch: kind and message of the most frequent failure, in one bounded line; None:
+    nothing did. Columns needed: kind, message."""
+    bad = outcomes.filter(pc.invert(pc.is_in(outcomes["kind"], value_set=pa.array(sorted(ANSWERED_WELL)))))
+    if not len(bad):
+        return None
+    alike = bad.group_by(["kind", "message"], use_threads=False).aggregate([("kind", "count")])
+    row = alike.sort_by([("kind_count", "descending"), ("kind", "ascending"), ("message", "ascending")]).slice(0, 1)
+    return cause_of(row["kind"][0].as_py(), row["message"][0].as_py())
+
+
+def cause_of(kind: str, message: str) -> str:
+    """An outcome as one bounded line: what a person reads where many stand together."""
+    said = " ".join(message.split())
+    said = said if len(said) <= MAX_CAUSE_CHARS else f"{said[:MAX_CAUSE_CHARS]}…"
+    return f"{kind} ({said})" if said else kind
 
 
 def line_problems(batch_manifest: pa.Table, batch_results: pa.Table) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from assets.answered_by import read_retirement
 from assets.domain.outcome import OutcomeKind
 from assets.graph import asset
+from assets.line_errors import error_of
 from assets.usage import USAGE_COLUMNS, read_usage
 from assets.validation import MAX_MESSAGE_CHARS, AnswerError, ResultValidator, refuse_constant
 
@@ -28,6 +29,8 @@ MAX_UNMATCHED_LINES = 1000
 """How many lines that belong to no record are kept, to be told: a file of nothing else must not fill the memory."""
 MAX_UNMATCHED_KEY_CHARS = 200
 
+RECITATION = "RECITATION"
+"""The answer resembles a text that is published. Another wording of the prompt may have another answer."""
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 
 
@@ -160,7 +163,7 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     finish_reason: str | None = None
     text = ""
     try:
-        _raise_api_error(document)
+        _raise_error(document)
         candidate = _first_candidate(response)
         finish_reason = _text_of(candidate, "finishReason", "finish_reason")
         finish_reason = finish_reason and redact(finish_reason)
@@ -187,22 +190,9 @@ def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
     return validator.to_result(_answer_text(_first_candidate(document["response"])))
 
 
-def _raise_api_error(document: Mapping[str, Any]) -> None:
-    for name in ("error", "status"):
-        error = document.get(name)
-        # A google.rpc.Status with the code 0 is OK, and JSON leaves out what is 0.
-        if isinstance(error, dict) and error and error.get("code", -1) != 0:
-            raise AnswerError(OutcomeKind.API_ERROR, f"{_said(error.get('code'))}: {_said(error.get('message'))}")
-        if error is not None and not isinstance(error, dict):
-            raise AnswerError(OutcomeKind.API_ERROR, _said(error).strip() or f"the line has an empty {name}")
-
-
-def _said(value: Any) -> str:
-    """What should be a text or a number, and may be anything."""
-    try:
-        return str(value)
-    except (RecursionError, ValueError):
-        return "an error that cannot be shown"
+def _raise_error(document: Mapping[str, Any]) -> None:
+    if (found := error_of(document)) is not None:
+        raise AnswerError(*found)
 
 
 def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -221,6 +211,8 @@ def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
 def _raise_unfinished(finish_reason: str | None) -> None:
     if finish_reason == "MAX_TOKENS":
         raise AnswerError(OutcomeKind.CUT_SHORT, "the answer was cut short: MAX_TOKENS; raise max_output_tokens")
+    if finish_reason == RECITATION:
+        raise AnswerError(OutcomeKind.RECITATION, f"the answer was blocked: {finish_reason}")
     if (finish_reason or "") not in _GOOD_FINISH:
         raise AnswerError(OutcomeKind.BLOCKED, f"the answer was blocked: {finish_reason}")
 

@@ -18,6 +18,7 @@ from assets.answered_by import first_retirement, other_models
 from assets.domain.batch import LATE, submission_of
 from assets.domain.money import Price
 from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
+from assets.outcomes import main_cause
 from assets.planning import SubmissionFacts
 
 SUBMISSIONS_SCHEMA = pa.schema(
@@ -36,6 +37,8 @@ SUBMISSIONS_SCHEMA = pa.schema(
         pa.field("was_sent", pa.bool_(), nullable=False),
         pa.field("records", pa.int64(), nullable=False),
         pa.field("succeeded", pa.int64(), nullable=False),
+        pa.field("service_errors", pa.int64(), nullable=False),
+        pa.field("cause", pa.string()),
         pa.field("answers", pa.int64(), nullable=False),
         pa.field("estimated_image_tokens", pa.int64(), nullable=False),
         pa.field("estimated_text_tokens", pa.int64(), nullable=False),
@@ -71,7 +74,7 @@ def submission_row(
     released then may be billed all the same. Sums of tokens are over the records that have an answer, so that they can
     be held against each other.
     """
-    table = outcomes.select(["record_key", "batch_id", "kind", *_BILLED, "unsure", "model_version"])
+    table = outcomes.select(["record_key", "batch_id", "kind", "message", *_BILLED, "unsure", "model_version"])
     is_released = set(table["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}
     at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
     sent = batch_manifest.take(at.combine_chunks())
@@ -100,6 +103,8 @@ def submission_row(
         "succeeded": int(
             pc.sum(pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in ANSWERED_WELL]))).as_py()
         ),
+        "service_errors": int(pc.sum(pc.equal(table["kind"], OutcomeKind.SERVICE_ERROR.value)).as_py()),
+        "cause": main_cause(table),
         "answers": int(np.count_nonzero(answered)),
         "estimated_image_tokens": _sum(sent, "estimated_image_tokens", answered),
         "estimated_text_tokens": _sum(sent, "estimated_text_tokens", answered),

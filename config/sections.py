@@ -304,7 +304,11 @@ class SafetySection(Section):
         description="Likewise when more than this share of the last `window_records` records failed.",
     )
     window_records: Whole = Field(
-        default=200, ge=1, le=1_000_000, description="Of how many records, whole batches of them, the share is taken."
+        default=200,
+        ge=1,
+        le=1_000_000,
+        description="Of how many records, whole batches of them, the share is taken; in a smaller collection, of as "
+        "many as it has, 20 at least.",
     )
     keep_raw_days: Whole = Field(
         default=30,
@@ -322,9 +326,23 @@ class SafetySection(Section):
 
 
 class RetriesSection(Section):
-    """How Prefect's tasks try again: poll, list and download."""
+    """How what passes by itself is tried again: poll, list and download, and records that met a fault of the
+    service."""
 
-    attempts: Whole = Field(default=4, ge=1, le=20, description="Tries in all.")
+    attempts: Whole = Field(default=4, ge=1, le=20, description="Tries in all of a poll, a list, a download.")
     backoff_seconds: Number = Field(
         default=1, ge=0, le=3_600, description="Pause before the second try; it doubles with each further one."
+    )
+    service_backoff_seconds: Number = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How long a record waits that was answered with a fault of the service, such as 503; it doubles "
+        "with each further one in a row, up to a day. Nothing is counted.",
+    )
+    max_service_errors: Whole = Field(
+        default=10,
+        ge=1,
+        le=1_000,
+        description="After so many faults of the service in a row a record is held for a person.",
     )

@@ -93,7 +93,7 @@ class Settings(Section):
     uploads: UploadsSection = Field(default_factory=UploadsSection, description="How images are uploaded.")
     gemini: GeminiSection = Field(default_factory=GeminiSection, description="Which service is called.")
     safety: SafetySection = Field(default_factory=SafetySection, description="When a pass rather stops.")
-    retries: RetriesSection = Field(default_factory=RetriesSection, description="Retries of Prefect's tasks.")
+    retries: RetriesSection = Field(default_factory=RetriesSection, description="What is tried again.")
 
     _source: Path | None = PrivateAttr(default=None)
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

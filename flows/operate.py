@@ -13,7 +13,8 @@ from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_ranges, decode_span, encode_ranges, sort_key
-from assets.history import unjudged_records
+from assets.history import counts_of, unjudged_records
+from flows.gateways.files.decisions import LetGo
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import Standing, resolve
@@ -58,18 +59,23 @@ async def end_rerun(storage: Storage, ledger: LedgerGateway) -> Reset:
 
 async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
     """Let records go on that are held for a person, as they were in batch after batch without an answer, or have one
-    that could not be judged and is to be asked for again; returns how many. Raises RecordKeyError, ManifestError."""
+    that could not be judged and is to be asked for again, and those that wait for the service; returns how many. Raises
+    RecordKeyError, ManifestError."""
     keys = set(decode_ranges(entries, field_count=field_count))
     history = history_table(storage, write=False)
-    rows = history.select(["record_key", "unanswered"]).to_pylist()
-    unanswered = {row["record_key"]: row["unanswered"] for row in rows if row["unanswered"]}
     unjudged = {key: count for key, count in unjudged_records(history).items() if key in keys}
-    found = {key: count for key, count in unanswered.items() if key in keys}
-    # What was answered since is forgotten with the next write.
-    kept = {key: count for key, count in storage.read_let_go().items() if count <= unanswered.get(key, 0)}
-    if found or unjudged:
-        storage.write_let_go(kept | found, storage.read_let_go("unjudged") | unjudged)
-    return len(found | unjudged)
+    counts: dict[LetGo, dict[str, int]] = {"unjudged": storage.read_let_go("unjudged") | unjudged}
+    let_go = set(unjudged)
+    for what in ("unanswered", "service_errors"):
+        now = counts_of(history, what)
+        found = {key: count for key, count in now.items() if key in keys}
+        # What was answered since is forgotten with the next write.
+        counts[what] = {key: count for key, count in storage.read_let_go(what).items() if count <= now.get(key, 0)}
+        counts[what] |= found
+        let_go.update(found)
+    if let_go:
+        storage.write_let_go(counts)
+    return len(let_go)
 
 
 async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> int:

@@ -35,7 +35,8 @@ class PassReport:
         anything, needs a person."""
         is_waiting = self.submit.stopped == DRY_RUN or self.submit.is_held
         for_a_person = len(self.submit.unreadable) + len(self.submit.kept_back)
-        can_send = self.submit.states["runnable"] > for_a_person and not is_waiting
+        by_itself = self.submit.states["runnable"] + self.submit.states["postponed"]
+        can_send = by_itself > for_a_person and not is_waiting
         return not (self.submit.sent or self.poll.running or can_send)
 
 

@@ -17,6 +17,8 @@ from assets.domain.errors import (
     QuireError,
 )
 from assets.domain.outcome import OutcomeKind
+from assets.outcomes import main_cause
+from assets.reports import totals
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
@@ -36,12 +38,14 @@ ODD_JOB_PATIENCE = timedelta(hours=72)
 @dataclass(slots=True)
 class PollReport:
     """``settled``: batches; ``outcomes``: kind -> records; ``running``: batches that are not finished, claims that are
-    looked for, and what the next pass tries again; ``troubled``: names that need a person."""
+    looked for, and what the next pass tries again; ``troubled``: names that need a person; ``causes``: what went wrong
+    most in each batch that was settled."""
 
     settled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     running: int = 0
     troubled: list[str] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
 
 
 @flow(name="poll", persist_result=False)
@@ -131,8 +135,11 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
     else:
         job = await _find_job(p, each, jobs)
         if job.is_terminal and not _lacks_results(job):
-            for kind, count in (await settle(p, each.submission_id, job)).items():
+            committed = await settle(p, each.submission_id, job)
+            for kind, count in totals(committed).items():
                 report.outcomes[kind] = report.outcomes.get(kind, 0) + count
+            if (cause := main_cause(committed)) is not None and cause not in report.causes:
+                report.causes.append(cause)
             report.settled += 1
         elif _is_overdue(p, each, job):
             report.troubled.append(each.name)

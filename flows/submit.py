@@ -1,28 +1,25 @@
 """Submit: diff the record manifest against the results and the ledger, and send what can be sent as batches."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import flow
 
-from assets.candidates import RecordState, count_states, record_states, waves_left
+from assets.breaker import TRY_RECORDS
+from assets.candidates import RecordState, count_states, waves_left
 from assets.context import ContextMode
 from assets.domain.batch import submitted_at
-from assets.domain.errors import GeminiSpendingError, ManifestError, QuireError
+from assets.domain.errors import GeminiSpendingError, QuireError
 from assets.domain.money import dollars
-from assets.domain.record import page_of, sort_key
-from assets.estimates import with_sizes_before
-from assets.history import batch_size, failed_jobs_of
-from flows.gateways.files.results import walk_results
+from assets.domain.record import sort_key
+from assets.history import batch_size
 from flows.gateways.files.storage import Storage
 from flows.operate import end_rerun
-from flows.protocol.active import check_known, inflight_keys, resolve
+from flows.plan import explain_waiting, least_tried, plan
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import (
     claim,
@@ -35,15 +32,12 @@ from flows.protocol.claiming import (
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.places import check_room, try_folders
 from flows.protocol.posting import post
-from flows.protocol.vanished import check_vanished
 from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
-from flows.tables.derived import history_table
 from flows.tables.kept_back import kept_back
 from flows.tables.prices import notices
 from flows.tables.prompts import warn_of_another_text
-from flows.tables.rules import held_keys, run_rules
 from flows.tables.weighing import Scales, explain, read_scales
 
 DRY_RUN = "dry run"
@@ -85,12 +79,16 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if storage.read_rerun() and not settings.execution.dry_run:
         ended = await end_rerun(storage, p.services.ledger)
         logger().warning("quire rerun was cut off: ended now, %d results deleted", len(ended.deleted))
-    states, runnable, places = await _plan(p)
+    states, runnable, places = await plan(p)
     waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}
-    _explain_waiting(states)
-    if (tripped := await trip(p)) is not None:
-        return SubmitReport(0, 0, counted, waves, tripped, is_held=True)
+    explain_waiting(states)
+    tripped = await trip(p, records=len(states))
+    if tripped is not None and not tripped.may_try:
+        return SubmitReport(0, 0, counted, waves, tripped.reason, is_held=tripped.needs_person)
+    if tripped is not None:
+        runnable = await asyncio.to_thread(least_tried, storage, runnable)
+        places = min(places, 1)
     facts = submission_facts(p, p.services.new_submission_id())
     scales = await asyncio.to_thread(
         read_scales, settings, p.services.template, storage, facts, run_started_at=p.run_started_at
@@ -110,7 +108,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
         kept |= more
         if not len(runnable):
             break
-        cut = await asyncio.to_thread(next_batch, storage, scales, runnable)
+        of_the_next = runnable if tripped is None else runnable.slice(0, TRY_RECORDS)
+        cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
         if not len(cut.rows):
             stop, is_held = cut.held, cut.is_for_a_person
             logger().warning("Held back: %s", stop)
@@ -127,6 +126,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
     await sweep_uploads(p)
     if submitted:
         warn_of_another_text(storage, settings, p.services.template)
+    if tripped is not None and stop is None:
+        stop = tripped.reason
     left_out = tuple(sorted(unreadable, key=sort_key))
     return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept)
 
@@ -266,56 +267,3 @@ def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: 
 def _as_sent(cut: Cut) -> pa.Table:
     """The columns of a batch manifest that count for the next batch."""
     return cut.estimates.append_column("file_bytes", cut.rows["image_bytes"])
-
-
-async def _plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
-    """All records with their states, the runnable ones in their order, and how many batches may be added."""
-    services, settings = p.services, p.services.settings
-    manifest = services.storage.read_records()
-    if manifest is None:
-        raise ManifestError(services.storage.records_path, "is missing; run quire scan first")
-    depth = len(settings.record.document_fields)
-    unfinished: list[str] = []
-    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth, unfinished=unfinished)
-    # Now, and not before the walk: a share may have been unmounted in its middle.
-    services.storage.home.check_marks()
-    p.lease.check()
-    await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
-    existing = services.mirror.observe("existing_results", keys=done)
-    ledger = services.mirror.observe("ledger", state=await services.ledger.read())
-    standing = resolve(services.storage, ledger)
-    check_known(services.storage, ledger, standing)
-    inflight = inflight_keys(services.storage, standing.open_ids())
-    limits = settings.safety.max_vanished_results, settings.safety.max_vanished_share
-    history = await asyncio.to_thread(history_table, services.storage)
-    await asyncio.to_thread(
-        check_vanished, services.storage, manifest, history, done, inflight, limits=limits, accept=p.accept_vanished
-    )
-    rules, held = run_rules(settings), held_keys(settings, services.storage, history)
-    states = await asyncio.to_thread(
-        record_states, manifest, existing, ledger, inflight=inflight, held=held, rules=rules
-    )
-    runnable = await services.mirror.materialize(
-        "runnable_records", manifest, existing, ledger, inflight=inflight, held=held, rules=rules
-    )
-    if rules.context_mode.sends_image:
-        runnable = with_sizes_before(runnable, manifest)
-    most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
-    return states, _bisected_last(runnable, history), most - len(ledger.active)
-
-
-def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
-    """Bisected records, those whose jobs FAILED, go behind all others, and never in a batch with them. Adds the column
-    failed_jobs."""
-    failed_jobs = failed_jobs_of(history, runnable["record_key"])
-    order = np.argsort(failed_jobs, kind="stable")
-    return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))
-
-
-def _explain_waiting(states: pa.Table) -> None:
-    log = logger()
-    if not log.isEnabledFor(logging.DEBUG):
-        return
-    waiting = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.WAITING.value))
-    for row in waiting.select(["record_key", "predecessor"]).to_pylist():
-        log.debug("Skipping page %d (Dependency missing): %s waits for %s", page_of(row["record_key"]), *row.values())

@@ -138,7 +138,7 @@ def make_project(root: Path, *, collection: str, gemini: EmulatorHandle, **secti
         # Its price has no end, so that what a test works out by hand holds on any day.
         model={"name": "gemini-3.5-flash"},
         uploads={"upload_retry_backoff_seconds": 0.01},
-        retries={"backoff_seconds": 0.01},
+        retries={"backoff_seconds": 0.01, "service_backoff_seconds": 0},
         **sections,
     )
     return project

@@ -43,7 +43,10 @@ class Standing:
             records=sum(states.values()),
             done=states[RecordState.DONE],
             inflight=states[RecordState.INFLIGHT] + submit.sent,
-            waiting=states[RecordState.WAITING] + states[RecordState.RUNNABLE] - submit.sent,
+            waiting=states[RecordState.WAITING]
+            + states[RecordState.POSTPONED]
+            + states[RecordState.RUNNABLE]
+            - submit.sent,
             dead=states[RecordState.DEAD],
             batches_sent=self.batches_sent + submit.submitted,
             batches_settled=self.batches_settled + report.poll.settled,

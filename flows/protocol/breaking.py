@@ -1,11 +1,11 @@
-"""The breaker as a pass meets it: looked at before anything is sent, told once in an artifact, let go of by a
-person."""
+"""The breaker as a pass meets it: looked at before anything is sent, told once in an artifact, let go of by a person,
+or by itself where the service answers again."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from assets.breaker import BreakerRules, Reset, open_breaker
+from assets.breaker import BreakerRules, Open, Reset, open_breaker
 from assets.reports import escape
 from config.settings import Settings
 from flows.gateways.files.decisions import Breaker
@@ -13,29 +13,72 @@ from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 from flows.tables.derived import submissions_table
+from flows.tables.from_files import open_submissions
 
 
-async def trip(p: Pass) -> str | None:
-    """Why nothing is to be sent, in a line, or None. Raises ManifestError, OSError."""
-    storage, settings = p.services.storage, p.services.settings
-    reason = await asyncio.to_thread(breaker_reason, settings, storage, write=True)
-    if reason is None:
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """``reason``: why nothing is to be sent, in a line, with when it tries again by itself, if it does; ``may_try``:
+    one small batch may go now, to try; ``needs_person``: it will not try again by itself."""
+
+    reason: str
+    may_try: bool
+    needs_person: bool
+
+
+async def trip(p: Pass, *, records: int) -> Tripped | None:
+    """Whether nothing is to be sent. ``records``: of the collection. Raises ManifestError, OSError."""
+    storage = p.services.storage
+    opened = await asyncio.to_thread(find_open, p.services.settings, storage, records=records, write=True)
+    if opened is None:
         return None
-    logger().error("Breaker open, nothing is sent: %s", reason)
+    tripped = tripped_now(p.services.settings, storage, opened, now=p.services.now())
+    log = logger()
+    if tripped.may_try:
+        log.warning("Breaker half open: %s", tripped.reason)
+    else:
+        (log.error if tripped.needs_person else log.warning)("Breaker open, nothing is sent: %s", tripped.reason)
     breaker = storage.read_breaker()
-    if breaker.told_of != reason:
+    if breaker.told_of != opened.reason:
         p.lease.check()
-        markdown = f"### Nothing is sent\n\n{escape(reason)}\n"
+        markdown = f"### Nothing is sent\n\n{escape(opened.reason)}\n"
         await p.services.teller.publish("breaker", markdown, description="The breaker is open")
-        storage.write_breaker(replace(breaker, told_of=reason))
-    return reason
+        storage.write_breaker(replace(breaker, told_of=opened.reason))
+    return tripped
 
 
-def breaker_reason(settings: Settings, storage: Storage, *, write: bool = False) -> str | None:
-    """Why the breaker is open, or None. ``write``: see `flows.tables.derived`."""
+def find_open(settings: Settings, storage: Storage, *, records: int, write: bool = False) -> Open | None:
+    """``write``: see `flows.tables.derived`."""
     safety = settings.safety
-    rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records)
+    rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records, records)
     return open_breaker(submissions_table(storage, write=write), rules, reset=storage.read_breaker().reset)
+
+
+def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: datetime) -> Tripped:
+    """What an open breaker means now. ``now``: UTC. Raises ManifestError, OSError."""
+    if not opened.passes:
+        return Tripped(opened.reason, may_try=False, needs_person=True)
+    at = opened.tries_at(backoff_seconds=settings.retries.service_backoff_seconds, at=now)
+    if at is not None:
+        said = f"{opened.reason}; it tries again by itself with one small batch at {at:%Y-%m-%d %H:%M} UTC"
+        return Tripped(said, may_try=False, needs_person=False)
+    if _is_tried(storage, opened):
+        said = f"{opened.reason}; a batch is on its way to try whether it answers again"
+        return Tripped(said, may_try=False, needs_person=False)
+    said = f"{opened.reason}; one small batch goes now, to try whether it answers again"
+    return Tripped(said, may_try=True, needs_person=False)
+
+
+def _is_tried(storage: Storage, opened: Open) -> bool:
+    """Whether something was sent since the last fault was noted that has not ended."""
+    sent = (storage.read_batch_manifest(each)[1].created_at for each in open_submissions(storage))
+    return any(created_at > opened.noted_at for created_at in sent)
+
+
+def breaker_reason(settings: Settings, storage: Storage, *, records: int, now: datetime) -> str | None:
+    """Why the breaker is open, or None. For looking only."""
+    opened = find_open(settings, storage, records=records)
+    return None if opened is None else tripped_now(settings, storage, opened, now=now).reason
 
 
 def reset_breaker(storage: Storage, now: datetime) -> None:

@@ -46,8 +46,8 @@ async def look_at_job(p: Pass, batch_id: str) -> RemoteJob:
     return await p.services.mirror.retried("get_batch", get)
 
 
-async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
-    """Turn the finished ``job`` into outputs, outcomes and counts. Returns kind -> how many.
+async def settle(p: Pass, submission_id: str, job: RemoteJob) -> pa.Table:
+    """Turn the finished ``job`` into outputs, outcomes and counts. Returns the outcomes as they are committed.
 
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
     """
@@ -71,7 +71,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> dict[str, int]:
     committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
     _log_end(job, committed)
     tell_of_model(p, committed)
-    return totals(committed)
+    return committed
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ async def check(config: str | None, key: str | None) -> Checked:
     facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
 
     def render() -> Checked:
-        row = _chosen(settings, storage, state_table(settings, storage, ledger), key)
+        row = _chosen(settings, storage, state_table(settings, storage, ledger, now=utc_now()), key)
         return _rendered(settings, storage, template, facts, row, problem)
 
     return await asyncio.to_thread(render)

@@ -101,13 +101,13 @@ async def read_estimate(config: str | None) -> EstimateReport:
 def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None) -> EstimateReport:
     """Read and count."""
     model, template = make_template(settings)
-    states = state_table(settings, storage, ledger)
+    states = state_table(settings, storage, ledger, now=utc_now())
     if settings.context.mode.sends_image:
         states = with_sizes_before(states, states)
     left = states.filter(
         pc.is_in(
             states["state"].cast(pa.string()),
-            value_set=pa.array([RecordState.RUNNABLE.value, RecordState.WAITING.value]),
+            value_set=pa.array([RecordState.RUNNABLE.value, RecordState.POSTPONED.value, RecordState.WAITING.value]),
         )
     )
     now = utc_now()

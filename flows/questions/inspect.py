@@ -37,6 +37,7 @@ _COLOURS = {
     RecordState.INFLIGHT: "#0072b2",
     RecordState.RUNNABLE: "#56b4e9",
     RecordState.WAITING: "#cccccc",
+    RecordState.POSTPONED: "#cc79a7",
     RecordState.HELD: "#f0e442",
     RecordState.DEAD: "#d55e00",
 }
@@ -185,7 +186,8 @@ def draw_progress(progress: pd.DataFrame, *, at_most: int = MAX_BARS) -> "Figure
 
 
 def _inspect(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None) -> Inspection:
-    table, now = state_table(settings, storage, ledger), datetime.now(UTC)
+    now = datetime.now(UTC)
+    table = state_table(settings, storage, ledger, now=now)
     return Inspection(
         settings=settings,
         read_at=now,

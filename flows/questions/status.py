@@ -3,7 +3,7 @@ tie between folder and Prefect database is made here.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import unjudged_records
 from assets.manifest import manifest_schema
+from assets.outcomes import cause_of
 from assets.sources import existing_results
 from config.settings import Settings
 from flows.gateways.files.results import walk_results
@@ -29,13 +30,16 @@ from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.breaking import breaker_reason
 from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
-from flows.runtime.wiring import open_ledger
+from flows.runtime.wiring import open_ledger, utc_now
 from flows.tables.derived import history_table, submissions_table
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
 from flows.tables.outdated import Outdated, find_outdated
-from flows.tables.rules import held_keys, run_rules
+from flows.tables.rules import held_keys, postponed_keys, run_rules
 from flows.tables.weighing import read_spent
+
+MAX_CAUSES = 50
+"""Of so many dead letters, and of so many held records, it is looked up what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class Status:
     which nobody will know, ``unsure``: how many those are; ``model_notes``: what the newest answers tell of the model,
     a line each: that another one has answered, that it ends soon; ``failures``: outcome kind -> how often, over all
     submissions; ``dead_letters``: record key -> failures; ``held``: the records that wait for a person,
-    ``unjudged``: those of them that wait with an answer; ``breaker``: why nothing is sent, or None; ``blocking``: dead
+    ``unjudged``: those of them that wait with an answer; ``causes``: dead or held record key -> what became of it last,
+    of MAX_CAUSES each; ``next_try_at``: when the first postponed record goes (UTC);
+    ``breaker``: why nothing is sent, or None; ``blocking``: dead
     or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out; ``outdated``: records whose result was made from another image,
     prompt, schema or model than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose image has
@@ -78,6 +84,8 @@ class Status:
     dead_letters: Mapping[str, int]
     held: tuple[str, ...]
     unjudged: tuple[str, ...]
+    causes: Mapping[str, str]
+    next_try_at: datetime | None
     breaker: str | None
     blocking: Mapping[str, int]
     left_out: int
@@ -89,6 +97,7 @@ class Status:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
         document = asdict(self)
         states = document.pop("states")
+        document["next_try_at"] = self.next_try_at.isoformat() if self.next_try_at else None
         # The state "held" is their number, as for the others.
         document["held_records"] = document.pop("held")
         return {"collection": document.pop("collection"), "records": document.pop("records"), **states, **document}
@@ -101,7 +110,7 @@ async def collect_status(
     ledger = await read_ledger(settings, storage, ledger_gateway)
 
     def count() -> Status:
-        states = states_in_mode(settings, storage, ledger)
+        states = states_in_mode(settings, storage, ledger, now=now)
         table, waves = states(settings.context.mode), waves_by_mode(states)
         return status_of(settings, storage, ledger, table, waves, now=now)
 
@@ -132,23 +141,26 @@ def ledger_of_files(storage: Storage) -> Ledger:
     return _ledger(names, last_counts(storage))
 
 
-def state_table(settings: Settings, storage: Storage, ledger: Ledger) -> pa.Table:
-    """All records with their states: see `assets.candidates.record_states`."""
-    return states_in_mode(settings, storage, ledger)(settings.context.mode)
+def state_table(settings: Settings, storage: Storage, ledger: Ledger, *, now: datetime) -> pa.Table:
+    """All records with their states: see `assets.candidates.record_states`. ``now``: UTC."""
+    return states_in_mode(settings, storage, ledger, now=now)(settings.context.mode)
 
 
-def states_in_mode(settings: Settings, storage: Storage, ledger: Ledger) -> Callable[[ContextMode], pa.Table]:
-    """Reads everything, and returns what gives the states of all records for a context mode."""
+def states_in_mode(
+    settings: Settings, storage: Storage, ledger: Ledger, *, now: datetime
+) -> Callable[[ContextMode], pa.Table]:
+    """Reads everything, and returns what gives the states of all records for a context mode. ``now``: UTC."""
     manifest = storage.read_records()
     if manifest is None:
         manifest = manifest_schema(settings.record.document_fields).empty_table()
     done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
-    results, held = existing_results(keys=done), held_keys(settings, storage, history_table(storage, write=False))
+    results, history = existing_results(keys=done), history_table(storage, write=False)
+    held, later = held_keys(settings, storage, history), postponed_keys(settings, storage, history, now=now)
 
     def states(mode: ContextMode) -> pa.Table:
         rules = replace(run_rules(settings), context_mode=mode)
-        return record_states(manifest, results, ledger, inflight=inflight, held=held, rules=rules)
+        return record_states(manifest, results, ledger, inflight=inflight, held=held, postponed=later, rules=rules)
 
     return states
 
@@ -165,10 +177,12 @@ def status_of(
     """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None;
     ``now``: UTC."""
     spent = read_spent(settings, storage)
-    waves = waves_by_mode(states_in_mode(settings, storage, ledger)) if waves is None else waves
+    waves = waves_by_mode(states_in_mode(settings, storage, ledger, now=now)) if waves is None else waves
     held_states = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
     held: tuple[str, ...] = tuple(held_states["record_key"].to_pylist())
-    unjudged = unjudged_records(history_table(storage, write=False)) if held else {}
+    history = history_table(storage, write=False)
+    unjudged = unjudged_records(history) if held else {}
+    later = postponed_keys(settings, storage, history, now=now)
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
     stale = outdated_of(settings, storage, states)
     return Status(
@@ -184,10 +198,12 @@ def status_of(
         model_notes=tuple(model_notes(submissions_table(storage, write=False), settings.model.name, now)),
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
+        causes=last_causes(storage, history, [*dead["record_key"].to_pylist()[:MAX_CAUSES], *held[:MAX_CAUSES]]),
+        next_try_at=min(later.values(), default=None),
         dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
         held=held,
         unjudged=tuple(key for key in held if key in unjudged),
-        breaker=breaker_reason(settings, storage),
+        breaker=breaker_reason(settings, storage, records=len(states), now=now),
         blocking=blocked_successors(states),
         left_out=count_left_out(storage.read_left_out()),
         outdated=len(stale.records),
@@ -205,7 +221,9 @@ def outdated_of(settings: Settings, storage: Storage, states: pa.Table) -> Outda
 async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Outdated:
     """Raises StateError, PrefectUnavailableError."""
     ledger = await read_ledger(settings, storage, ledger_gateway)
-    return await asyncio.to_thread(lambda: outdated_of(settings, storage, state_table(settings, storage, ledger)))
+    return await asyncio.to_thread(
+        lambda: outdated_of(settings, storage, state_table(settings, storage, ledger, now=utc_now()))
+    )
 
 
 def failures_by_kind(storage: Storage) -> dict[str, int]:
@@ -216,6 +234,19 @@ def failures_by_kind(storage: Storage) -> dict[str, int]:
             if row["values"] not in ANSWERED_WELL:
                 found[row["values"]] = found.get(row["values"], 0) + row["counts"]
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def last_causes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dict[str, str]:
+    """Record key -> kind and message of its last outcome, in one bounded line. ``history``: see
+    `flows.tables.derived.history_table`. Raises ManifestError, OSError."""
+    rows = history.filter(pc.is_in(history["record_key"], value_set=pa.array(keys, pa.string())))
+    found: dict[str, str] = {}
+    for submission_id in rows["submission_id"].unique().to_pylist():
+        table = storage.read_outcomes(submission_id, ["record_key", "kind", "message"])
+        its = rows.filter(pc.equal(rows["submission_id"], submission_id))["record_key"].combine_chunks()
+        for row in table.filter(pc.is_in(table["record_key"], value_set=its)).to_pylist():
+            found[row["record_key"]] = cause_of(row["kind"], row["message"])
+    return found
 
 
 def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:

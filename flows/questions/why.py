@@ -3,7 +3,7 @@ For looking only: nothing is written. What files tell of its past stands in `his
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
+from assets.outcomes import cause_of
 from config.settings import Settings, load_settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
@@ -25,7 +26,9 @@ from flows.questions.absence import why_left_out
 from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
 from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json
-from flows.runtime.wiring import config_path, make_storage
+from flows.runtime.wiring import config_path, make_storage, utc_now
+from flows.tables.derived import history_table
+from flows.tables.rules import postponed_keys
 
 UNKNOWN = "unknown"
 
@@ -52,7 +55,7 @@ async def find_why(config: str | None, key: str) -> Why:
     record_key = str(parse_key(key, field_count=len(settings.record.document_fields)))
     storage = make_storage(settings)
     ledger, problem = await read_ledger_or_files(settings, storage)
-    return await asyncio.to_thread(_find, settings, storage, ledger, record_key, problem)
+    return await asyncio.to_thread(why_of, settings, storage, ledger, record_key, problem, now=utc_now())
 
 
 async def why_json(config: str | None, key: str) -> str:
@@ -61,7 +64,10 @@ async def why_json(config: str | None, key: str) -> str:
 
 
 async def why_text(config: str | None, key: str) -> str:
-    found = await find_why(config, key)
+    return "\n".join(why_lines(await find_why(config, key)))
+
+
+def why_lines(found: Why) -> list[str]:
     lines = [found.record_key, found.reason]
     lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
     lines += [found.image] if found.image else []
@@ -69,11 +75,14 @@ async def why_text(config: str | None, key: str) -> str:
     lines += [_attempt_line(attempt) for attempt in found.history]
     if found.prefect_problem is not None:
         lines += ["", f"This is what the files alone tell: {found.prefect_problem}"]
-    return "\n".join(printable(line) for line in lines)
+    return [printable(line) for line in lines]
 
 
-def _find(settings: Settings, storage: Storage, ledger: Ledger, key: str, problem: str | None) -> Why:
-    states = state_table(settings, storage, ledger)
+def why_of(
+    settings: Settings, storage: Storage, ledger: Ledger, key: str, problem: str | None = None, *, now: datetime
+) -> Why:
+    """``problem``: why ``ledger`` is what the files alone tell; ``now``: UTC."""
+    states = state_table(settings, storage, ledger, now=now)
     row = _row(states, key)
     history = attempts_of(storage, key)
     batch = _batch_with(storage, ledger, key)
@@ -87,7 +96,8 @@ def _find(settings: Settings, storage: Storage, ledger: Ledger, key: str, proble
     if is_done:
         reason = "; ".join(each for each in (reason, _done(maker)) if each)
     elif row is not None:
-        reason = _reason(settings, storage, states, row, batch)
+        reason = _reason(settings, storage, states, row, batch, now=now)
+        reason += f"; last: {cause_of(history[-1].kind, history[-1].message)}" if _has_a_cause(state, history) else ""
     then = maker.image if maker is not None else _image_sent_last(storage, history, batch, key)
     return Why(
         record_key=key,
@@ -99,6 +109,10 @@ def _find(settings: Settings, storage: Storage, ledger: Ledger, key: str, proble
         history=tuple(history),
         prefect_problem=problem,
     )
+
+
+def _has_a_cause(state: str, history: Sequence[Attempt]) -> bool:
+    return bool(history) and state in (RecordState.DEAD, RecordState.HELD, RecordState.POSTPONED)
 
 
 def _row(states: pa.Table, key: str | None) -> dict[str, Any] | None:
@@ -115,7 +129,13 @@ def _batch_with(storage: Storage, ledger: Ledger, key: str) -> ActiveSubmission 
 
 
 def _reason(
-    settings: Settings, storage: Storage, states: pa.Table, row: Mapping[str, Any], batch: ActiveSubmission | None
+    settings: Settings,
+    storage: Storage,
+    states: pa.Table,
+    row: Mapping[str, Any],
+    batch: ActiveSubmission | None,
+    *,
+    now: datetime,
 ) -> str:
     most, failures = settings.execution.max_retries, row["failures"]
     failed = _failures(failures)
@@ -126,7 +146,11 @@ def _reason(
         case RecordState.DEAD:
             return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
         case RecordState.HELD:
-            return "held: it waits for a person"
+            return f"held: it waits for a person; quire unblock {row['record_key']} tries it again"
+        case RecordState.POSTPONED:
+            later = postponed_keys(settings, storage, history_table(storage, write=False), now=now)
+            at = later.get(row["record_key"], now)
+            return f"postponed: the service had a fault that passes; it goes by itself at {_moment(at)}"
         case RecordState.WAITING:
             return f"waiting: {_what_blocks(states, row)}"
     again = f"; {failed} so far, retry {failures} of {most}" if failures else ""

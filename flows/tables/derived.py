@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.errors import WAY_BACK, ManifestError
 from assets.domain.outcome import ANSWERED_WELL
-from assets.history import HISTORY_SCHEMA, with_outcomes
+from assets.history import HISTORY_COLUMNS, HISTORY_SCHEMA, with_outcomes
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import SUBMISSIONS_SCHEMA, submission_row
 from flows.gateways.files.storage import Storage
@@ -123,7 +123,7 @@ def _with_submissions(storage: Storage, before: pa.Table, names: list[str]) -> p
 def _with_history(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
     table = before
     for each in names:
-        outcomes = storage.read_outcomes(each, ["record_key", "submission_id", "kind"])
+        outcomes = storage.read_outcomes(each, HISTORY_COLUMNS)
         if is_late(each):
             outcomes = outcomes.filter(pc.is_in(outcomes["kind"], value_set=pa.array(sorted(ANSWERED_WELL))))
         table = with_outcomes(table, outcomes, may_have_run=_posted(storage, each)[1])

@@ -2,10 +2,13 @@
 `assets.candidates`.
 """
 
+from datetime import datetime
+
 import pyarrow as pa
 
 from assets.candidates import RunRules
-from assets.history import held_records
+from assets.history import held_records, service_errors_since
+from assets.service_waits import postponed
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 
@@ -16,9 +19,18 @@ def held_keys(settings: Settings, storage: Storage, history: pa.Table) -> list[s
     return held_records(
         history,
         max_retries=settings.execution.max_retries,
+        max_service_errors=settings.retries.max_service_errors,
         let_go=storage.read_let_go(),
         let_go_unjudged=storage.read_let_go("unjudged"),
+        let_go_service=storage.read_let_go("service_errors"),
     )
+
+
+def postponed_keys(settings: Settings, storage: Storage, history: pa.Table, *, now: datetime) -> dict[str, datetime]:
+    """Record key -> when it goes by itself, of those that met a fault of the service a short while ago. Raises
+    ManifestError, OSError."""
+    met = service_errors_since(history, storage.read_let_go("service_errors"))
+    return postponed(met, backoff_seconds=settings.retries.service_backoff_seconds, at=now)
 
 
 def run_rules(settings: Settings) -> RunRules:

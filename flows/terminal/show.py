@@ -68,6 +68,11 @@ def _waves(by_mode: Mapping[str, int]) -> str:
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
     found, storage = await _read_status(config)
+    return "\n".join(status_lines(found, left_out_place(storage)))
+
+
+def status_lines(found: Status, left_out_place: str) -> list[str]:
+    """``left_out_place``: where the files are listed that are left out."""
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
@@ -83,13 +88,17 @@ async def status_text(config: str | None) -> str:
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
         lines.append(f"{batch.name}  {batch.state}  {records}")
+    if found.next_try_at is not None:
+        lines.append(
+            f"postponed by faults of the service: the first goes by itself at {found.next_try_at:%Y-%m-%d %H:%M} UTC"
+        )
     if found.failures:
         lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
     if found.outdated or found.not_compared:
         lines.append(_outdated_line(found))
     if found.left_out:
-        lines.append(f"left out {found.left_out} files: {left_out_place(storage)} lists them")
-    return "\n".join([*lines, *_needs(found)])
+        lines.append(f"left out {found.left_out} files: {left_out_place} lists them")
+    return [*lines, *_needs(found)]
 
 
 def _outdated_line(found: Status) -> str:
@@ -166,7 +175,8 @@ async def reset_breaker_text(config: str | None) -> str:
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
-    reason = breaker_reason(settings, storage)
+    records = storage.read_records()
+    reason = breaker_reason(settings, storage, records=0 if records is None else len(records), now=utc_now())
     reset_breaker(storage, utc_now())
     return (
         f"let go of: {reason}" if reason else "the breaker was not open; what failed until now does not count any more"
@@ -180,12 +190,17 @@ async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
         return await operate.release(Pass(services, OperatorsLease(), services.now()), batch, cancel=cancel)
 
 
+def _last(found: Status, key: str) -> str:
+    return f", last: {found.causes[key]}" if key in found.causes else ""
+
+
 def _needs(found: Status) -> list[str]:
     lines = [f"nothing is sent: {found.breaker}"] if found.breaker else []
     for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(
-            f"dead letter {key}: {failures} failures" + (f", {behind} records wait behind it" if behind else "")
+            f"dead letter {key}: {failures} failures{_last(found, key)}"
+            + (f", {behind} records wait behind it" if behind else "")
         )
     if len(found.dead_letters) > MAX_LISTED:
         lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
@@ -194,6 +209,7 @@ def _needs(found: Status) -> list[str]:
         behind = found.blocking.get(key, 0)
         lines.append(
             f"held {key}: {UNJUDGED if key in unjudged else 'batch after batch came back without an answer'}"
+            + _last(found, key)
             + (f", {behind} records wait behind it" if behind else "")
         )
     if len(found.held) > MAX_LISTED:

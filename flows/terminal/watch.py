@@ -12,20 +12,32 @@ from flows.terminal.show import BUSY, needs_text
 
 PATIENCE = 5
 """Passes in a row that may stop for trouble that passes by itself."""
+MAX_CAUSES = 3
+"""How many different causes of failures the line of a pass names."""
 AfterPass = Callable[[PassReport], Awaitable[None]]
 
 
 async def run_once(config: str | None, *, accept_vanished: bool = False) -> str:
     """One pass; what it did, in a line."""
     report = await pipeline(config, accept_vanished=accept_vanished)
-    if report is None:
-        return BUSY
-    submit = report.submit
+    return BUSY if report is None else said_of(report)
+
+
+def said_of(report: PassReport) -> str:
+    """What a pass did, in a line, and what it leaves to a person."""
+    submit, polled = report.submit, report.poll
     did = (
-        f"{report.poll.settled} batches settled, {report.poll.running} running; {report.scan.records} records; "
+        f"{polled.settled} batches settled{_answers(report)}, {polled.running} running; {report.scan.records} records; "
         f"{submit.submitted} batches with {submit.sent} records sent"
     )
     return "\n".join([did + (f"; {submit.stopped}" if submit.stopped else ""), *report.needs_person])
+
+
+def _answers(report: PassReport) -> str:
+    """What the settled batches have brought, and what went wrong most in them."""
+    found = ", ".join(f"{count} {kind}" for kind, count in report.poll.outcomes.items())
+    causes = "; ".join(report.poll.causes[:MAX_CAUSES])
+    return f" ({found}{f'; most often {causes}' if causes else ''})" if found else ""
 
 
 async def run_watch(

@@ -5,9 +5,10 @@ before a kill and after the one that heals it; what they find and what they leav
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
@@ -19,7 +20,7 @@ from flows.pipeline import PassReport
 from flows.poll import poll_batches
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import Pass
-from flows.runtime.wiring import Services, lock_name, open_services
+from flows.runtime.wiring import Services, lock_name, open_services, utc_now
 from flows.scan import scan_records
 from flows.submit import submit_batches
 from tests.project import JOB_SECONDS, Project
@@ -31,11 +32,11 @@ from tests.twins.mirror import DirectMirror, SilentTeller
 class LightPasses:
     """Passes of one project, one after the other."""
 
-    _services: Services
+    services: Services
 
     async def run(self) -> PassReport:
         """One of them. Raises what a caller of the flow would see, before it becomes one line."""
-        return await _run_pass(self._services)
+        return await _run_pass(self.services)
 
 
 async def run_light_passes(project: Project, at_most: int) -> bool:
@@ -47,6 +48,17 @@ async def run_light_passes(project: Project, at_most: int) -> bool:
                 return True
             await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
     return False
+
+
+@asynccontextmanager
+async def detached_passes(
+    project: Project, variables: InMemoryVariables, *, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[LightPasses]:
+    """Light passes for which there is no Prefect at all: ``variables`` are all that there is of it. ``now``: the time
+    of day that they go by."""
+    settings = load_settings(project.config)
+    async with open_services(settings) as services:
+        yield LightPasses(replace(_without_prefect(services, settings, variables), now=now))
 
 
 @asynccontextmanager

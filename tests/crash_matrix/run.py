@@ -112,7 +112,11 @@ def make_shelf(folder: Path, gemini: EmulatorHandle) -> tuple[Project, list[str]
     project.configure(uploads={"upload_concurrency": 1})
     keys = [key for year in (1901, 1902, 1903) for key in project.add_pages(f"CA:Lincoln:{year}", range(1, 5))]
     gemini.set_rules(
-        records=[{"key": keys[1], "steps": ["not_json", "auto"]}, {"key": keys[6], "steps": ["error"]}],
+        records=[
+            {"key": keys[2], "steps": [{"kind": "error", "code": 503}, "auto"]},
+            {"key": keys[1], "steps": ["not_json", "auto"]},
+            {"key": keys[6], "steps": ["empty"]},
+        ],
         jobs=[{"ordinal": 2, "end": "FAILED"}, {"ordinal": 3, "end": "EXPIRED"}],
     )
     return project, keys

@@ -14,9 +14,9 @@ from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
 
 BAD_LINES: list[tuple[str, str | dict[str, Any], str]] = [
-    ("api_error", {"kind": "error", "code": 503, "message": "overloaded"}, "503: overloaded"),
+    ("api_error", {"kind": "error", "code": 499, "message": "cancelled"}, "499: cancelled"),
     ("blocked", {"kind": "blocked_prompt", "reason": "PROHIBITED_CONTENT"}, "PROHIBITED_CONTENT"),
-    ("blocked", {"kind": "blocked_answer", "reason": "RECITATION"}, "RECITATION"),
+    ("recitation", {"kind": "blocked_answer", "reason": "RECITATION"}, "RECITATION"),
     ("cut_short", "cut_short", "MAX_TOKENS"),
     ("empty", {"kind": "empty", "shape": "null_candidate"}, "no candidate"),
     ("empty", {"kind": "empty", "shape": "no_parts"}, "no text"),
@@ -105,7 +105,7 @@ async def test_line_with_unknown_or_repeated_key_or_that_is_not_an_object_is_rep
     ]
     assert answered.rows.keys() == {*answered.bad, *answered.good}
     assert answered.rows[answered.good[2]]["thoughts_tokens"] > 0
-    assert f"Batch Complete: {answered.batch_id}: 3 success, 2 blocked, 2 empty" in answered.infos
+    assert f"Batch Complete: {answered.batch_id}: 3 success, 2 empty, 2 missing" in answered.infos
     assert answered.active == []
 
 

@@ -101,7 +101,7 @@ async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: 
 
 
 async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project) -> None:
-    steps: list[str | dict[str, str]] = ["error", "blocked_prompt", "blocked_answer", "cut_short", "empty", "not_json"]
+    steps: list[str | dict[str, str]] = ["empty", "blocked_prompt", "blocked_answer", "cut_short", "not_json"]
     steps += ["wrong_shape", "missing", {"kind": "raw", "text": '{"key": 7}'}]
     keys = pages(project, len(steps))
     project.configure(safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1})

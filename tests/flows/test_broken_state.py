@@ -187,7 +187,7 @@ async def test_a_lost_database_is_made_again_by_recover(project: Project) -> Non
     project.configure(execution={"max_retries": 0, "batch_size_limit": 1})
     first, second = project.add_pages("CA:Lincoln:2023", [1, 2])
     (dead,) = project.add_pages("TX:Peñón High:2023", [1])
-    project.gemini.set_steps(dead, "error")
+    project.gemini.set_steps(dead, "empty")
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
     (third,) = project.add_pages("CA:Adams:2023", [1])

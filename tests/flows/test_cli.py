@@ -117,7 +117,7 @@ async def test_the_playbook_from_the_command_line(
 ) -> None:
     project.configure(execution={"max_retries": 0})
     good, waiting, bad = project.add_pages("CA:Lincoln:1901", [1, 2]) + project.add_pages("TX:Austin:1901", [1])
-    project.gemini.set_steps(bad, "error")
+    project.gemini.set_steps(bad, "empty")
     loud = environment | {"PREFECT_LOGGING_LEVEL": "DEBUG"}
     config = ["--config", str(project.config)]
     ended = [await run_quire("run", *config, env=loud, cwd=tmp_path)]

@@ -162,7 +162,7 @@ ANSWER = {
 }
 STEPS: list[dict[str, Any]] = [
     {"kind": "error", "code": 400, "message": ATTACK},
-    {"kind": "error", "field": "status", "message": ATTACK},
+    {"kind": "error", "field": "status", "code": 2, "message": ATTACK},
     {"kind": "blocked_prompt", "reason": ATTACK},
     {"kind": "blocked_answer", "reason": ATTACK},
     {"kind": "not_json", "text": ATTACK},

@@ -29,7 +29,7 @@ async def test_failures_are_counted_until_the_record_is_a_dead_letter(project: P
     project.configure(execution={"max_retries": 1})
     dead, flaky, waiting = project.add_pages("CA:Lincoln:1901", [1]) + project.add_pages("CA:Lincoln:1903", [1, 2])
     project.gemini.set_steps(dead, "not_json")
-    project.gemini.set_steps(flaky, "error", "auto")
+    project.gemini.set_steps(flaky, "empty", "auto")
 
     await project.run_until_idle()
 

@@ -46,7 +46,7 @@ async def test_status_says_what_is_done_in_flight_waiting_and_dead(project: Proj
 async def test_a_deleted_output_is_read_again(project: Project) -> None:
     project.configure(context={"mode": "none"})
     by_hand, by_command, other = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
-    project.gemini.set_steps(by_command, "error", "auto")
+    project.gemini.set_steps(by_command, "empty", "auto")
     await project.run_until_idle()
     assert await project.variable("record_failure_counts") == {by_command: 1}
     untouched = project.result_path(other).stat()

@@ -90,7 +90,7 @@ async def _everything(project: Project, server: PrefectServer, folder: Path) -> 
             assert await child.ended() == status, child.printed
             printed.append(child.printed)
 
-        gemini.set_steps(bad, {"kind": "error", "message": MESSAGE})
+        gemini.set_steps(bad, {"kind": "error", "code": 499, "message": MESSAGE})
         gemini.add_fault("upload_start", display_name="*-0-*", status=500, times=2, message=MESSAGE)
         gemini.add_fault("create_batch", key=refused, status=400, message=MESSAGE)
         gemini.add_fault("delete_file", status=500, message=MESSAGE)

@@ -27,7 +27,7 @@ async def test_three_hundred_records_in_flight_and_six_hundred_that_fail(project
     assert {len(document.encode()) for document in documents} == {NAME_BYTES}
     # Pages 2 and 4, with a gap between them, so that no range holds two.
     failing = [key for document in documents for key in project.add_pages(document, [2, 4])]
-    project.gemini.set_rules(records=[{"key": key, "steps": ["error"]} for key in failing])
+    project.gemini.set_rules(records=[{"key": key, "steps": ["empty"]} for key in failing])
     await _pass(project)
     project.gemini.advance(JOB_SECONDS)
     project.configure(execution={"batch_size_limit": 150})
@@ -99,7 +99,7 @@ async def test_a_range_of_a_million_records_stays_one_entry_while_its_pages_fail
     await project.run_pass()
     everything = "CA:Lincoln:2023:1-1000000"
     await project.edit_variable("record_failure_counts", {everything: 1})
-    project.gemini.set_rules(records=[{"key": bad, "steps": ["error"]}])
+    project.gemini.set_rules(records=[{"key": bad, "steps": ["empty"]}])
     project.gemini.advance(JOB_SECONDS)
 
     await project.run_pass()

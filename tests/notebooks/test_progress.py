@@ -31,7 +31,7 @@ def test_of_many_documents_the_least_finished_are_shown() -> None:
     assert shown[20] == "D21"
     assert len(shown) == 30
     assert progress.loc["D20"].to_dict() == {
-        "done": 20, "inflight": 0, "runnable": 60, "waiting": 0, "held": 0, "dead": 0, "records": 80,
+        "done": 20, "inflight": 0, "runnable": 60, "waiting": 0, "postponed": 0, "held": 0, "dead": 0, "records": 80,
     }  # fmt: skip
 
 
@@ -57,7 +57,9 @@ def _inspection(rows: list[tuple[str, str]]) -> Inspection:
         settings=Settings(),
         read_at=datetime(2026, 11, 1, tzinfo=UTC),
         prefect_problem=None,
-        status=Status("", len(rows), {}, 0, {}, 0.0, 0.0, 0.0, 0, (), (), {}, {}, (), (), None, {}, 0, 0, {}, 0),
+        status=Status(
+            "", len(rows), {}, 0, {}, 0.0, 0.0, 0.0, 0, (), (), {}, {}, (), (), {}, None, None, {}, 0, 0, {}, 0
+        ),
         states=states,
         outcomes=OUTCOME_SCHEMA.empty_table().to_pandas(),
     )

@@ -11,6 +11,7 @@ ANSWERS = (
     OutcomeKind.SUCCESS,
     OutcomeKind.SUCCESS,
     OutcomeKind.API_ERROR,
+    OutcomeKind.SERVICE_ERROR,
     OutcomeKind.BLOCKED,
     OutcomeKind.CUT_SHORT,
     OutcomeKind.EMPTY,
@@ -31,7 +32,9 @@ def result_line(key: str, job: str, answer: OutcomeKind, *, shade: int, is_mende
         case OutcomeKind.SUCCESS:
             return line(good, key=key)
         case OutcomeKind.API_ERROR:
-            return json.dumps({"key": key, "error": {"code": 500, "message": "An internal error"}}).encode()
+            return json.dumps({"key": key, "error": {"code": 499, "message": "Cancelled"}}).encode()
+        case OutcomeKind.SERVICE_ERROR:
+            return json.dumps({"key": key, "error": {"code": 503, "message": "Overloaded"}}).encode()
         case OutcomeKind.BLOCKED:
             return response_line({"promptFeedback": {"blockReason": "SAFETY"}}, key=key)
         case OutcomeKind.CUT_SHORT:

@@ -29,6 +29,7 @@ class World:
     done: frozenset[Page]
     inflight: frozenset[Page]
     held: frozenset[Page]
+    postponed: frozenset[Page]
     counts: dict[Page, int]
     rules: RunRules
 
@@ -41,6 +42,7 @@ worlds = st.builds(
     done=some,
     inflight=st.frozensets(places, max_size=4),
     held=st.frozensets(places, max_size=3),
+    postponed=st.frozensets(places, max_size=5),
     counts=st.dictionaries(places, st.integers(0, 4), max_size=10),
     rules=st.builds(
         RunRules,
@@ -49,6 +51,9 @@ worlds = st.builds(
         on_dead_dependency=st.sampled_from(["wait", "proceed"]),
     ),
 )
+
+
+GOING = (RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.INFLIGHT)
 
 
 def state_by_hand(world: World, page: Page) -> RecordState:
@@ -62,11 +67,12 @@ def state_by_hand(world: World, page: Page) -> RecordState:
         return RecordState.DEAD
     if page in world.held:
         return RecordState.HELD
+    could_run = RecordState.POSTPONED if page in world.postponed else RecordState.RUNNABLE
     if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT or before not in world.pages or before in world.done:
-        return RecordState.RUNNABLE
+        return could_run
     is_dead_before = world.counts.get(before, 0) > world.rules.max_retries
     proceeds = is_dead_before and world.rules.on_dead_dependency == "proceed"
-    return RecordState.RUNNABLE if proceeds else RecordState.WAITING
+    return could_run if proceeds else RecordState.WAITING
 
 
 def remaining_by_hand(world: World, page: Page) -> int:
@@ -81,9 +87,9 @@ def remaining_by_hand(world: World, page: Page) -> int:
 def waves_by_hand(world: World, states: dict[Page, RecordState]) -> int:
     """Let everything that can go succeed, round by round, until nobody can."""
     if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT:
-        return int(any(state in (RecordState.RUNNABLE, RecordState.INFLIGHT) for state in states.values()))
+        return int(any(state in GOING for state in states.values()))
     waves, left = 0, dict(states)
-    while going := [page for page, state in left.items() if state in (RecordState.RUNNABLE, RecordState.INFLIGHT)]:
+    while going := [page for page, state in left.items() if state in GOING]:
         waves += 1
         for page in going:
             left[page] = RecordState.DONE
@@ -119,6 +125,7 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
         ledger,
         inflight=[key(page) for page in world.inflight],
         held=[key(page) for page in world.held],
+        postponed=[key(page) for page in world.postponed],
         rules=world.rules,
     )
 
@@ -141,6 +148,7 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
         ledger,
         inflight=[key(page) for page in world.inflight],
         held=[key(page) for page in world.held],
+        postponed=[key(page) for page in world.postponed],
         rules=world.rules,
     )
     assert asset["record_key"].to_pylist() == [key(page) for page in running]

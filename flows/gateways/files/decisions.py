@@ -15,7 +15,7 @@ from assets.domain.record import decode_ranges, encode_ranges
 from flows.gateways.files.atomic import naming, replace_text
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT, check_format
 
-LetGo = Literal["unanswered", "unjudged"]
+LetGo = Literal["unanswered", "unjudged", "service_errors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Decisions:
 
     def read_let_go(self, what: LetGo = "unanswered") -> dict[str, int]:
         """Record key -> in how many batches in a row it had been without an answer when a person let go of it; or how
-        many of its answers had been ``unjudged``."""
+        many of its answers had been ``unjudged``, how many ``service_errors`` it had met in a row."""
         path = self.manifests / "let_go.json"
         try:
             found: dict[str, int] = {}
@@ -66,8 +66,8 @@ class Decisions:
         except (KeyError, TypeError, ValueError, AttributeError, RecordKeyError) as error:
             raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None
 
-    def write_let_go(self, unanswered: Mapping[str, int], unjudged: Mapping[str, int]) -> None:
-        self._write_json("let_go.json", {"unanswered": _as_ranges(unanswered), "unjudged": _as_ranges(unjudged)})
+    def write_let_go(self, counts: Mapping[LetGo, Mapping[str, int]]) -> None:
+        self._write_json("let_go.json", {what: _as_ranges(of_records) for what, of_records in counts.items()})
 
     def read_breaker(self) -> Breaker:
         """What a person has said of the breaker, and what was told of it."""

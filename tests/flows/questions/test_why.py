@@ -69,7 +69,7 @@ async def test_each_state_is_told_with_its_reason(project: Project) -> None:
 
 async def test_a_record_that_can_run_tells_how_often_it_failed(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
-    project.gemini.set_steps(key, "error", "auto")
+    project.gemini.set_steps(key, "empty", "auto")
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
     await poll(str(project.config))
@@ -179,7 +179,7 @@ async def test_without_prefect_the_files_alone_are_asked(
     [dead] = project.add_pages("CA:Lincoln:1901", [1])
     [flying] = project.add_pages("TX:Austin:1901", [1])
     project.configure(execution={"batch_size_limit": 1})
-    project.gemini.set_steps(dead, "error")
+    project.gemini.set_steps(dead, "empty")
     project.gemini.set_rules(jobs=[{"contains_key": flying, "job_seconds": [90, 90]}], add=True)
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)

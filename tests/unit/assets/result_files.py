@@ -53,6 +53,10 @@ def _counts(prompt: int, answer: int, thoughts: int, total: int, cached: int = 0
     return {**dict(zip(_COUNTS, (prompt, answer, thoughts, total), strict=True)), "cachedContentTokenCount": cached}
 
 
+def _error(code: int, message: str) -> bytes:
+    return response_line(None, error={"code": code, "message": message})
+
+
 def _with_id(identity: object) -> bytes:
     return response_line(_ANSWER | {"responseId": identity, "modelVersion": identity})
 
@@ -80,10 +84,12 @@ CASES = (
     Case("candidates-null", response_line({"candidates": None}), "empty", "the response has no candidate"),
     Case("candidates-hold-null", response_line({"candidates": [None]}), "empty", "the response has no candidate"),
     Case("error-null", line(GOOD, error=None), "success"),
-    Case("error", response_line(None, error={"code": 503, "message": "overloaded"}), "api_error", "503: overloaded"),
-    Case("error-beside-answer", line(GOOD, error={"code": 503, "message": "late"}), "api_error", "503: late"),
+    Case(
+        "error", response_line(None, error={"code": 503, "message": "overloaded"}), "service_error", "503: overloaded"
+    ),
+    Case("error-beside-answer", line(GOOD, error={"code": 503, "message": "late"}), "service_error", "503: late"),
     Case("error-empty", response_line(None, error=""), "api_error", "the line has an empty error"),
-    Case("status", response_line(None, status={"code": 13, "message": "internal"}), "api_error", "13: internal"),
+    Case("status", response_line(None, status={"code": 13, "message": "internal"}), "service_error", "13: internal"),
     Case("status-ok", line(GOOD, status={"code": 0}), "success"),
     Case("no-key", b'{"response": {}}', "missing", _NO_LINE, ("a line has no key",)),
     Case("other-batch", line(GOOD, key=STRANGER), "missing", _NO_LINE, (f"the key '{STRANGER}' is not in this batch",)),
@@ -129,7 +135,12 @@ CASES = (
     Case("usage-no-request", _usage({"candidatesTokenCount": 40, "totalTokenCount": 40}), "success"),
     Case("usage-more-cached-than-sent", _usage(_counts(1200, 40, 10, 1250, cached=1201)), "success"),
     Case("usage-absent", response_line(_ANSWER), "success"),
-    Case("usage-odd-in-an-error", _usage(_counts(0, 0, 0, 0), error={"code": 500, "message": "x"}), "api_error", "500"),
+    Case(
+        "usage-odd-in-an-error",
+        _usage(_counts(0, 0, 0, 0), error={"code": 500, "message": "x"}),
+        "service_error",
+        "500",
+    ),
     Case("prompt-blocked", _feedback({"blockReason": "SAFETY"}), "blocked", "the prompt was blocked: SAFETY"),
     Case("feedback-garbage", _feedback([{"blockReason": 4}]), "empty", "the response has no candidate"),
     Case("block-reason-garbage", _feedback({"blockReason": {"a": 1}}), "empty", "the response has no candidate"),

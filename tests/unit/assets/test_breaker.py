@@ -1,28 +1,30 @@
 """When the breaker opens, and when it does not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
 import pytest
 
-from assets.breaker import BreakerRules, Reset, open_breaker
+from assets.breaker import LEAST_WINDOW, BreakerRules, Open, Reset, open_breaker
 from assets.spending import SUBMISSIONS_SCHEMA
 from tests.unit.assets.tables import NOW
 
-RULES = BreakerRules(max_failed_batches_in_a_row=3, max_failure_rate=0.5, window_records=20)
+RULES = BreakerRules(max_failed_batches_in_a_row=3, max_failure_rate=0.5, window_records=20, records=1000)
 
 
-def closed(*batches: tuple[int, int] | None) -> pa.Table:
-    """(records, successes) of each submission, oldest first; None: one that was never sent."""
+def closed(*batches: tuple[int, int] | tuple[int, int, int] | None, apart: int = 1) -> pa.Table:
+    """(records, successes, faults of the service) of each submission, oldest first, which ended ``apart`` minutes after
+    each other and was made half a minute before; None: one that was never sent."""
     rows = []
     for number, batch in enumerate(batches):
         row: dict[str, object] = {field.name: None if field.nullable else 0 for field in SUBMISSIONS_SCHEMA}
-        records, succeeded = batch or (5, 0)
+        records, succeeded, faults = (*(batch or (5, 0)), 0)[:3]
         row |= {
             # By their end, not by their id.
             "submission_id": f"s{99 - number}",
-            "created_at": NOW,
-            "closed_at": NOW + timedelta(minutes=number),
+            "created_at": NOW + timedelta(minutes=number * apart, seconds=-30),
+            "closed_at": NOW + timedelta(minutes=number * apart),
             "settlement": number + 1,
             "model": "m",
             "way_of_asking": "[]",
@@ -31,15 +33,26 @@ def closed(*batches: tuple[int, int] | None) -> pa.Table:
             "was_sent": batch is not None,
             "records": records,
             "succeeded": succeeded,
+            "service_errors": faults,
+            "cause": None if records == succeeded else "not_json (words)",
         }
         rows.append(row)
     return pa.Table.from_pylist(rows, schema=SUBMISSIONS_SCHEMA)
+
+
+def opened(table: pa.Table, rules: BreakerRules = RULES) -> Open:
+    found = open_breaker(table, rules, reset=None)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
     "batches",
     [
         (),
+        ((10, 0, 10), (9, 0, 9)),
+        ((30, 0, 30), (5, 4, 1)),
+        ((10, 5, 5), (10, 5, 5)),
         ((5, 0), (5, 0)),
         ((4, 0), (4, 0), (4, 1), (3, 0), (4, 0)),
         ((5, 0), None, (5, 0), None),
@@ -52,17 +65,18 @@ def test_it_stays_closed(batches: tuple[tuple[int, int] | None, ...]) -> None:
 
 
 def test_batches_in_a_row_without_a_success_open_it() -> None:
-    reason = open_breaker(closed((5, 5), (1, 0), None, (1, 0), (1, 0)), RULES, reset=None)
-    assert reason == (
-        "safety.max_failed_batches_in_a_row: the last 3 batches had not one success, the newest is s95; "
-        "quire reset-breaker lets go"
+    found = opened(closed((5, 5), (1, 0), None, (1, 0), (1, 0)))
+    assert not found.passes
+    assert found.reason == (
+        "safety.max_failed_batches_in_a_row: the last 3 batches had not one success, the newest is s95, "
+        "most often not_json (words); quire reset-breaker lets go"
     )
 
 
 def test_a_share_of_failures_over_a_full_window_opens_it() -> None:
     assert open_breaker(closed((9, 1), (10, 1)), RULES, reset=None) is None, "too few to say"
-    reason = open_breaker(closed((100, 100), (10, 4), (10, 5)), RULES, reset=None)
-    assert (reason or "").startswith("safety.max_failure_rate: 11 of the last 20 records failed; quire reset-breaker")
+    reason = opened(closed((100, 100), (10, 4), (10, 5))).reason
+    assert reason.startswith("safety.max_failure_rate: 11 of the last 20 records failed, most often not_json (words)")
 
 
 def test_what_a_person_has_let_go_of_does_not_count() -> None:
@@ -89,3 +103,45 @@ def test_what_an_earlier_release_has_noted_goes_by_its_times() -> None:
     assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW - timedelta(minutes=1), None)) is not None
     assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW, 0)) is None, "all of them are older"
     assert open_breaker(old, RULES, reset=None) is None, "what has a number came later"
+
+
+def test_in_a_small_collection_a_window_of_its_own_size_is_enough() -> None:
+    rules = BreakerRules(max_failed_batches_in_a_row=5, max_failure_rate=0.5, window_records=200, records=30)
+    assert opened(closed((30, 10)), rules).reason.startswith("safety.max_failure_rate: 20 of the last 30 records")
+    assert open_breaker(closed((29, 0)), rules, reset=None) is None, "a whole window"
+    tiny = replace(rules, records=3)
+    assert open_breaker(closed((3, 0)), tiny, reset=None) is None, "three bad pages say nothing"
+    assert opened(closed(*[(3, 0)] * 3, (LEAST_WINDOW - 9, 0)), tiny).reason.startswith("safety.max_failure_rate")
+
+
+def test_faults_of_the_service_open_it_for_a_while_and_need_no_person() -> None:
+    found = opened(closed((30, 0, 30)))
+    assert found.passes
+    assert found.reason == (
+        "the service answers with faults that pass: 30 of the last 30 records, most often not_json (words)"
+    )
+    at_once = opened(closed((1, 0, 1), (1, 0, 1), (1, 0, 1)))
+    assert at_once.passes, "batches in a row, however small"
+    both = opened(closed((30, 5, 5), (30, 0, 20)))
+    assert not both.passes, "what fails beside them is looked at by itself"
+    assert both.reason.startswith("safety.max_failure_rate: 30 of the last 35 records failed")
+
+
+def test_it_waits_longer_after_each_round_and_a_day_at_most() -> None:
+    waits = []
+    for rounds in range(1, 12):
+        found = opened(closed((30, 0, 30), *[(5, 0, 5)] * (rounds - 1)))
+        assert found.rounds == rounds
+        at = found.tries_at(backoff_seconds=300, at=found.noted_at)
+        assert at is not None
+        waits.append((at - found.noted_at).total_seconds())
+        assert found.tries_at(backoff_seconds=300, at=at) is None, "then it tries"
+    assert waits[:4] == [300, 600, 1200, 2400]
+    assert waits[-1] == 86_400
+    together = opened(closed(*[(10, 0, 10)] * 4, apart=0))
+    assert together.rounds == 1, "batches that were there at the same time are one round"
+
+
+def test_a_fault_that_is_dated_far_ahead_is_not_waited_for() -> None:
+    found = opened(closed((30, 0, 30)))
+    assert found.tries_at(backoff_seconds=300, at=NOW - timedelta(days=400)) is None

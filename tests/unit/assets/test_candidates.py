@@ -150,5 +150,6 @@ def test_counts_name_every_state() -> None:
         "dead": 0,
         "held": 0,
         "waiting": 1,
+        "postponed": 0,
         "runnable": 1,
     }

@@ -91,10 +91,21 @@ def test_with_the_sent_schema_the_output_is_the_answer_as_it_is() -> None:
 
 
 BAD_LINES = [
-    ("api_error", response_line(None, error={"code": 400, "message": "no such file"}), "400: no such file"),
+    ("refused", response_line(None, error={"code": 400, "message": "no such file"}), "400: no such file"),
+    ("refused", response_line(None, status={"code": 3, "message": "Please retry later"}), "3: Please retry later"),
+    ("upload_gone", response_line(None, error={"code": 403, "message": "access the File x or it"}), "403: access"),
+    ("upload_gone", response_line(None, error={"code": "404", "message": "file not found"}), "404: file"),
+    ("api_error", response_line(None, error={"code": 404, "message": "no such model"}), "404: no such model"),
+    ("service_error", response_line(None, error="503 UNAVAILABLE: overloaded"), "503 UNAVAILABLE"),
+    ("service_error", response_line(None, status={"code": 2, "message": "Please try again"}), "2: Please try again"),
+    *(
+        ("service_error", response_line(None, error={"code": code, "message": "x"}), f"{code}: x")
+        for code in (4, 8, 13, 14, 429, 500, 502, 503, 504)
+    ),
+    ("api_error", response_line(None, error={"code": True, "message": "x"}), "True: x"),
     ("api_error", response_line(None, error={"message": "no code"}), "None: no code"),
     ("api_error", response_line(None, error="gone wrong"), "gone wrong"),
-    ("api_error", line(GOOD, error={"code": 503, "message": "late"}), "503: late"),
+    ("service_error", line(GOOD, error={"code": 503, "message": "late"}), "503: late"),
     ("blocked", response_line({"promptFeedback": {"blockReason": "SAFETY"}}), "the prompt was blocked: SAFETY"),
     ("api_error", response_line(None, error=" "), "the line has an empty error"),
     (
@@ -102,7 +113,7 @@ BAD_LINES = [
         response_line({"prompt_feedback": {"block_reason": "OTHER"}, "candidates": []}),
         "the prompt was blocked: OTHER",
     ),
-    ("blocked", line(None, finish="RECITATION"), "the answer was blocked: RECITATION"),
+    ("recitation", line(None, finish="RECITATION"), "the answer was blocked: RECITATION"),
     ("blocked", line(GOOD, finish="A_NEW_REASON"), "the answer was blocked: A_NEW_REASON"),
     ("cut_short", line('{"blocks": [', finish="MAX_TOKENS"), "MAX_TOKENS; raise max_output_tokens"),
     ("empty", response_line({}), "the response has no candidate"),

@@ -1,0 +1,91 @@
+"""What a pass has to choose from before it sends: all records with their states, and the runnable ones in the order in
+which they go. What is sent of them is decided in `submit`.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.candidates import RecordState, record_states
+from assets.domain.errors import ManifestError
+from assets.domain.record import page_of
+from assets.estimates import with_sizes_before
+from assets.history import failed_jobs_of
+from flows.gateways.files.results import walk_results
+from flows.gateways.files.storage import Storage
+from flows.protocol.active import check_known, inflight_keys, resolve
+from flows.protocol.vanished import check_vanished
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
+from flows.tables.derived import history_table
+from flows.tables.rules import held_keys, postponed_keys, run_rules
+
+
+async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
+    """All records with their states, the runnable ones in their order, and how many batches may be added."""
+    services, settings = p.services, p.services.settings
+    manifest = services.storage.read_records()
+    if manifest is None:
+        raise ManifestError(services.storage.records_path, "is missing; run quire scan first")
+    depth = len(settings.record.document_fields)
+    unfinished: list[str] = []
+    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth, unfinished=unfinished)
+    # Now, and not before the walk: a share may have been unmounted in its middle.
+    services.storage.home.check_marks()
+    p.lease.check()
+    await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
+    existing = services.mirror.observe("existing_results", keys=done)
+    ledger = services.mirror.observe("ledger", state=await services.ledger.read())
+    standing = resolve(services.storage, ledger)
+    check_known(services.storage, ledger, standing)
+    inflight = inflight_keys(services.storage, standing.open_ids())
+    limits = settings.safety.max_vanished_results, settings.safety.max_vanished_share
+    history = await asyncio.to_thread(history_table, services.storage)
+    await asyncio.to_thread(
+        check_vanished, services.storage, manifest, history, done, inflight, limits=limits, accept=p.accept_vanished
+    )
+    who: dict[str, Any] = {
+        "inflight": inflight,
+        "held": held_keys(settings, services.storage, history),
+        "postponed": postponed_keys(settings, services.storage, history, now=services.now()),
+        "rules": run_rules(settings),
+    }
+    states = await asyncio.to_thread(partial(record_states, manifest, existing, ledger, **who))
+    runnable = await services.mirror.materialize("runnable_records", manifest, existing, ledger, **who)
+    if settings.context.mode.sends_image:
+        runnable = with_sizes_before(runnable, manifest)
+    most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
+    return states, _bisected_last(runnable, history), most - len(ledger.active)
+
+
+def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
+    """Bisected records, those whose jobs FAILED, go behind all others, and never in a batch with them. Adds the column
+    failed_jobs."""
+    failed_jobs = failed_jobs_of(history, runnable["record_key"])
+    order = np.argsort(failed_jobs, kind="stable")
+    return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))
+
+
+def least_tried(storage: Storage, runnable: pa.Table) -> pa.Table:
+    """In the order in which an open breaker tries them: first those that have met the fewest faults of the service, so
+    that no record is held because it is always the first."""
+    history = history_table(storage, write=False)
+    at = pc.index_in(runnable["record_key"], value_set=history["record_key"].combine_chunks())
+    errors = pc.fill_null(history["service_errors"].take(at), 0).to_numpy()
+    in_order = runnable.take(pa.array(np.argsort(errors, kind="stable")))
+    return in_order.take(pa.array(np.argsort(in_order["failed_jobs"].to_numpy(), kind="stable")))
+
+
+def explain_waiting(states: pa.Table) -> None:
+    log = logger()
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    waiting = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.WAITING.value))
+    for row in waiting.select(["record_key", "predecessor"]).to_pylist():
+        log.debug("Skipping page %d (Dependency missing): %s waits for %s", page_of(row["record_key"]), *row.values())

@@ -1,0 +1,90 @@
+"""A project without Prefect: light passes by a clock that the test turns, on the real files and against the emulator
+over HTTP. Much faster than passes of Prefect's; what a person sees of Prefect's own is tested elsewhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.operate import unblock, unblock_held
+from flows.pipeline import PassReport
+from flows.questions.status import Status, state_table, status_of
+from flows.questions.why import why_lines, why_of
+from flows.terminal.show import status_lines
+from tests.crash_matrix.light import LightPasses, detached_passes
+from tests.emulator_server import API_KEY, EmulatorHandle
+from tests.project import JOB_SECONDS, Project, make_project
+from tests.twins.ledger import InMemoryVariables
+
+
+@dataclass
+class Detached:
+    """``clock``: the time of day, which the test turns; ``reports``: of the passes so far."""
+
+    project: Project
+    passes: LightPasses
+    variables: InMemoryVariables
+    clock: list[datetime]
+    reports: list[PassReport] = field(default_factory=list)
+
+    async def step(self, *, minutes: float = 1) -> PassReport:
+        """A pass, then so much time, in which each job that runs ends."""
+        self.reports.append(await self.passes.run())
+        await asyncio.to_thread(self.project.gemini.advance, JOB_SECONDS)
+        self.clock[0] += timedelta(minutes=minutes)
+        return self.reports[-1]
+
+    async def to_the_end(self, *, minutes: float = 1, at_most: int = 25) -> PassReport:
+        for _ in range(at_most):
+            if (report := await self.step(minutes=minutes)).is_idle:
+                return report
+        raise AssertionError(f"not idle after {at_most} passes: {self.reports[-1]}")
+
+    def batches(self) -> list[int]:
+        """The sizes of all jobs, oldest first."""
+        return [len(job["keys"]) for job in self.project.gemini.books()["jobs"]]
+
+    @property
+    def counts(self) -> Any:
+        return self.variables.values[f"{self.project.collection}_record_failure_counts"]
+
+    async def status(self) -> Status:
+        services = self.passes.services
+        ledger, now = await services.ledger.read(), self.clock[0]
+        states = state_table(services.settings, services.storage, ledger, now=now)
+        return status_of(services.settings, services.storage, ledger, states, now=now)
+
+    async def status_text(self) -> str:
+        return "\n".join(status_lines(await self.status(), "manifests/left_out.parquet"))
+
+    async def why(self, key: str) -> str:
+        services = self.passes.services
+        ledger = await services.ledger.read()
+        return "\n".join(why_lines(why_of(services.settings, services.storage, ledger, key, now=self.clock[0])))
+
+    async def unblock(self, *keys: str) -> tuple[int, int]:
+        """Counts that were reset, held records that were let go of."""
+        services = self.passes.services
+        reset = await unblock(services.ledger, keys, field_count=3)
+        return reset, await unblock_held(services.storage, keys, field_count=3)
+
+
+@asynccontextmanager
+async def detached(project: Project) -> AsyncIterator[Detached]:
+    """``project``: as the configuration says by now."""
+    clock, variables = [datetime.now(UTC)], InMemoryVariables()
+    async with detached_passes(project, variables, now=lambda: clock[0]) as passes:
+        yield Detached(project, passes, variables, clock)
+
+
+@pytest.fixture
+def bare_project(tmp_path: Path, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, for `detached`."""
+    monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
+    return make_project(tmp_path, collection="bare", gemini=gemini)
