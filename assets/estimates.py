@@ -15,14 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.models import model_of
 from assets.domain.money import Price
 from assets.domain.tokens import image_tokens, max_output_tokens, shrunk, text_tokens
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-MODEL_MAX_OUTPUT_TOKENS = 65_536
-"""What the models answer at most where ``max_output_tokens`` is not set (Google's model pages, November 2026)."""
 TEXT_SCALE_RANGE = (0.25, 4.0)
 """What is measured may correct the estimate of texts by so much: more is a rule that has changed, not a language."""
 
@@ -63,7 +62,7 @@ class Tariff:
 
     @property
     def output_bound_tokens(self) -> int:
-        return max_output_tokens(self.generation_config) or MODEL_MAX_OUTPUT_TOKENS
+        return max_output_tokens(self.generation_config) or model_of(self.model).max_output_tokens
 
 
 BEFORE_COLUMNS = ("before_width", "before_height")
@@ -100,17 +99,28 @@ def _images_tokens(widths: pa.ChunkedArray, heights: pa.ChunkedArray, tariff: Ta
     )
 
 
-def row_estimates(of_images: IntArray, text_bytes: IntArray, tariff: Tariff, rates: Rates) -> pa.Table:
+def row_estimates(
+    of_images: IntArray,
+    text_bytes: IntArray,
+    tariff: Tariff,
+    rates: Rates,
+    *,
+    output_bounds: IntArray | None = None,
+) -> pa.Table:
     """The estimate of each request. ``of_images``: its image tokens; ``text_bytes``: its prompt, context and schema
-    together. Columns: ESTIMATE_SCHEMA."""
+    together; ``output_bounds``: the most output tokens of each, None: the tariff's. What may answer more than usual was
+    cut short before, so that the usual bound is expected at least. Columns: ESTIMATE_SCHEMA."""
     of_text = text_tokens(text_bytes)
+    usual = tariff.output_bound_tokens
+    bounds = np.full(len(of_text), usual, dtype=np.int64) if output_bounds is None else output_bounds
     output = np.full(len(of_text), round(rates.output_tokens + rates.thinking_tokens), dtype=np.int64)
+    output = np.where(bounds > usual, np.maximum(output, usual), output)
     estimated, bound = None, None
     if tariff.price is not None:
         price = tariff.price
         # A cache can only make it cheaper, so it stays out of both.
         estimated = _usd(price, of_images + of_text * rates.text_scale, output)
-        bound = _usd(price, of_images + text_bytes, np.full(len(of_text), tariff.output_bound_tokens))
+        bound = _usd(price, of_images + text_bytes, bounds)
     return pa.table(
         {
             "estimated_image_tokens": of_images,

@@ -170,15 +170,23 @@ def with_superseded(outcomes: pa.Table, superseded: Sequence[str]) -> pa.Table:
     return outcomes.set_column(outcomes.schema.get_field_index("kind"), OUTCOME_SCHEMA.field("kind"), kind)
 
 
-def with_counts(outcomes: pa.Table, counts: Mapping[str, int]) -> pa.Table:
+def with_counts(
+    outcomes: pa.Table, counts: Mapping[str, int], *, given_up: Collection[str] = (), max_retries: int = 0
+) -> pa.Table:
     """The outcomes as they are committed: each failure with the count before it and after it.
 
-    ``counts``: what the ledger says under its lock. Columns: OUTCOME_SCHEMA.
+    ``counts``: what the ledger says under its lock. ``given_up``: records that failed again in a way that no further
+    try would change: their count becomes that of a dead letter at once, unless a person has reset it since. Columns:
+    OUTCOME_SCHEMA.
     """
+    at_once = set(given_up)
     keys: list[str] = outcomes["record_key"].to_pylist()
     kinds: list[str] = outcomes["kind"].to_pylist()
     before = [counts.get(key, 0) if kind in COUNTED else None for key, kind in zip(keys, kinds, strict=True)]
-    after = [None if count is None else min(count + 1, MAX_COUNT) for count in before]
+    after = [
+        None if count is None else min(max(count + 1, max_retries + 1 if count and key in at_once else 0), MAX_COUNT)
+        for key, count in zip(keys, before, strict=True)
+    ]
     table = outcomes.drop_columns([name for name in _LINE_COLUMNS if name in outcomes.column_names])
     for name, values in (("count_before", before), ("count_after", after)):
         table = table.set_column(

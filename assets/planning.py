@@ -180,6 +180,7 @@ BATCH_SCHEMA = pa.schema(
         pa.field("context_image_sha256", pa.string()),
         *(pa.field(name, ESTIMATE_SCHEMA.field(name).type, nullable=False) for name in ESTIMATE_SCHEMA.names[:3]),
         *(pa.field(name, ESTIMATE_SCHEMA.field(name).type) for name in ESTIMATE_SCHEMA.names[3:]),
+        pa.field("repair", pa.string()),
     ]
 )
 """Described in manifests/README.md. The columns ``file_*`` are null for an image that Gemini refused."""
@@ -231,7 +232,8 @@ def batch_manifest(
 
     ``uploads``: record key -> its image; runnable records that are not in it are left out. ``with_context``: the
     records whose predecessor's result or image goes along; ``context_images``: record key -> that image. ``estimates``:
-    a row for each of ``runnable_records``, see `assets.estimates`. Columns: BATCH_SCHEMA; metadata: ``facts``.
+    a row for each of ``runnable_records``, see `assets.estimates`. What is changed in a request (see `assets.repair`)
+    is in their column ``repair``, if there is one. Columns: BATCH_SCHEMA; metadata: ``facts``.
     """
     at = [index for index, key in enumerate(runnable_records["record_key"].to_pylist()) if key in uploads]
     rows = runnable_records.take(pa.array(at, pa.int64()))
@@ -267,6 +269,7 @@ def batch_manifest(
                     for name, type_ in _CONTEXT_IMAGE.items()
                 },
                 **{name: estimated[name] for name in ESTIMATE_SCHEMA.names},
+                "repair": rows["repair"] if "repair" in rows.column_names else pa.nulls(len(keys), pa.string()),
             }
         )
         .cast(BATCH_SCHEMA)

@@ -23,10 +23,13 @@ from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
 from assets.domain.tokens import media_resolution
 from assets.graph import asset
+from assets.repair import Change
 
 PREVIOUS_IMAGE_LABEL = "The page before, for context only:"
 IMAGE_LABEL = "The page:"
 _COLUMNS = ("record_key", "file_uri", "file_mime_type", "context_key", "context_file_uri", "context_file_mime_type")
+_REPAIR = "repair"
+"""May be missing where nothing was sent before."""
 _ROWS_AT_ONCE = 256
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -99,9 +102,10 @@ def batch_requests(
     """
     template.check()
     config = template.config()
+    columns = [*_COLUMNS, *([_REPAIR] if _REPAIR in batch_manifest.column_names else [])]
     return (
         _line(row, template, config, previous_results)
-        for part in batch_manifest.select(_COLUMNS).to_batches(max_chunksize=_ROWS_AT_ONCE)
+        for part in batch_manifest.select(columns).to_batches(max_chunksize=_ROWS_AT_ONCE)
         for row in part.to_pylist()
         if row["file_uri"] is not None
     )
@@ -113,11 +117,13 @@ def request_texts(
     *,
     template: RequestTemplate,
     previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
+    repairs: Sequence[str | None] | None = None,
 ) -> Iterator[str]:
-    """The text of each request: its prompt, with the result of its context key if it has one. Raises PromptError,
-    ContextGoneError."""
-    for key, context_key in zip(keys, context_keys, strict=True):
-        yield _prompt_text(key, context_key, template, previous_results)
+    """The text of each request: its prompt, with the result of its context key if it has one, and what its change
+    (see `assets.repair`) says behind it. Raises PromptError, ContextGoneError."""
+    for key, context_key, repair in zip(keys, context_keys, repairs or [None] * len(keys), strict=True):
+        text = _prompt_text(key, context_key, template, previous_results)
+        yield text if repair is None else Change.from_text(repair).prompt(text)
 
 
 def schema_bytes(template: RequestTemplate) -> int:
@@ -134,7 +140,11 @@ def _line(
     key: str = row["record_key"]
     context_key = row["context_key"] if template.context_mode.waits_for_result else None
     resolution = template.part_resolution()
-    parts: list[dict[str, Any]] = [{"text": _prompt_text(key, context_key, template, previous_results)}]
+    text = _prompt_text(key, context_key, template, previous_results)
+    if (repair := row.get(_REPAIR)) is not None:
+        change = Change.from_text(repair)
+        text, config = change.prompt(text), change.config(config)
+    parts: list[dict[str, Any]] = [{"text": text}]
     if row["context_file_uri"] is not None:
         before = _image(row["context_file_uri"], row["context_file_mime_type"]) | resolution
         parts += [{"text": PREVIOUS_IMAGE_LABEL}, before, {"text": IMAGE_LABEL}]

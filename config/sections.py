@@ -323,26 +323,3 @@ class SafetySection(Section):
         le=2_000_000_000,
         description="A larger image, or one in a PDF, is left out: it could fill the memory when it is opened.",
     )
-
-
-class RetriesSection(Section):
-    """How what passes by itself is tried again: poll, list and download, and records that met a fault of the
-    service."""
-
-    attempts: Whole = Field(default=4, ge=1, le=20, description="Tries in all of a poll, a list, a download.")
-    backoff_seconds: Number = Field(
-        default=1, ge=0, le=3_600, description="Pause before the second try; it doubles with each further one."
-    )
-    service_backoff_seconds: Number = Field(
-        default=300,
-        ge=0,
-        le=86_400,
-        description="How long a record waits that was answered with a fault of the service, such as 503; it doubles "
-        "with each further one in a row, up to a day. Nothing is counted.",
-    )
-    max_service_errors: Whole = Field(
-        default=10,
-        ge=1,
-        le=1_000,
-        description="After so many faults of the service in a row a record is held for a person.",
-    )

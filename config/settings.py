@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_valid
 from pydantic_core import PydanticCustomError
 
 from assets.domain.errors import ConfigError, words_of
+from config.failing import RepairSection, RetriesSection
 from config.loading import (
     KEY_BELONGS,
     KEY_VARIABLE,
@@ -41,7 +42,6 @@ from config.sections import (
     PromptSection,
     RecordSection,
     RenderSection,
-    RetriesSection,
     SafetySection,
     UploadsSection,
 )
@@ -93,6 +93,7 @@ class Settings(Section):
     uploads: UploadsSection = Field(default_factory=UploadsSection, description="How images are uploaded.")
     gemini: GeminiSection = Field(default_factory=GeminiSection, description="Which service is called.")
     safety: SafetySection = Field(default_factory=SafetySection, description="When a pass rather stops.")
+    repair: RepairSection = Field(default_factory=RepairSection, description="What is changed after a failure.")
     retries: RetriesSection = Field(default_factory=RetriesSection, description="What is tried again.")
 
     _source: Path | None = PrivateAttr(default=None)

@@ -129,6 +129,7 @@ def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> 
         response_mime_type=parsed.response_mime_type,
         model=work.model,
         retirement_time=retirement_time(work.model),
+        max_output_tokens=parsed.max_output_tokens,
     )
     try:
         lines = [_completed(one, engine_request) for one in work.engine.answer(engine_request).lines]

@@ -55,6 +55,7 @@ class ParsedRequest:
     images: tuple[ImageReference, ...]
     response_schema: JsonObject | None
     response_mime_type: str
+    max_output_tokens: int | None = None
 
 
 def read_line(line: bytes, number: int) -> tuple[str, JsonObject]:
@@ -104,7 +105,9 @@ def parse_request(request: JsonObject, model: str) -> ParsedRequest:
         for part in _parts(content):
             check_part_resolution(part, model)
             _read_part(part, resolution, texts, images)
-    return ParsedRequest(tuple(texts), tuple(images), schema, mime_type)
+    limit = generation.get("maxOutputTokens")
+    limit = limit if isinstance(limit, int) and not isinstance(limit, bool) else None
+    return ParsedRequest(tuple(texts), tuple(images), schema, mime_type, limit)
 
 
 def file_name_of(uri: str) -> str:

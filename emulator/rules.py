@@ -3,6 +3,7 @@ HTTP. What the steps look like on the wire is in `emulator.engines.script`."""
 
 import json
 import threading
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,9 @@ class Step(_Strict):
     ``json``/``text``: the answer, as JSON or verbatim; ``base64``: raw bytes. ``code``, ``message``, ``field``: of an
     error. ``reason``: of a block. ``shape``: of an empty answer. ``times``, ``differ``: of a repetition. ``unknown``:
     the foreign key. ``split``: into how many parts; ``thoughts``: thought parts before it; ``thoughts_tokens``:
-    thinking that is billed but not shown; ``null_error``: adds ``"error": null``. ``usage``: goes over the counts of
+    thinking that is billed but not shown; ``fills_limit``: billed with all the
+    output tokens that were asked for, as an answer is that does not end; ``null_error``: adds ``"error": null``.
+    ``usage``: goes over the counts of
     ``usageMetadata``, with anything as a value; null takes a count away. ``model_version``, ``retirement_time``:
     instead of what is true.
     """
@@ -48,18 +51,39 @@ class Step(_Strict):
     split: int = Field(default=1, ge=1)
     thoughts: tuple[str, ...] = ()
     thoughts_tokens: int = Field(default=0, ge=0)
+    fills_limit: bool = False
     null_error: bool = False
     usage: dict[str, Any] = {}
     model_version: str | None = None
     retirement_time: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request decides whether a rule counts. ``max_output_tokens``: None where the request sets no limit;
+    ``text``: its text parts."""
+
+    max_output_tokens: int | None = None
+    text: str = ""
+
+
 class RecordRule(_Strict):
     """Steps for the keys that ``key`` names: exact, or a glob. The first attempt gets the first step, and so on; the
-    last one repeats."""
+    last one repeats.
+
+    It counts only for requests as they are meant: ``output_tokens_below``: whose limit is below that; ``text_lacks``:
+    whose text does not hold that. What a model does goes by how it is asked."""
 
     key: str
     steps: tuple[Step, ...] = Field(min_length=1)
+    output_tokens_below: int | None = Field(default=None, ge=1)
+    text_lacks: str | None = Field(default=None, min_length=1)
+
+    def counts_for(self, asked: Asked) -> bool:
+        limit, below = asked.max_output_tokens, self.output_tokens_below
+        if below is not None and (limit is None or limit >= below):
+            return False
+        return self.text_lacks is None or self.text_lacks not in asked.text
 
     @field_validator("steps", mode="before")
     @classmethod
@@ -128,10 +152,10 @@ class RuleBook:
         self.replace(self._first)
 
     def replace(self, rules: Rules) -> None:
-        exact: dict[str, int] = {}
+        exact: dict[str, list[int]] = {}
         globs: list[tuple[int, RecordRule]] = []
         for index, rule in enumerate(rules.records):
-            exact.setdefault(rule.key, index)
+            exact.setdefault(rule.key, []).append(index)
             if any(sign in rule.key for sign in "*?["):
                 globs.append((index, rule))
         with self._lock:
@@ -157,13 +181,12 @@ class RuleBook:
         """Back to the rules of the start."""
         self.replace(self._first)
 
-    def step(self, key: str, attempt: int) -> Step | None:
-        """The step for the ``attempt``-th answer (from 0) of a key, or None if no rule names it."""
+    def step(self, key: str, attempt: int, asked: Asked) -> Step | None:
+        """The step for the ``attempt``-th answer (from 0) of a key, or None if no rule counts for it."""
         with self._lock:
             rules, exact, globs = self._rules.records, self._exact, self._globs
-        found = [index for index, rule in globs if rule.matches(key)][:1]
-        if key in exact:
-            found.append(exact[key])
+        found = [index for index, rule in globs if rule.matches(key) and rule.counts_for(asked)][:1]
+        found += [index for index in exact.get(key, []) if rules[index].counts_for(asked)][:1]
         if not found:
             return None
         steps = rules[min(found)].steps

@@ -24,7 +24,7 @@ from flows.protocol.vanished import check_vanished
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 from flows.tables.derived import history_table
-from flows.tables.rules import held_keys, postponed_keys, run_rules
+from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repairs
 
 
 async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
@@ -61,6 +61,7 @@ async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     if settings.context.mode.sends_image:
         runnable = with_sizes_before(runnable, manifest)
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
+    runnable = with_repairs(settings, history, runnable)
     return states, _bisected_last(runnable, history), most - len(ledger.active)
 
 

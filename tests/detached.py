@@ -76,9 +76,10 @@ class Detached:
 
 
 @asynccontextmanager
-async def detached(project: Project) -> AsyncIterator[Detached]:
-    """``project``: as the configuration says by now."""
-    clock, variables = [datetime.now(UTC)], InMemoryVariables()
+async def detached(project: Project, before: Detached | None = None) -> AsyncIterator[Detached]:
+    """``project``: as the configuration says by now. ``before``: what it goes on from."""
+    clock = [datetime.now(UTC)] if before is None else before.clock
+    variables = InMemoryVariables() if before is None else before.variables
     async with detached_passes(project, variables, now=lambda: clock[0]) as passes:
         yield Detached(project, passes, variables, clock)
 

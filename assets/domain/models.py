@@ -32,12 +32,13 @@ class Model:
     """``thinking``: what stands in the ``thinking_config`` where the settings have none; None: none is sent.
     ``levels``: the thinking levels that it takes; None: not known. ``takes_budget``: whether it takes a
     ``thinking_budget``; None: not known. ``takes_penalties``: whether it takes ``presence_penalty`` and
-    ``frequency_penalty``."""
+    ``frequency_penalty``. ``max_output_tokens``: what it answers at most, thinking included."""
 
     thinking: tuple[str, str | int] | None = None
     levels: tuple[str, ...] | None = None
     takes_budget: bool | None = None
     takes_penalties: bool = True
+    max_output_tokens: int = 65_536
 
 
 _GEMINI_4_LEVELS = ("LOW", "MEDIUM", "HIGH", "XHIGH")

@@ -27,7 +27,7 @@ class EngineRequest:
     snake_case, OpenAPI subset), or None. ``attempt``: 0 for the first time that this key is answered, then 1, 2, ...
     ``prompt_tokens``: what the request is billed with, images included; for the answer's usageMetadata (the server
     adds one to a response that lacks it). ``model``: the one that answers; ``retirement_time``: when it ends, "" where
-    no end is set.
+    no end is set. ``max_output_tokens``: as it was asked for, or None.
     """
 
     key: str
@@ -39,6 +39,7 @@ class EngineRequest:
     response_mime_type: str = "text/plain"
     model: str = ""
     retirement_time: str = ""
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from emulator.engines.instances import instance
 from emulator.engines.protocol import Answer, Engine, EngineRequest
 from emulator.engines.result_lines import about_model, error_line, line, text_response, usage
-from emulator.rules import RuleBook, Step
+from emulator.rules import Asked, RuleBook, Step
 
 JsonObject = dict[str, Any]
 
@@ -21,7 +21,7 @@ class ScriptEngine:
         self._rules, self._seed, self._behind = rules, seed, behind
 
     def answer(self, request: EngineRequest) -> Answer:
-        step = self._rules.step(request.key, request.attempt)
+        step = self._rules.step(request.key, request.attempt, _about(request))
         if self._behind is not None and (step is None or step.kind == "auto"):
             return self._behind.answer(request)
         chosen = step or Step(kind="auto")
@@ -92,13 +92,24 @@ class ScriptEngine:
         return json.dumps({"text": text}, ensure_ascii=False) if "json" in request.response_mime_type else text
 
 
+def _about(request: EngineRequest) -> Asked:
+    return Asked(request.max_output_tokens, "\n".join(request.texts))
+
+
 def _as_ruled(raw: bytes, request: EngineRequest, step: Step) -> bytes:
     """The line, with what its response says of usage and model."""
     value = json.loads(raw)
     response = value.get("response")
     if not isinstance(response, dict):
         return raw
-    counts = response["usageMetadata"] | step.usage
+    counts = response["usageMetadata"]
+    if step.fills_limit and request.max_output_tokens is not None:
+        counts = usage(
+            prompt_tokens=request.prompt_tokens,
+            output_tokens=max(request.max_output_tokens - step.thoughts_tokens, 0),
+            thoughts_tokens=step.thoughts_tokens,
+        )
+    counts = counts | step.usage
     response["usageMetadata"] = {name: count for name, count in counts.items() if count is not None}
     ends = request.retirement_time if step.retirement_time is None else step.retirement_time
     response |= about_model(request.model if step.model_version is None else step.model_version, ends)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.domain.batch import SubmissionEvent, SubmissionState, transition
 from assets.domain.errors import GeminiError
 from assets.domain.outcome import OutcomeKind
-from assets.history import failed_jobs_of
+from assets.history import counts_of, failed_jobs_of
 from assets.outcomes import count_changes, uniform_outcomes, with_counts
+from assets.repair import exhausted
 from assets.reports import totals
 from assets.spending import submission_row
 from flows.gateways.files.storage import JobFile, Storage
@@ -23,6 +25,7 @@ from flows.protocol.active import resolve, views
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 from flows.tables.derived import history_table
+from flows.tables.rules import repair_rules
 
 
 async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: pa.Table | None) -> pa.Table:
@@ -33,10 +36,13 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
     """
     storage = p.services.storage
     if outcomes is not None:
+        given_up = await asyncio.to_thread(_given_up, p, outcomes)
         async with p.services.ledger.transaction() as change:
             p.lease.check()
             storage.home.check_marks()
-            storage.create_outcomes(submission_id, with_counts(outcomes, change.ledger.counts))
+            most = p.services.settings.execution.max_retries
+            counted = with_counts(outcomes, change.ledger.counts, given_up=given_up, max_retries=most)
+            storage.create_outcomes(submission_id, counted)
             committed = storage.read_outcomes(submission_id)
             await change.apply_counts(count_changes(committed))
         state = transition(state, SubmissionEvent.COMMIT)
@@ -51,6 +57,21 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
             p.lease.check()
             await _leave_active_list(p, change, submission_id)
     return committed
+
+
+def _given_up(p: Pass, outcomes: pa.Table) -> list[str]:
+    """The records that failed in a way that no try changes, and did so the last time, too."""
+    settings = p.services.settings
+    lasting = pa.array(sorted(settings.repair.lasting), pa.string())
+    refused = outcomes.filter(pc.is_in(outcomes["kind"], value_set=lasting))["record_key"].combine_chunks()
+    cut = outcomes.filter(pc.equal(outcomes["kind"], OutcomeKind.CUT_SHORT.value))
+    if not len(refused) and not len(cut):
+        return []
+    history = history_table(p.services.storage, write=False)
+    refusals = counts_of(history, "refusals")
+    return [key for key in refused.to_pylist() if key in refusals] + exhausted(
+        history, cut.select(["record_key", "output_tokens", "thoughts_tokens"]), repair_rules(settings)
+    )
 
 
 async def count_failures(p: Pass, submission_id: str) -> pa.Table:

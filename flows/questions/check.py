@@ -24,8 +24,9 @@ from flows.protocol.claiming import facts_of
 from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json, printable_lines
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
-from flows.tables.derived import submissions_table
+from flows.tables.derived import history_table, submissions_table
 from flows.tables.prices import notices
+from flows.tables.rules import with_repairs
 from flows.tables.weighing import Load, Scales, context_keys, rates_of, tariff_of
 
 _REQUEST_SCHEMA = pa.schema(
@@ -136,8 +137,10 @@ def _rendered(
     tariff = tariff_of(settings, facts.created_at.date())
     scales = Scales(settings, template, tariff, rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
     rows = with_sizes_before(*chosen) if settings.context.mode.sends_image else chosen[0]
+    rows = with_repairs(settings, history_table(storage, write=False), rows)
     estimates, _ = scales.weigh(storage, rows)
     context, request = _request(settings, storage, *chosen)
+    request = request.append_column("repair", rows["repair"])
     (line,) = batch_requests(request, template=template, previous_results=storage.results())
     columns = [name for name in chosen[0].column_names if name != "image_modified_at"]
     return Checked(

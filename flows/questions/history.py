@@ -15,6 +15,7 @@ from assets.domain.money import Price
 from assets.domain.settlements import order_of
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.provenance import result_rows
+from assets.repair import Change
 from flows.gateways.files.contents import ImageThen
 from flows.gateways.files.storage import Storage
 from flows.tables.settlements import in_order_of_settlement
@@ -27,7 +28,8 @@ _COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
 class Attempt:
     """An outcome of the record. ``outcomes``: the name of the file; ``is_late``: of a job that had been let go of;
     ``is_resettled``: the answer was judged again; ``answered_by``: the model that has answered, where it is not the one
-    that was asked for. Tokens are None where Gemini did not say, ``usd`` also where no price was known; ``unsure``: it
+    that was asked for; ``changed``: what was another in its request, in words, "" if nothing was. Tokens are None
+    where Gemini did not say, ``usd`` also where no price was known; ``unsure``: it
     was answered, and what that cost is not known."""
 
     submission_id: str
@@ -44,6 +46,7 @@ class Attempt:
     thoughts_tokens: int | None
     unsure: bool
     answered_by: str | None
+    changed: str
     usd: float | None
 
 
@@ -77,7 +80,7 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
         (row,) = table.filter(_is_key(table, record_key)).to_pylist()
         del row["record_key"]
         cached, unsure = row.pop("cached_tokens"), bool(row.pop("unsure"))
-        _, facts = storage.read_batch_manifest(submission_id)
+        sent, facts = storage.read_batch_manifest(submission_id)
         version = row.pop("model_version")
         is_other = version is not None and not is_same_model(facts.model, version)
         price = facts.price_of(version)
@@ -90,6 +93,7 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
                 is_late=is_late(name),
                 unsure=unsure,
                 answered_by=model_id(version) if is_other else None,
+                changed=Change.from_text(sent.filter(_is_key(sent, record_key))["repair"][0].as_py()).in_words(),
                 usd=usd,
                 **row,
             )

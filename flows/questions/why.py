@@ -18,6 +18,7 @@ from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
 from assets.outcomes import cause_of
+from assets.repair import Change, changes
 from config.settings import Settings, load_settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
@@ -28,7 +29,7 @@ from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.wiring import config_path, make_storage, utc_now
 from flows.tables.derived import history_table
-from flows.tables.rules import postponed_keys
+from flows.tables.rules import postponed_keys, repair_rules
 
 UNKNOWN = "unknown"
 
@@ -154,6 +155,10 @@ def _reason(
         case RecordState.WAITING:
             return f"waiting: {_what_blocks(states, row)}"
     again = f"; {failed} so far, retry {failures} of {most}" if failures else ""
+    history = history_table(storage, write=False)
+    key = pa.chunked_array([pa.array([row["record_key"]])])
+    changed = Change.from_text(changes(history, key.combine_chunks(), repair_rules(settings))[0].as_py()).in_words()
+    again += f", with {changed}" if changed else ""
     return f"runnable: the next pass that has a free place sends it{again}"
 
 
@@ -242,6 +247,7 @@ def _attempt_line(attempt: Attempt) -> str:
         attempt.submission_id,
         attempt.kind + (" (late)" if attempt.is_late else " (judged again)" if attempt.is_resettled else ""),
     ]
+    parts += [f"[{attempt.changed}]"] if attempt.changed else []
     parts += [attempt.message] if attempt.message else []
     if attempt.prompt_tokens is not None:
         parts.append(

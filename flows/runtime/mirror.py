@@ -18,7 +18,7 @@ from prefect.tasks import MaterializingTask
 
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
-from config.sections import RetriesSection
+from config.failing import RetriesSection
 from flows.runtime.one_line import failed_with
 from flows.runtime.retries import retried
 

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
 from assets.domain.errors import QuireError
-from config.sections import RetriesSection
+from config.failing import RetriesSection
 from flows.runtime.one_line import failed_with
 
 R = TypeVar("R")

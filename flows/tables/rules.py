@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from assets.candidates import RunRules
 from assets.history import held_records, service_errors_since
+from assets.repair import RepairRules, changes
 from assets.service_waits import postponed
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
@@ -31,6 +32,24 @@ def postponed_keys(settings: Settings, storage: Storage, history: pa.Table, *, n
     ManifestError, OSError."""
     met = service_errors_since(history, storage.read_let_go("service_errors"))
     return postponed(met, backoff_seconds=settings.retries.service_backoff_seconds, at=now)
+
+
+def with_repairs(settings: Settings, history: pa.Table, rows: pa.Table) -> pa.Table:
+    """``rows`` (with a column record_key) with the column ``repair``: what is changed in the next request of each."""
+    found = changes(history, rows["record_key"].combine_chunks(), repair_rules(settings))
+    return rows.append_column("repair", found)
+
+
+def repair_rules(settings: Settings) -> RepairRules:
+    repair = settings.repair
+    return RepairRules(
+        model=settings.model.name,
+        generation_config=settings.model.generation_config,
+        cut_short=repair.cut_short,
+        recitation=repair.recitation,
+        not_json=repair.not_json,
+        schema_mismatch=repair.schema_mismatch,
+    )
 
 
 def run_rules(settings: Settings) -> RunRules:

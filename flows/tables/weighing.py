@@ -16,6 +16,7 @@ from assets.domain.models import answering
 from assets.domain.money import dollars
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
 from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
+from assets.repair import output_bounds
 from assets.requests import RequestTemplate, request_texts, schema_bytes
 from assets.spending import CAPS, WINDOW, Cap, Spent, caps, room_of, sent_usd, spending, tightest, way_of_asking
 from config.settings import Settings
@@ -53,15 +54,25 @@ class Scales:
 
     def weigh(self, storage: Storage, rows: pa.Table) -> tuple[pa.Table, Weights]:
         """Estimates (ESTIMATE_SCHEMA) and weights of runnable records, which have BEFORE_COLUMNS in the mode
-        previous_image. Raises PromptError, ManifestError."""
+        previous_image, and may have the column ``repair``. Raises PromptError, ManifestError."""
         mode = self.settings.context.mode
         keys = rows["record_key"].to_pylist()
         context = context_keys(storage, rows) if mode.waits_for_result else [None] * len(keys)
-        texts = request_texts(keys, context, template=self.template, previous_results=storage.results())
+        if "repair" not in rows.column_names:
+            rows = rows.append_column("repair", pa.nulls(len(rows), pa.string()))
+        repairs = rows["repair"]
+        texts = request_texts(
+            keys,
+            context,
+            template=self.template,
+            previous_results=storage.results(),
+            repairs=repairs.to_pylist(),
+        )
         prompt_bytes = np.fromiter((len(text.encode(errors="replace")) for text in texts), np.int64, len(keys))
         of_images = images_tokens(rows, self.tariff, with_image_before=mode.sends_image)
         schema = schema_bytes(self.template)
-        estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates)
+        bounds = output_bounds(repairs, self.tariff.output_bound_tokens)
+        estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates, output_bounds=bounds)
         image_bytes = rows["image_bytes"].to_numpy()
         return estimates, Weights(
             upload_bytes=image_bytes,

@@ -303,6 +303,8 @@ def _settings(context_mode: str, max_retries: int) -> Settings:
             "execution": {"max_retries": max_retries, "batch_size_limit": 2, "max_concurrent_batches": 3},
             "batch": {"adoption_grace_seconds": GRACE.total_seconds()},
             "retries": {"attempts": 2, "service_backoff_seconds": 0, "max_service_errors": 1000},
+            # Counts that jump have tests of their own.
+            "repair": {"blocked": False, "refused": False, "upload_refused": False},
             # One upload at a time, so that effects come in the same order in each run.
             "uploads": {"upload_retry_attempts": 2, "upload_retry_backoff_seconds": 1, "upload_concurrency": 1},
             # The breaker has tests of its own; here it would end most examples.

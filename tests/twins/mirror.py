@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
-from config.sections import RetriesSection
+from config.failing import RetriesSection
 from flows.gateways.prefect.api import PrefectApi
 from flows.runtime.mirror import Mirror, Write
 from flows.runtime.telling import Teller

@@ -12,7 +12,7 @@ from assets.domain.errors import AssetCheckError
 from assets.graph import AssetGraph
 from assets.manifest import record_manifest
 from assets.sources import PageImage, page_images, source_documents
-from config.sections import RetriesSection
+from config.failing import RetriesSection
 from flows.runtime.mirror import Mirror
 from flows.scan import scan
 from tests.contracts.pdf.shelf import typeset

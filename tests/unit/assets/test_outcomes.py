@@ -200,3 +200,11 @@ def test_a_success_without_a_line_breaks_the_promise() -> None:
     made_up = uniform_outcomes([A], OutcomeKind.SUCCESS, messages="", batch_id=None, facts=facts(), settled_at=NOW)
     with pytest.raises(AssetCheckError, match="asset output_results: check each has an answer failed"):
         output_results(made_up)
+
+
+def test_a_record_that_is_given_up_is_a_dead_letter_at_once_unless_a_person_has_reset_its_count() -> None:
+    lines = verdicts(*({"record_key": key, "kind": "blocked"} for key in (A, B, C)))
+    table = with_counts(outcomes_of([A, B, C], lines), {A: 1, C: 1}, given_up=[A, B], max_retries=3)
+    assert table["count_after"].to_pylist() == [4, 1, 2]
+    late = with_counts(outcomes_of([A], verdicts({"record_key": A, "kind": "blocked"})), {A: 9}, given_up=[A])
+    assert late["count_after"].to_pylist() == [10], "it never goes back"

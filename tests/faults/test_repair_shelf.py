@@ -1,0 +1,195 @@
+"""A shelf with a page of each kind of failure, one that passes and one that lasts, runs to its end: what each page
+cost, how often it was sent and with what change, by the emulator's books. The same shelf with `repair` off costs
+more and reads less. docs/repair.md has the table.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from assets.domain.outcome import OutcomeKind
+from assets.repair import Change
+from config.failing import WORDINGS
+from config.settings import Settings
+from tests.detached import Detached, bare_project, detached
+from tests.project import Project, make_project
+
+__all__ = ["bare_project"]
+
+DOCS = Path(__file__).parents[2] / "docs" / "repair.md"
+BEGIN, END = "<!-- the shelf, by its test -->\n", "<!-- end of the shelf -->"
+LIMIT, MOST = 32_768, 65_536
+RETRIES = 3
+FAULTS: dict[str, Any] = {
+    "service_error": {"kind": "error", "code": 503, "message": "The model is overloaded"},
+    "api_error": {"kind": "error", "code": 499, "message": "The operation was cancelled."},
+    "refused": {"kind": "error", "code": 400, "message": "Unable to process input image."},
+    "blocked": "blocked_prompt",
+    "recitation": {"kind": "blocked_answer", "reason": "RECITATION"},
+    "cut_short": {"kind": "cut_short", "fills_limit": True},
+    "empty": "empty",
+    "not_json": "not_json",
+    "schema_mismatch": "wrong_shape",
+    "missing": "missing",
+    "upload_gone": {"kind": "error", "code": 403, "message": "You do not have permission to access the File."},
+}
+"""Kind -> how a line is answered."""
+ENOUGH: dict[str, dict[str, Any]] = {
+    "recitation": {"text_lacks": WORDINGS[1]},
+    "cut_short": {"output_tokens_below": MOST},
+    "not_json": {"text_lacks": "it was not JSON"},
+    "schema_mismatch": {"text_lacks": "it did not fit the schema"},
+}
+"""Kind -> until when it is answered so, where what is sent decides that; all others pass by themselves."""
+ENDS = {"batch_failed": "FAILED", "batch_cancelled": "CANCELLED", "batch_expired": "EXPIRED"}
+ELSEWHERE = {"released", "image_replaced", "superseded", "validator_error"}
+"""A person, another image, a file, code of the schema's own: they have tests of their own."""
+OFF = {
+    "cut_short": False, "recitation": [], "not_json": False, "schema_mismatch": False, "blocked": False,
+    "refused": False, "upload_refused": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Page:
+    """``kinds``: its outcomes, ``changes``: of its requests in words; ``usd``: what the books say that it cost."""
+
+    sent: int
+    kinds: tuple[str, ...]
+    changes: tuple[str, ...]
+    end: str
+    usd: float
+
+
+Shelf = Mapping[tuple[str, str], Page]
+
+
+def key_of(kind: str, how: str) -> str:
+    return f"A:{kind}:{how}:1"
+
+
+def _record_rules() -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = []
+    for kind, fault in FAULTS.items():
+        rules.append({"key": key_of(kind, "lasts"), "steps": [fault]})
+        if kind in ENOUGH:
+            rules.append({"key": key_of(kind, "passes"), "steps": [fault], **ENOUGH[kind]})
+        else:
+            rules.append({"key": key_of(kind, "passes"), "steps": [fault, "auto"]})
+    return rules
+
+
+async def _run(project: Project, **repair: Any) -> Shelf:
+    project.gemini.reset()
+    project.configure(
+        context={"mode": "none"},
+        model={"generation_config": {"max_output_tokens": LIMIT}},
+        execution={"max_retries": RETRIES, "batch_size_limit": 100},
+        safety={"max_failed_batches_in_a_row": 10_000, "max_failure_rate": 1},
+        retries={"max_service_errors": RETRIES + 1},
+        limits={"usd_per_10_minutes": None},
+        repair=repair,
+    )
+    refused = [("upload_refused", "lasts")]
+    of_jobs = [(kind, how) for kind in ENDS for how in ("passes", "lasts")]
+    of_lines = [(kind, how) for kind in FAULTS for how in ("passes", "lasts")]
+    async with detached(project) as first:
+        project.gemini.add_fault("upload_start", display_name="*-0-*", status=400, times=None, message="no picture")
+        _add(project, refused)
+        await first.to_the_end()
+        project.gemini.clear_faults()
+        _add(project, of_lines)
+        project.gemini.set_rules(records=_record_rules())
+        await first.to_the_end()
+    project.configure(execution={"batch_size_limit": 1})
+    async with detached(project, first) as then:
+        _add(project, of_jobs)
+        lasting = [{"contains_key": key_of(kind, "lasts"), "end": end} for kind, end in ENDS.items()]
+        once = [{"contains_key": key_of(kind, "passes"), "end": end} for kind, end in ENDS.items()]
+        project.gemini.set_rules(records=_record_rules(), jobs=lasting + once)
+        await then.step()
+        project.gemini.set_rules(records=_record_rules(), jobs=lasting)
+        await then.to_the_end()
+        return {page: _page(then, *page) for page in refused + of_lines + of_jobs}
+
+
+def _add(project: Project, pages: Sequence[tuple[str, str]]) -> None:
+    for kind, how in pages:
+        project.add_pages(f"A:{kind}:{how}", [1])
+
+
+def _page(world: Detached, kind: str, how: str) -> Page:
+    project, key = world.project, key_of(kind, how)
+    rows = [row for row in project.outcomes() if row["record_key"] == key]
+    books = project.gemini.books()["records"].get(key, {})
+    price = Settings().prices["gemini-3.5-flash"]
+    changes = []
+    for submission in project.submissions():
+        table = pq.read_table(project.manifests / "batches" / f"{submission}.parquet").to_pylist()
+        changes += [Change.from_text(row["repair"]).in_words() for row in table if row["record_key"] == key]
+    output = books.get("outputTokens", 0) + books.get("thoughtsTokens", 0)
+    end = "read" if project.result(key) is not None else "dead letter" if key in world.counts else "held"
+    return Page(
+        sent=len(rows),
+        kinds=tuple(row["kind"] for row in rows),
+        changes=tuple(each for each in changes if each),
+        end=end,
+        usd=(books.get("promptTokens", 0) * price.input_usd + output * price.output_usd) * price.batch_factor / 1e6,
+    )
+
+
+def table_of(on: Shelf, off: Shelf) -> str:
+    lines = [
+        "| failure | the page | sent | changed to | ends as | cost | with `repair` off: sent | ends as | cost |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (kind, how), page in on.items():
+        other = off[kind, how]
+        changed = "; ".join(dict.fromkeys(page.changes)) or "-"
+        lines.append(
+            f"| `{kind}` | {how} | {page.sent} | {changed} | {page.end} | ${page.usd:.4f} | {other.sent} | {other.end} "
+            f"| ${other.usd:.4f} |"
+        )
+    sums = [sum(page.usd for page in shelf.values()) for shelf in (on, off)]
+    read = [sum(page.end == "read" for page in shelf.values()) for shelf in (on, off)]
+    sends = [sum(page.sent for page in shelf.values()) for shelf in (on, off)]
+    lines.append(
+        f"| all | {len(on)} pages | {sends[0]} | | {read[0]} read | ${sums[0]:.4f} | {sends[1]} | {read[1]} read "
+        f"| ${sums[1]:.4f} |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def emptied(bare_project: Project) -> Iterator[Project]:
+    yield bare_project
+    bare_project.gemini.clear_faults()
+
+
+async def test_a_shelf_of_failures_costs_less_and_reads_more_with_repair_than_without(
+    emptied: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = make_project(tmp_path_factory.mktemp("off"), collection="off", gemini=emptied.gemini)
+    off = await _run(other, **OFF)
+    on = await _run(emptied)
+
+    seen = {kind for page in on.values() for kind in page.kinds}
+    assert seen | ELSEWHERE == {kind.value for kind in OutcomeKind}, "each kind that there is"
+    by_itself = {page for page in off if page[1] == "passes" and page[0] not in ENOUGH}
+    assert {page for page, found in off.items() if found.end == "read"} == by_itself
+    assert {page for page, found in on.items() if found.end == "read"} == {page for page in on if page[1] == "passes"}
+    assert sum(page.usd for page in on.values()) < sum(page.usd for page in off.values())
+    assert sum(page.sent for page in on.values()) < sum(page.sent for page in off.values())
+    for kind in ("blocked", "refused", "upload_refused", "cut_short"):
+        assert (on[kind, "lasts"].sent, off[kind, "lasts"].sent) == (2, RETRIES + 1), kind
+        assert on[kind, "lasts"].end == off[kind, "lasts"].end == "dead letter"
+    assert on["cut_short", "passes"].changes == (f"up to {MOST:,} output tokens",)
+    assert on["recitation", "passes"].changes == ("wording 1 for recitations", "wording 2 for recitations")
+
+    table = table_of(on, off)
+    told = DOCS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert told == table, f"docs/repair.md should have this table:\n{table}"
