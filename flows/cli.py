@@ -1,7 +1,7 @@
 """The command ``quire``: arguments in, one line out when something is wrong. What a command does stands in its own
 module, which is imported when the command runs: Prefect takes seconds to import, and ``--help`` should not.
 
-Exit status 0: done what was asked; 1: failed, with one line that says why; 2: usage.
+Exit status 0: done what was asked; 1: failed, with one line that says why, or a batch cannot be settled; 2: usage.
 """
 
 import logging
@@ -93,10 +93,18 @@ def run(
     ] = False,
 ) -> None:
     """One pass: settle what has finished, scan, send what can be sent."""
+    from flows.pipeline import PassReport
     from flows.terminal.watch import run_once, run_watch
 
+    last: list[PassReport] = []
+
+    async def remember(report: PassReport) -> None:
+        last[:] = [report]
+
     repeat = run_watch if watch else run_once
-    say(wait_for(partial(repeat, accept_vanished=accept_vanished), config))
+    say(wait_for(partial(repeat, accept_vanished=accept_vanished, after_pass=remember), config))
+    if last and last[0].exit_status:
+        raise typer.Exit(last[0].exit_status)
 
 
 @app.command()
@@ -133,8 +141,10 @@ def poll(config: Config = None) -> None:
     else:
         kinds = ", ".join(f"{count} {kind}" for kind, count in report.outcomes.items()) or "no outcomes"
         say(f"{report.settled} batches settled ({kinds}), {report.running} running")
-        for name in report.troubled:
-            say(f"needs a look: {name}")
+        for name, cause in report.stuck.items():
+            say(f"{name} cannot be settled: {cause}")
+        if report.stuck:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """One pass of the pipeline: poll, scan, submit, under the pass lock. Short, and meant to run every few minutes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prefect import flow
@@ -24,10 +24,20 @@ class PassReport:
     @property
     def needs_person(self) -> list[str]:
         """Batches and pages that no further pass will help, a line each."""
-        batches = [f"batch {name}: see the log, then perhaps quire release {name}" for name in self.poll.troubled]
+        batches = [f"batch {name} cannot be settled: {cause}" for name, cause in self.poll.stuck.items()]
         pages = [f"page {key}: its image cannot be read" for key in self.submit.unreadable]
         pages += [f"page {key}: {reason}" for key, reason in self.submit.kept_back.items()]
         return batches + pages + ([self.submit.stopped] if self.submit.stopped and self.submit.is_held else [])
+
+    @property
+    def exit_status(self) -> int:
+        """Of the command that ends with this pass: 1 where a batch cannot be settled."""
+        return 1 if self.poll.stuck else 0
+
+    @property
+    def only_tries_again(self) -> bool:
+        """Nothing was sent, nothing can be run, and what is said to run are batches whose results cannot be written."""
+        return replace(self, poll=replace(self.poll, running=self.poll.running - self.poll.unwritten)).is_idle
 
     @property
     def is_idle(self) -> bool:

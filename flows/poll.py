@@ -15,6 +15,7 @@ from assets.domain.errors import (
     GeminiSpendingError,
     ManifestError,
     QuireError,
+    UnwrittenError,
 )
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import main_cause
@@ -38,13 +39,15 @@ ODD_JOB_PATIENCE = timedelta(hours=72)
 @dataclass(slots=True)
 class PollReport:
     """``settled``: batches; ``outcomes``: kind -> records; ``running``: batches that are not finished, claims that are
-    looked for, and what the next pass tries again; ``troubled``: names that need a person; ``causes``: what went wrong
+    looked for, and what the next pass tries again; ``stuck``: batches that need a person, name -> cause and way
+    out, ``unwritten``: how many of them each pass tries again; ``causes``: what went wrong
     most in each batch that was settled."""
 
     settled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     running: int = 0
-    troubled: list[str] = field(default_factory=list)
+    stuck: dict[str, str] = field(default_factory=dict)
+    unwritten: int = 0
     causes: list[str] = field(default_factory=list)
 
 
@@ -83,6 +86,7 @@ async def poll_batches(p: Pass) -> PollReport:
         await _refresh_derived(p)
     await sweep_uploads(p)
     await asyncio.to_thread(remove_old_raw, p)
+    await _note_stuck(p, report)
     for trouble in troubles:
         raise trouble
     return report
@@ -96,12 +100,20 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
         try:
             await _advance(p, each, jobs, report)
         except GeminiAccessError:
-            report.troubled.append(each.name)
+            report.stuck[each.name] = (
+                f"Gemini does not give us its job or its answers; if the key and the project are right, run quire "
+                f"release {each.name}"
+            )
             logger().exception(
                 "Gemini does not give us %s. If the key and the project are right, run quire release %s",
                 each.name,
                 each.name,
             )
+        except UnwrittenError as error:
+            report.running += 1
+            report.unwritten += 1
+            report.stuck[each.name] = str(error)
+            logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, error)
         except GeminiSpendingError as error:
             report.running += 1
             logger().warning("Cannot settle %s now: %s", each.name, error)
@@ -110,9 +122,19 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
             logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
         except OSError as error:
             troubles.append(told(error))
+            report.stuck[each.name] = str(troubles[-1])
             logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, troubles[-1])
     troubles += await cancel_or_use_late_jobs(p, jobs)
     return troubles
+
+
+async def _note_stuck(p: Pass, report: PollReport) -> None:
+    """For `quire status` and `quire why`, which do not ask Gemini."""
+    p.lease.check()
+    try:
+        await asyncio.to_thread(p.services.storage.stuck.write, report.stuck)
+    except OSError as error:
+        logger().warning("stuck.json is behind, a later pass catches up: %s", error)
 
 
 async def _refresh_derived(p: Pass) -> None:
@@ -129,7 +151,10 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
         await close(p, each.submission_id, each.state, None)
     elif each.state is not SubmissionState.ACTIVE:
         if await resume(p, each, jobs):
-            report.troubled.append(each.name)
+            report.stuck[each.name] = (
+                f"whether its create has made a job cannot be known with this API key: run quire release {each.name} "
+                "if there is none"
+            )
         else:
             report.running += 1
     else:
@@ -142,7 +167,7 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
                 report.causes.append(cause)
             report.settled += 1
         elif _is_overdue(p, each, job):
-            report.troubled.append(each.name)
+            report.stuck[each.name] = f"it {_oddity(job)}; to let go of it, run quire release {each.name}"
             logger().error("%s %s; to let go of it, run quire release %s", each.name, _oddity(job), each.name)
         else:
             report.running += 1

@@ -153,6 +153,19 @@ def _mend(number: int | None) -> str:
     return _MENDS.get(number or 0, _MEND)
 
 
+class UnwrittenError(QuireError):
+    """Results of a batch that cannot be written where they belong, while all others are. Attribute: ``records``: how
+    many."""
+
+    def __init__(self, record_key: str, cause: str, records: int) -> None:
+        more = f", like {records - 1} more," if records > 1 else ""
+        super().__init__(
+            f"the result of {record_key}{more} cannot be written, all others are: {cause}; its answers are kept in "
+            "manifests/raw, and each pass tries again"
+        )
+        self.records = records
+
+
 _MEND = "look what is wrong there, then run again"
 _MENDS = {
     errno.EACCES: "let the user that runs Quire read and write there, then run again",

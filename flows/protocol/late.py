@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.batch import LATE, JobState, RemoteJob, is_late, submission_of
-from assets.domain.errors import GeminiError, QuireError
+from assets.domain.errors import GeminiError, QuireError, UnwrittenError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
@@ -65,6 +65,8 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
                 await _use(p, await with_result_file(p, job))
             except GeminiError:
                 logger().exception("%s has answered late; its answers could not be used now", job.name)
+            except UnwrittenError as error:
+                logger().error("%s has answered late; not all of its answers could be used now: %s", job.name, error)
             except OSError as error:
                 troubles.append(told(error))
                 logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])

@@ -3,6 +3,7 @@ error ends the attempt and is never an outcome.
 """
 
 import asyncio
+import errno
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
 from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, submission_of
+from assets.domain.errors import ManifestError, UnwrittenError
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.domain.schema import schema_hash
@@ -21,12 +23,18 @@ from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.gateways.files.atomic import naming
+from flows.gateways.files.trial import try_write
 from flows.protocol.closing import close, has_failed_before
 from flows.protocol.replaced import replaced_images
 from flows.runtime.logs import logger, warn_of_each, warn_once
+from flows.runtime.one_line import told
 from flows.runtime.passes import Pass
 
 MAX_LINE_WARNINGS = 20
+OF_ONE_PLACE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""What a folder or a file can have while all others are well; a full or broken disk is another matter."""
 
 
 async def with_result_file(p: Pass, job: RemoteJob) -> RemoteJob:
@@ -170,8 +178,10 @@ async def judge_kept(p: Pass, batch_manifest: pa.Table, name: str, validator: Re
 
 async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Table:
     """Write the output results; returns the outcomes, where those records are superseded that were done before with
-    another result."""
+    another result. Raises OSError, and UnwrittenError where the trouble is that of single documents: then all others
+    are written."""
     superseded: list[str] = []
+    unwritten: dict[str, str] = {}
     submission_id = answers.facts.submission_id
 
     def write_all(good: pa.Table) -> None:
@@ -186,8 +196,17 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
                 continue
             content = result_of_line(line, answers.validator)
             p.lease.check()
-            if not p.services.storage.write_result(key, content):
-                superseded.append(key)
+            try:
+                if not p.services.storage.write_result(key, content):
+                    superseded.append(key)
+            except (ManifestError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in OF_ONE_PLACE:
+                    raise
+                unwritten[key] = str(told(error))
+        if unwritten:
+            # What the folder of all results has is no trouble of a document.
+            try_write(p.services.storage.output_results)
+            raise UnwrittenError(*next(iter(unwritten.items())), len(unwritten))
 
     async def write(good: pa.Table) -> dict[str, int]:
         await asyncio.to_thread(write_all, good)

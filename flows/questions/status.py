@@ -38,19 +38,22 @@ from flows.tables.outdated import Outdated, find_outdated
 from flows.tables.rules import held_keys, postponed_keys, run_rules
 from flows.tables.weighing import read_spent
 
+STUCK = "stuck"
 MAX_CAUSES = 50
 """Of so many dead letters, and of so many held records, it is looked up what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """A name in the active list. ``state``: a SubmissionState, or "unknown" if no file here knows the name; then
-    ``submission_id`` and ``records`` are None."""
+    """A name in the active list. ``state``: a SubmissionState, "stuck" if the last poll could not settle it, or
+    "unknown" if no file here knows the name; then ``submission_id`` and ``records`` are None. ``cause``: why it is
+    stuck, and the way out."""
 
     name: str
     submission_id: str | None
     state: str
     records: int | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +254,15 @@ def last_causes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dic
 
 def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:
     standing = resolve(storage, ledger)
+    causes = storage.stuck.read()
     known = [
-        BatchStatus(each.name, each.submission_id, each.state.value, len(storage.batch_keys(each.submission_id)))
+        BatchStatus(
+            each.name,
+            each.submission_id,
+            STUCK if each.name in causes else each.state.value,
+            len(storage.batch_keys(each.submission_id)),
+            causes.get(each.name),
+        )
         for each in standing.active
     ]
     return known + [BatchStatus(name, None, "unknown", None) for name in standing.unknown]

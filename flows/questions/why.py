@@ -4,6 +4,7 @@ For looking only: nothing is written. What files tell of its past stands in `his
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 
 from assets.candidates import RecordState
 from assets.domain.batch import SubmissionState
+from assets.domain.errors import ConfigError, PromptError, SchemaError
 from assets.domain.ledger import Ledger
 from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
@@ -27,8 +29,9 @@ from flows.questions.absence import why_left_out
 from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
 from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json
-from flows.runtime.wiring import config_path, make_storage, utc_now
+from flows.runtime.wiring import config_path, make_storage, make_template, utc_now
 from flows.tables.derived import history_table
+from flows.tables.kept_back import kept_back
 from flows.tables.rules import postponed_keys, repair_rules
 
 UNKNOWN = "unknown"
@@ -143,7 +146,9 @@ def _reason(
     match row["state"]:
         case RecordState.INFLIGHT if batch is not None:
             since = storage.read_batch_manifest(batch.submission_id)[1].created_at
-            return f"in flight in {batch.name} since {_moment(since)}, submission {batch.submission_id}"
+            cause = storage.stuck.read().get(batch.name)
+            stuck = f"; it cannot be settled: {cause}" if cause else ""
+            return f"in flight in {batch.name} since {_moment(since)}, submission {batch.submission_id}{stuck}"
         case RecordState.DEAD:
             return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
         case RecordState.HELD:
@@ -155,11 +160,21 @@ def _reason(
         case RecordState.WAITING:
             return f"waiting: {_what_blocks(states, row)}"
     again = f"; {failed} so far, retry {failures} of {most}" if failures else ""
+    if (kept := _kept_back(settings, storage, states, row["record_key"])) is not None:
+        return f"kept back: {kept}"
     history = history_table(storage, write=False)
     key = pa.chunked_array([pa.array([row["record_key"]])])
     changed = Change.from_text(changes(history, key.combine_chunks(), repair_rules(settings))[0].as_py()).in_words()
     again += f", with {changed}" if changed else ""
     return f"runnable: the next pass that has a free place sends it{again}"
+
+
+def _kept_back(settings: Settings, storage: Storage, states: pa.Table, key: str) -> str | None:
+    """Why a record that could run would not be sent all the same. None also where nobody can tell."""
+    row = states.filter(pc.equal(states["record_key"], key))
+    with suppress(ConfigError, SchemaError, PromptError):
+        return kept_back(storage, row, make_template(settings)[1]).get(key)
+    return None
 
 
 def _what_blocks(states: pa.Table, row: Mapping[str, Any]) -> str:

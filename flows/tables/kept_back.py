@@ -2,10 +2,14 @@
 anything is uploaded, so that trouble of one page keeps back that page, and what waits for it, and nothing else.
 """
 
+import errno
+import os
+
 import pyarrow as pa
 
-from assets.domain.errors import ManifestError, PromptError
+from assets.domain.errors import DiskError, ManifestError, PromptError
 from assets.requests import RequestTemplate, request_texts
+from flows.gateways.files.presence import is_there
 from flows.gateways.files.storage import Storage
 
 
@@ -13,7 +17,9 @@ def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> di
     """Record key -> reason, of those of ``rows`` that must not be sent now. Raises ManifestError, OSError."""
     reasons: dict[str, str] = {}
     for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
-        if storage.read_result(key) is not None:
+        if (trouble := trouble_with_place(storage, key)) is not None:
+            reasons[key] = trouble
+        elif storage.read_result(key) is not None:
             # No claim would take it, and each pass would upload its image again.
             reasons[key] = (
                 f"{storage.result_path(key)} is there, but the folders' names are written otherwise than the record's: "
@@ -24,6 +30,22 @@ def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> di
             if trouble is not None:
                 reasons[key] = trouble
     return reasons
+
+
+def trouble_with_place(storage: Storage, key: str) -> str | None:
+    """Why the result of a record could not be written where it belongs, as far as its folder tells. None: it can.
+    Raises OSError."""
+    try:
+        path = storage.result_path(key)
+        storage.read_result(key)
+    except ManifestError as error:
+        return str(error)
+    except NotADirectoryError as error:
+        return str(DiskError.of(error) or error)
+    folder = next(each for each in path.parents if is_there(each))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return str(DiskError(folder, errno.EACCES, os.strerror(errno.EACCES)))
+    return None
 
 
 def trouble_with_context(storage: Storage, key: str, before: str, template: RequestTemplate) -> str | None:

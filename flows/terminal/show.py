@@ -87,7 +87,8 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
     lines += found.model_notes
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
-        lines.append(f"{batch.name}  {batch.state}  {records}")
+        cause = f": it cannot be settled: {batch.cause}" if batch.cause else ""
+        lines.append(f"{batch.name}  {batch.state}  {records}{cause}")
     if found.next_try_at is not None:
         lines.append(
             f"postponed by faults of the service: the first goes by itself at {found.next_try_at:%Y-%m-%d %H:%M} UTC"

@@ -17,9 +17,11 @@ MAX_CAUSES = 3
 AfterPass = Callable[[PassReport], Awaitable[None]]
 
 
-async def run_once(config: str | None, *, accept_vanished: bool = False) -> str:
+async def run_once(config: str | None, *, accept_vanished: bool = False, after_pass: AfterPass | None = None) -> str:
     """One pass; what it did, in a line."""
     report = await pipeline(config, accept_vanished=accept_vanished)
+    if report is not None and after_pass is not None:
+        await after_pass(report)
     return BUSY if report is None else said_of(report)
 
 
@@ -69,11 +71,12 @@ async def run_watch(
                 on_trouble(error)
             report = None
         else:
-            patience = PATIENCE
+            # Results that cannot be written are tried again as often as what passes by itself.
+            patience = patience - 1 if report is not None and report.only_tries_again else PATIENCE
         if report is not None:
             if after_pass is not None:
                 await after_pass(report)
-            if report.is_idle:
+            if report.is_idle or not patience:
                 return await needs_text(config, report.needs_person)
         _stop_if_asked()
         await sleep(settings.batch.poll_interval_seconds)

@@ -91,7 +91,7 @@ async def test_an_empty_list_of_another_project_frees_nothing_and_asks_a_person(
     monkeypatch.setenv("GEMINI_API_KEY", OTHER_PROJECTS_KEY)
     report = await project.run_pass()
 
-    assert report.poll.troubled == [claim_name(submission_id)]
+    assert list(report.poll.stuck) == [claim_name(submission_id)]
     assert await active(project) == [claim_name(submission_id)]
     [said] = [text for text in await Recorded(project).texts("ERROR") if "another one than it was posted with" in text]
     assert f"quire release {submission_id}" in said
@@ -128,7 +128,7 @@ async def test_a_new_key_of_the_same_project_is_known_by_a_job_that_the_old_one_
     monkeypatch.setenv("GEMINI_API_KEY", "a-new-key")
     report = await project.run_pass()
 
-    assert report.poll.troubled == []
+    assert list(report.poll.stuck) == []
     assert kinds(project) == ["released"]
     project.gemini.advance(JOB_SECONDS)
     await project.run_pass()
@@ -143,7 +143,7 @@ async def test_a_person_who_knows_that_there_is_no_job_releases_it(
     await project.run_pass()
     [submission_id] = project.submissions()
     monkeypatch.setenv("GEMINI_API_KEY", "a-new-key")
-    assert (await project.run_pass()).poll.troubled == [claim_name(submission_id)]
+    assert list((await project.run_pass()).poll.stuck) == [claim_name(submission_id)]
 
     await release_text(str(project.config), submission_id, cancel=False)
 

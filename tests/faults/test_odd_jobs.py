@@ -49,7 +49,7 @@ async def test_a_job_that_succeeded_without_a_result_file_is_waited_for_and_then
     (project.manifests / "jobs" / f"{submission_id}.json").write_text(json.dumps(document))
     report = await project.run_pass()
 
-    assert report.poll.troubled == [batch_id]
+    assert list(report.poll.stuck) == [batch_id]
     assert (await active(project), project.outcomes()) == ([batch_id], [])
     [line] = [text for text in await Recorded(project).texts("ERROR") if text.startswith(said)]
     assert f"quire release {batch_id}" in line
@@ -110,7 +110,7 @@ async def test_a_job_of_ours_that_is_listed_without_a_name_frees_nothing_and_ask
 
     report = await project.run_pass()
 
-    assert report.poll.troubled == [claim_name(submission_id)]
+    assert list(report.poll.stuck) == [claim_name(submission_id)]
     assert await active(project) == [claim_name(submission_id)]
     project.gemini.set_rules()
     await project.run_pass()

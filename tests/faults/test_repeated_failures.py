@@ -43,7 +43,7 @@ def kinds(project: Project, key: str) -> list[str]:
 async def test_a_job_that_always_fails_is_bisected_down_to_the_poisonous_record(project: Project) -> None:
     keys = pages(project, 8)
     poison = keys[5]
-    project.configure(safety={"max_failed_batches_in_a_row": 20})
+    project.configure(safety={"max_failed_batches_in_a_row": 20, "max_failure_rate": 1})
     project.gemini.set_rules(jobs=[{"contains_key": poison, "end": "FAILED", "message": "poisoned"}])
 
     report = await to_the_end(project)
@@ -109,7 +109,8 @@ async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project) -> 
 
     report = await to_the_end(project)
 
-    assert {key: sends(project, key) for key in keys} == dict.fromkeys(keys, RETRIES + 1)
+    once_more = {key for key, step in zip(keys, steps, strict=True) if "blocked" in step}
+    assert {key: sends(project, key) for key in keys} == {key: 2 if key in once_more else RETRIES + 1 for key in keys}
     assert report.submit.states["dead"] == len(keys)
 
 
@@ -121,7 +122,7 @@ async def test_an_image_that_gemini_refuses_is_never_sent_and_ends_as_a_dead_let
 
     assert report.submit.states["dead"] == 1
     assert project.gemini.books()["jobs"] == []
-    assert kinds(project, key) == ["upload_refused"] * (RETRIES + 1)
+    assert kinds(project, key) == ["upload_refused"] * 2, "once more, as nothing can be changed"
 
 
 async def test_a_create_that_is_always_refused_ends_as_a_dead_letter_without_a_job(project: Project) -> None:

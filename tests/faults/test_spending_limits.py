@@ -54,7 +54,7 @@ async def test_a_spending_limit_that_meets_an_upload_or_the_list_is_no_fault_of_
     project.gemini.advance(JOB_SECONDS)
     project.gemini.add_fault("download", refusal="monthly_cap")
     report = await project.run_pass()
-    assert (report.poll.running, report.poll.troubled) == (1, [])
+    assert (report.poll.running, report.poll.stuck) == (1, {})
     [line] = [text for text in await warnings_of(project, CAP) if text.startswith("Cannot settle batches/")]
     assert "Traceback" not in line
     await project.run_pass()

@@ -31,6 +31,7 @@ from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
 from flows.gateways.files.results import StoredResults, done_pages, is_result
+from flows.gateways.files.stuck import Stuck
 from flows.gateways.files.upload_marks import UploadMarks
 from flows.gateways.files.walking import check_inside
 
@@ -78,6 +79,7 @@ class Storage(Decisions):
         self.home = HomeFiles(manifests, output_results)
         self.upload_marks = UploadMarks(manifests)
         self.raw = RawResults(manifests)
+        self.stuck = Stuck(manifests)
 
     def own_folders(self) -> list[Path]:
         """The folders that a submission writes to, from its first upload to its last result."""

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assets.domain.errors import DiskError
 from assets.sources import SourcePdf, SourceProblem
 from flows.gateways.pdf.page_folders import (
     FolderProblemError,
@@ -121,15 +122,16 @@ def render_all(
 ) -> list[Document]:
     """Render each of ``pdfs``, ``processes`` at once, and put its images in place.
 
-    ``check``: is called before each folder is put in place. Raises what ``check`` raises, RenderError, OSError,
-    StoppedError; then the folders that were not replaced yet are as they were.
+    ``check``: is called before each folder is put in place. Trouble with the disk leaves out the document, this time.
+    Raises what ``check`` raises, RenderError, StoppedError; then the folders that were not replaced yet are as they
+    were.
     """
 
     room = Room()
 
     def render(pdf: SourcePdf) -> Document:
         try:
-            document = _render_one(pdf, folders, settings, room, check, progress, page_seconds)
+            document = _render_or_leave_out(pdf, folders, settings, room, check, progress, page_seconds)
         except BaseException:
             # The others end soon, too, and the first trouble is the one that is told.
             progress.stop.set()
@@ -145,6 +147,26 @@ def render_all(
     for trouble in sorted(troubles, key=lambda each: isinstance(each, StoppedError)):
         raise trouble
     return [each.result() for each in futures]
+
+
+def _render_or_leave_out(
+    pdf: SourcePdf,
+    folders: SourceFolders,
+    settings: RenderSettings,
+    room: Room,
+    check: Check,
+    progress: Progress,
+    page_seconds: float,
+) -> Document:
+    """A full disk, or a folder that cannot be written, is no reason not to look at all other pages. Nothing of it is
+    remembered: the next scan renders the document again."""
+    try:
+        return _render_one(pdf, folders, settings, room, check, progress, page_seconds)
+    except OSError as error:
+        trouble = DiskError.of(error)
+        if trouble is None:
+            raise
+        return _left_out(pdf, f"its images cannot be written: {trouble}")
 
 
 def _render_one(

@@ -1,5 +1,6 @@
 """The folders of images: when one is made anew, what stays as it is, what a crash leaves, and what is not ours."""
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from assets.domain.errors import LeaseLostError
 from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX
 from tests.contracts.pdf.shelf import SQUARE, Shelf, by_hand, jpegs, typeset
+from tests.errno_matrix.faults import Fault, faults_in
 
 DOCUMENT = "CA/Lincoln/1901"
 PDF = f"{DOCUMENT}.pdf"
@@ -280,6 +282,17 @@ class TestWhatACrashLeaves:
         assert shelf.leftovers() == []
         assert len(shelf.scan().rendered) == 8
         assert len(list(shelf.images.rglob("*.jpg"))) == 30
+
+    def test_a_full_disk_leaves_out_its_document_and_the_next_scan_renders_it(self, shelf: Shelf) -> None:
+        for year in (1901, 1902):
+            typeset(shelf.place(f"CA/Lincoln/{year}.pdf"), 1)
+        with faults_in(shelf.images, Fault("fsync", errno.ENOSPC)):
+            [problem] = shelf.scan().problems
+        assert "its images cannot be written: " in problem.reason
+        assert "No space left on device; make room on that disk, then run again" in problem.reason
+        assert [len(shelf.pages(f"CA/Lincoln/{year}")) for year in (1901, 1902)].count(0) == 1, "the other is there"
+        assert shelf.scan().problems == []
+        assert [shelf.pages(f"CA/Lincoln/{year}") for year in (1901, 1902)] == [jpegs(1), jpegs(1)]
 
     def test_a_pdf_that_changes_while_it_is_rendered_is_left_for_the_next_scan(self, shelf: Shelf) -> None:
         path = typeset(shelf.place(PDF), 3)
