@@ -258,8 +258,7 @@ class Storage(Decisions):
         document["first_look_at"] = job.first_look_at.isoformat() if job.first_look_at else None
         document["phase"] = "confirmed" if job.batch_id else "posting"
         document[FORMAT] = NEWEST_FORMAT
-        text = json.dumps(document, indent=2) + "\n"
-        replace_text(self.job_path(job.submission_id), text)
+        replace_text(self.job_path(job.submission_id), json.dumps(document, indent=2) + "\n")
 
     # --- results
 

@@ -290,7 +290,7 @@ class TestWhatACrashLeaves:
             [problem] = shelf.scan().problems
         assert "its images cannot be written: " in problem.reason
         assert "No space left on device; make room on that disk, then run again" in problem.reason
-        assert [len(shelf.pages(f"CA/Lincoln/{year}")) for year in (1901, 1902)].count(0) == 1, "the other is there"
+        assert len(list(shelf.images.rglob("*.jpg"))) == 1, "the other is there"
         assert shelf.scan().problems == []
         assert [shelf.pages(f"CA/Lincoln/{year}") for year in (1901, 1902)] == [jpegs(1), jpegs(1)]
 
