@@ -115,7 +115,7 @@ async def test_a_page_that_meets_fault_after_fault_waits_longer_each_time_and_is
 
 
 async def test_an_image_that_gemini_does_not_have_any_more_is_sent_again_and_not_counted(bare_project: Project) -> None:
-    [key] = shelf(bare_project, 1, execution={"max_retries": 0})
+    [key] = shelf(bare_project, 1, execution={"max_retries": 1})
     said = "You do not have permission to access the File x or it may not exist."
     bare_project.gemini.set_steps(key, {"kind": "error", "code": 403, "message": said}, "auto")
 
