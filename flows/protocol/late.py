@@ -103,6 +103,8 @@ async def use_kept_late_answers(p: Pass) -> list[QuireError]:
             continue
         try:
             await _use(p, job)
+        except UnwrittenError as error:
+            logger().error("%s has answered late; not all of its answers could be used now: %s", job.name, error)
         except OSError as error:
             troubles.append(told(error))
             logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])
