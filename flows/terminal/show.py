@@ -200,8 +200,9 @@ def _needs(found: Status) -> list[str]:
     for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(
-            f"dead letter {key}: {failures} failures{_last(found, key)}"
+            f"dead letter {key}: {failures} failures"
             + (f", {behind} records wait behind it" if behind else "")
+            + _last(found, key)
         )
     if len(found.dead_letters) > MAX_LISTED:
         lines.append(f"... and {len(found.dead_letters) - MAX_LISTED} more dead letters")
@@ -210,8 +211,8 @@ def _needs(found: Status) -> list[str]:
         behind = found.blocking.get(key, 0)
         lines.append(
             f"held {key}: {UNJUDGED if key in unjudged else 'batch after batch came back without an answer'}"
-            + _last(found, key)
             + (f", {behind} records wait behind it" if behind else "")
+            + _last(found, key)
         )
     if len(found.held) > MAX_LISTED:
         lines.append(f"... and {len(found.held) - MAX_LISTED} more held records")
