@@ -225,9 +225,8 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     )
     assert sum("'../../" in line and SCRIPT in line for line in log) == 1, "the key of nobody's line"
     for key in dead:
-        assert (
-            sum(line.startswith(f"dead letter {_shown(key)}: 1 failures, last: ") for line in status.splitlines()) == 1
-        )
+        begins = f"dead letter {_shown(key)}: 1 failures, last: "
+        assert sum(line.startswith(begins) for line in status.splitlines()) == 1
     assert why.startswith(f"{_shown(refused)}\ndead letter: 1 failure,")
     assert SCRIPT in why
     assert unblocked == f"{len(dead)} counts reset\n"

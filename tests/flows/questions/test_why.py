@@ -45,7 +45,7 @@ async def test_each_state_is_told_with_its_reason(project: Project) -> None:
     await project.run_pass()
 
     assert (await lines(project, dead))[1].startswith(
-        f"dead letter: 1 failure, and max_retries is 0; quire unblock {dead} tries it again; last: not_json (the answer "
+        f"dead letter: 1 failure, and max_retries is 0; quire unblock {dead} tries it again; last: not_json ("
     )
     assert (await lines(project, behind))[1] == (
         f"waiting: the page before, {dead}, has no result; it is a dead letter, 1 failure"

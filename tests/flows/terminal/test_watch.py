@@ -98,8 +98,8 @@ async def test_a_watched_run_ends_and_names_the_batch_that_needs_a_person(projec
 
     assert said.splitlines() == [
         "0 of 1 records are done; the rest needs a person:",
-        f"batch {name} cannot be settled: Gemini does not give us its job or its answers; if the key and the project are "
-        f"right, run quire release {name}",
+        f"batch {name} cannot be settled: Gemini does not give us its job or its answers; if the key and the "
+        f"project are right, run quire release {name}",
     ]
 
 
