@@ -86,7 +86,7 @@ async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_whe
         caplog.clear()
         report = await passes.run()
 
-    assert (report.poll.settled, report.poll.running, report.poll.troubled) == (1, 2, [])
+    assert (report.poll.settled, report.poll.running, list(report.poll.stuck)) == (1, 2, [])
     assert [row["record_key"] for row in project.outcomes()] == [settled]
     assert project.result(settled) is not None
     said = [record.getMessage().partition(" ")[2] for record in caplog.records if record.levelname == "WARNING"]
