@@ -199,7 +199,6 @@ class Laws:
         for name in sorted(new, key=new.__getitem__):
             rows = self.world.tables.read(found[name], OUTCOME_SCHEMA).to_pylist()
             submission_id = submission_of(name)
-            self._order[name] = new[name]
             if is_resettled(name):
                 self._broken_by(self.claims.check_resettled(name, rows, self.answers))
                 self.resettled[name] = self._taken_back = rows
@@ -208,6 +207,8 @@ class Laws:
                 self.late[submission_id] = rows
             else:
                 self._check_outcomes(submission_id, rows)
+            # What was checked is no part of its own history.
+            self._order[name] = new[name]
             self.claims.committed(rows)
             if name != submission_id:
                 continue
