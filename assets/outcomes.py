@@ -36,6 +36,9 @@ OUTCOME_SCHEMA = pa.schema(
         pa.field("response_schema_hash", pa.string(), nullable=False),
         pa.field("settled_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("settlement", pa.int64()),
+        pa.field("result_sha256", pa.string()),
+        pa.field("result_bytes", pa.int64()),
+        pa.field("result_modified_at", pa.timestamp("ns", tz="UTC")),
         pa.field("raw_text", pa.string()),
     ]
 )
@@ -43,6 +46,9 @@ OUTCOME_SCHEMA = pa.schema(
 
 MAX_CAUSE_CHARS = 120
 _NONE_REPLACED: Mapping[str, str] = MappingProxyType({})
+
+WRITTEN_COLUMNS = ("result_sha256", "result_bytes", "result_modified_at")
+"""What is known of the result that a success has written."""
 
 _LINE_COLUMNS = ("line_offset", "line_bytes")
 """Where the answer stands in the result file: needed until the outputs are written, not kept."""
@@ -168,6 +174,16 @@ def with_superseded(outcomes: pa.Table, superseded: Sequence[str]) -> pa.Table:
     is_superseded = pc.is_in(outcomes["record_key"], value_set=pa.array(superseded, pa.string()))
     kind = pc.if_else(is_superseded, OutcomeKind.SUPERSEDED.value, outcomes["kind"])
     return outcomes.set_column(outcomes.schema.get_field_index("kind"), OUTCOME_SCHEMA.field("kind"), kind)
+
+
+def with_written(outcomes: pa.Table, written: pa.Table) -> pa.Table:
+    """The outcomes with what is known of the results that were written. ``written``: record_key, WRITTEN_COLUMNS."""
+    at = pc.index_in(outcomes["record_key"], value_set=written["record_key"].combine_chunks())
+    for name in WRITTEN_COLUMNS:
+        field = OUTCOME_SCHEMA.field(name)
+        column = written[name].take(at.combine_chunks()).cast(field.type)
+        outcomes = outcomes.set_column(outcomes.schema.get_field_index(name), field, column)
+    return outcomes
 
 
 def with_counts(

@@ -32,6 +32,9 @@ RESULTS_SCHEMA = pa.schema(
         pa.field("image_bytes", pa.int64(), nullable=False),
         pa.field("image_modified_at", pa.timestamp("ns", tz="UTC"), nullable=False),
         pa.field("image_sha256", pa.string(), nullable=False),
+        pa.field("result_sha256", pa.string()),
+        pa.field("result_bytes", pa.int64()),
+        pa.field("result_modified_at", pa.timestamp("ns", tz="UTC")),
     ]
 )
 """Described in manifests/README.md."""
@@ -47,6 +50,9 @@ _OF_OUTCOME = (
     "prompt_name",
     "prompt_version",
     "response_schema_hash",
+    "result_sha256",
+    "result_bytes",
+    "result_modified_at",
 )
 _OF_BATCH = (
     "context_key",

@@ -55,7 +55,7 @@ SUBMISSIONS_SCHEMA = pa.schema(
 """Described in manifests/README.md."""
 
 _MOMENT = pa.timestamp("us", tz="UTC")
-_BILLED = ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
+BILLED = ("prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens")
 _PERHAPS_BILLED = frozenset({OutcomeKind.MISSING, OutcomeKind.BATCH_CANCELLED}) | (
     ANSWERED_WELL | {OutcomeKind.BLOCKED, OutcomeKind.CUT_SHORT, OutcomeKind.EMPTY}
     | {OutcomeKind.NOT_JSON, OutcomeKind.SCHEMA_MISMATCH, OutcomeKind.VALIDATOR_ERROR}
@@ -74,12 +74,12 @@ def submission_row(
     released then may be billed all the same. Sums of tokens are over the records that have an answer, so that they can
     be held against each other.
     """
-    table = outcomes.select(["record_key", "batch_id", "kind", "message", *_BILLED, "unsure", "model_version"])
+    table = outcomes.select(["record_key", "batch_id", "kind", "message", *BILLED, "unsure", "model_version"])
     is_released = set(table["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}
     at = pc.index_in(table["record_key"], value_set=batch_manifest["record_key"].combine_chunks())
     sent = batch_manifest.take(at.combine_chunks())
     answered = table["prompt_tokens"].is_valid().to_numpy(zero_copy_only=False)
-    used = {name: pc.fill_null(table[name], 0).to_numpy() for name in _BILLED}
+    used = {name: pc.fill_null(table[name], 0).to_numpy() for name in BILLED}
     perhaps = _PERHAPS_BILLED | ({OutcomeKind.RELEASED} if may_have_run else set())
     is_perhaps = pc.is_in(table["kind"], value_set=pa.array([kind.value for kind in perhaps], pa.string()))
     # An error is not billed; an error beside a response may be.
@@ -137,6 +137,13 @@ def _billed_usd(
                 cached_tokens=tokens["cached_tokens"],
             )
     return total
+
+
+def answers_usd(facts: SubmissionFacts, outcomes: pa.Table) -> float | None:
+    """What these answers have cost, in US dollars; None where no price is known. ``outcomes``: BILLED and
+    model_version."""
+    used = {name: pc.fill_null(outcomes[name], 0).to_numpy() for name in BILLED}
+    return _billed_usd(facts, outcomes["model_version"], used) if len(outcomes) else 0.0
 
 
 def way_of_asking(facts: SubmissionFacts) -> str:

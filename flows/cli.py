@@ -16,6 +16,8 @@ import typer
 from assets.domain.errors import DiskError, QuireError
 from flows.runtime.extras import READER, require_extra
 from flows.runtime.printable import printable
+from flows.terminal import rereading
+from flows.terminal.rereading import Config, Outdated
 from flows.terminal.running import config_text, nothing_more, run_to_end, say, wait_for
 
 BUSY = "another pass is running; nothing to do here"
@@ -26,22 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Configuration file.",
-        envvar="QUIRE_CONFIG",
-        show_default="the nearest config/default.yaml, here or above",
-    ),
-]
 Key = Annotated[str, typer.Argument(help="A record key, such as CA:Lincoln:2023:4.")]
-Keys = Annotated[list[str], typer.Argument(help="Record keys, or ranges such as CA:Lincoln:2023:1-40.")]
 
 
 Reasons = Annotated[list[str] | None, typer.Argument(help="With --outdated: image, prompt, schema, model.")]
-KeysOrReasons = Annotated[list[str] | None, typer.Argument(help="Record keys or ranges; with --outdated: reasons.")]
-Outdated = Annotated[bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model.")]
 
 
 class Engine(StrEnum):
@@ -215,6 +205,22 @@ def check(
 
 
 @app.command()
+def verify(
+    config: Config = None,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="Results that a person has edited are as they should be.")
+    ] = False,
+) -> None:
+    """Read every result: is it JSON, does it fit its schema, is it what was written. Status 1 if something is wrong."""
+    from flows.questions.verify import verify as verify_results
+
+    found = run_to_end(verify_results(config_text(config)))
+    say(found.text())
+    if found.is_wrong(edited_is_fine=edited):
+        raise typer.Exit(1)
+
+
+@app.command()
 def prompts(config: Config = None) -> None:
     """The prompts that can be chosen, and those that were sent."""
     from flows.tables.prompts import prompts_text
@@ -222,24 +228,9 @@ def prompts(config: Config = None) -> None:
     say(prompts_text(config_text(config)))
 
 
-@app.command()
-def rerun(keys: KeysOrReasons = None, config: Config = None, outdated: Outdated = False) -> None:
-    """Have records read again: delete their results, reset their counts. With --outdated: those whose image is another
-    now, or what is outdated by the reasons named, such as prompt."""
-    from flows.terminal.show import rerun_outdated_text, rerun_text
-
-    if not keys and not outdated:
-        raise typer.BadParameter("name record keys, such as CA:Lincoln:2023:4, or say --outdated")
-    again = rerun_outdated_text if outdated else rerun_text
-    say(wait_for(partial(again, keys=keys or []), config))
-
-
-@app.command()
-def unblock(keys: Keys, config: Config = None) -> None:
-    """Reset the failure counts of dead letters, so that they are tried again."""
-    from flows.terminal.show import unblock_text
-
-    say(wait_for(partial(unblock_text, keys=keys), config))
+app.command()(rereading.rerun)
+app.command(name="undo-rerun")(rereading.undo_rerun)
+app.command()(rereading.unblock)
 
 
 @app.command(name="reset-breaker")

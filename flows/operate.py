@@ -4,19 +4,26 @@ Each takes the ledger lock only, so it works while a pass runs. What a person ca
 in the folders, stands in docs/operations.md.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from assets.domain.batch import SubmissionState, claim_name
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.batch import SubmissionState, behind, claim_name
 from assets.domain.counts import Counts
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
-from assets.domain.record import decode_ranges, decode_span, encode_ranges, sort_key
+from assets.domain.record import decode_span, encode_ranges
 from assets.history import counts_of, unjudged_records
+from assets.reruns import RERUN_SCHEMA, with_reruns, without_reruns
+from assets.selection import Span
 from flows.gateways.files.decisions import LetGo
 from flows.gateways.files.storage import Storage
-from flows.gateways.ports import LedgerGateway
+from flows.gateways.ports import LedgerGateway, LedgerTransaction
 from flows.protocol.active import Standing, resolve
 from flows.protocol.closing import close, close_uniformly, note_first_look, refresh_views
 from flows.runtime.passes import Pass
@@ -24,44 +31,72 @@ from flows.tables.derived import check_outcomes, history_table
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
-    """``deleted``: records whose output result was deleted; ``reset``: of how many records the count was taken away."""
+class Rerun:
+    """``asked``: how many results are to be replaced that were not before; ``reset``: of how many records the count was
+    taken away; ``let_go``: how many were held."""
 
-    deleted: tuple[str, ...]
+    asked: int
     reset: int
+    let_go: int
 
 
-async def rerun(storage: Storage, ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> Reset:
-    """Have records read again: delete their output results and reset their counts. ``entries``: keys or ranges.
+async def rerun(
+    storage: Storage, ledger: LedgerGateway, record_keys: Collection[str], results: pa.Table, *, rerun_id: str
+) -> Rerun:
+    """Have records read again: note which results are given up, each by its content, and reset the counts. The results
+    stay in their place until new ones are written. ``results``: `results_as_they_are`, when it was decided which ones:
+    what was edited since is not given up; ``rerun_id``: a new ULID.
 
-    They are noted first, so that what is cut off is ended by the next pass, or by the next rerun. Raises
-    RecordKeyError, ManifestError (a link leads out of the results); then nothing was done. Raises LedgerError, OSError.
+    All is noted in one write, so that what is cut off has done nothing, or reset counts. Raises ManifestError (a link
+    leads out of the results), LedgerError, LeaseLostError, OSError.
     """
-    keys = decode_ranges(entries, field_count=field_count)
-    for key in keys:
-        storage.result_path(key)
-    storage.write_rerun(storage.read_rerun().union(keys))
-    return await end_rerun(storage, ledger)
+    fields = len(storage.document_fields)
+    let_go = await unblock_held(storage, record_keys)
+    spans = [decode_span(entry, field_count=fields) for entry in encode_ranges(record_keys)]
+    async with ledger.transaction() as change:
+        reset = await _reset(change, spans)
+        behind_all = behind(rerun_id, max(storage.submissions(), default=""))
+        added = results.append_column("rerun_id", pa.array([behind_all] * len(results), pa.string()))
+        before = storage.read_reruns()
+        after = with_reruns(before, added.select(RERUN_SCHEMA.names).cast(RERUN_SCHEMA))
+        if not after.equals(before):
+            change.check()
+            storage.write_reruns(after)
+    asked = np.count_nonzero(pc.equal(after["rerun_id"], behind_all).to_numpy(zero_copy_only=False))
+    return Rerun(int(asked), reset, let_go)
 
 
-async def end_rerun(storage: Storage, ledger: LedgerGateway) -> Reset:
-    """Do for all records that are noted what a rerun does; each step can be repeated. Raises as `rerun`."""
-    noted = storage.read_rerun()
-    reset = await unblock(ledger, encode_ranges(noted), field_count=len(storage.document_fields))
-    # A person wants them gone: a pass must not take them for results on a share that is not mounted. Noted before the
-    # first is deleted, and again: a pass that runs meanwhile forgets those that it has seen with a result.
-    storage.write_accepted(storage.read_accepted().union(noted))
-    deleted = tuple(key for key in sorted(noted, key=sort_key) if storage.delete_result(key))
-    storage.write_accepted(storage.read_accepted().union(deleted))
-    storage.drop_rerun()
-    return Reset(deleted, reset)
+async def undo_rerun(storage: Storage, ledger: LedgerGateway, record_keys: Collection[str]) -> list[str]:
+    """Let the results stay that were to be replaced; returns whose. Raises LeaseLostError, ManifestError, OSError."""
+    async with ledger.transaction() as change:
+        noted = storage.to_be_replaced(record_keys)
+        if len(noted):
+            change.check()
+            storage.write_reruns(without_reruns(storage.read_reruns(), record_keys))
+    kept: list[str] = noted["record_key"].to_pylist()
+    return kept
 
 
-async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count: int) -> int:
+def results_as_they_are(storage: Storage, record_keys: Iterable[str]) -> pa.Table:
+    """The results of those records that have one, read to their end. Columns: RERUN_SCHEMA but ``rerun_id``."""
+    keys, hashes, sizes, times = list[str](), list[str](), array("q"), array("q")
+    for key in record_keys:
+        found = storage.result_file(key)
+        if found is not None:
+            keys.append(key)
+            hashes.append(found.sha256)
+            sizes.append(found.bytes)
+            times.append(found.modified_ns)
+    schema = RERUN_SCHEMA.remove(RERUN_SCHEMA.get_field_index("rerun_id"))
+    columns = [pa.array(keys, pa.string()), pa.array(sizes), pa.array(times), pa.array(hashes, pa.string())]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+async def unblock_held(storage: Storage, record_keys: Iterable[str]) -> int:
     """Let records go on that are held for a person, as they were in batch after batch without an answer, or have one
     that could not be judged and is to be asked for again, and those that wait for the service; returns how many. Raises
-    RecordKeyError, ManifestError."""
-    keys = set(decode_ranges(entries, field_count=field_count))
+    ManifestError, OSError."""
+    keys = set(record_keys)
     history = history_table(storage, write=False)
     unjudged = {key: count for key, count in unjudged_records(history).items() if key in keys}
     counts: dict[LetGo, dict[str, int]] = {"unjudged": storage.read_let_go("unjudged") | unjudged}
@@ -78,15 +113,15 @@ async def unblock_held(storage: Storage, entries: Sequence[str], *, field_count:
     return len(let_go)
 
 
-async def unblock(ledger: LedgerGateway, entries: Sequence[str], *, field_count: int) -> int:
-    """Reset the failure counts of records; returns how many had one. ``entries``: keys or ranges.
-
-    Raises RecordKeyError, LedgerError.
-    """
-    spans = [decode_span(entry, field_count=field_count) for entry in entries]
+async def unblock(ledger: LedgerGateway, spans: Iterable[Span]) -> int:
+    """Reset the failure counts of records; returns how many had one. Raises LedgerError, LeaseLostError."""
     async with ledger.transaction() as change:
-        counted = Counts(run for span in spans for run in change.ledger.counts.within(*span))
-        await change.apply_counts(CountChange(run.entry, run.count, 0) for run in counted.runs())
+        return await _reset(change, spans)
+
+
+async def _reset(change: LedgerTransaction, spans: Iterable[Span]) -> int:
+    counted = Counts(run for span in spans for run in change.ledger.counts.within(*span))
+    await change.apply_counts(CountChange(run.entry, run.count, 0) for run in counted.runs())
     return len(counted)
 
 

@@ -17,13 +17,13 @@ from assets.domain.errors import ManifestError
 from assets.domain.record import page_of
 from assets.estimates import with_sizes_before
 from assets.history import failed_jobs_of
-from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.vanished import check_vanished
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 from flows.tables.derived import history_table
+from flows.tables.edited import notice_edited
 from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repairs
 
 
@@ -33,14 +33,14 @@ async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     manifest = services.storage.read_records()
     if manifest is None:
         raise ManifestError(services.storage.records_path, "is missing; run quire scan first")
-    depth = len(settings.record.document_fields)
     unfinished: list[str] = []
-    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth, unfinished=unfinished)
+    found = await asyncio.to_thread(services.storage.find_results, unfinished)
     # Now, and not before the walk: a share may have been unmounted in its middle.
     services.storage.home.check_marks()
     p.lease.check()
     await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
-    existing = services.mirror.observe("existing_results", keys=done)
+    await notice_edited(p, found)
+    existing = services.mirror.observe("existing_results", keys=found.done)
     ledger = services.mirror.observe("ledger", state=await services.ledger.read())
     standing = resolve(services.storage, ledger)
     check_known(services.storage, ledger, standing)
@@ -48,7 +48,14 @@ async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     limits = settings.safety.max_vanished_results, settings.safety.max_vanished_share
     history = await asyncio.to_thread(history_table, services.storage)
     await asyncio.to_thread(
-        check_vanished, services.storage, manifest, history, done, inflight, limits=limits, accept=p.accept_vanished
+        check_vanished,
+        services.storage,
+        manifest,
+        history,
+        found.present,
+        inflight,
+        limits=limits,
+        accept=p.accept_vanished,
     )
     who: dict[str, Any] = {
         "inflight": inflight,

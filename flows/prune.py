@@ -6,7 +6,6 @@ import asyncio
 
 from prefect import flow
 
-from flows.gateways.files.results import walk_results
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
@@ -29,10 +28,8 @@ async def prune_if_crowded(p: Pass) -> None:
 
 
 async def prune_counts(p: Pass) -> int:
-    """Remove the counts of records that have an output result."""
-    settings = p.services.settings
-    depth = len(settings.record.document_fields)
-    done = await asyncio.to_thread(walk_results, settings.paths.output_results, depth=depth)
+    """Remove the counts of records that are done."""
+    done = (await asyncio.to_thread(p.services.storage.find_results)).done
     counts = (await p.services.ledger.read()).counts
     # A million records are looked at before the lock is taken; who has a count under it are few.
     counted = await asyncio.to_thread(lambda: [key for key in done if key in counts])

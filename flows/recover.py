@@ -13,7 +13,6 @@ from assets.domain.errors import WAY_BACK, HomeMismatchError, LedgerError, Quire
 from assets.domain.home import Home, HomeFile
 from assets.domain.ledger import Ledger
 from config.settings import Settings, check_folders, load_settings
-from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import resolve
@@ -56,10 +55,9 @@ async def recover(services: Services, *, write: bool, forget: int = 0) -> str:
     settings, storage, ledger = services.settings, services.storage, services.ledger
     async with services.pass_lock.hold(wait=False) as lease:
         home = _trusted_home(settings, storage)
-        depth = len(settings.record.document_fields)
         # One without a name is no batch id; the next pass sees that it is there, and asks a person.
         jobs = [job for job in await services.gemini.list_jobs() if job.name]
-        recovery = make_recovery(storage, jobs, done=walk_results(settings.paths.output_results, depth=depth))
+        recovery = make_recovery(storage, jobs, done=storage.find_results().done)
         there, what_stands_there = await _read_what_stands_there(ledger)
         forgotten = forgotten_names(storage, there, recovery) if there is not None else []
         lines = [what_stands_there, *_what_would(recovery), *_what_is_forgotten(forgotten)]

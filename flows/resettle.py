@@ -22,6 +22,7 @@ from assets.validation import ModelValidator
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.replaced import replaced_images
+from flows.protocol.replacing import GivenUp
 from flows.protocol.settlement import Answers, judge_kept, write_answers
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
@@ -64,7 +65,7 @@ async def judge_again(p: Pass, batch: str, *, dry_run: bool) -> str:
     for name in names:
         again = await _judge_again(p, submission_id, name)
         if dry_run:
-            keys = [key for key in again.good["record_key"].to_pylist() if storage.read_result(key) is None]
+            keys = _to_be_written(storage, submission_id, again.good["record_key"].to_pylist())
         else:
             keys = await _use(p, submission_id, again)
         what = "would be written" if dry_run else "are written"
@@ -113,6 +114,13 @@ async def _judge_again(p: Pass, submission_id: str, name: str) -> _Again:
     return _Again(answers, good)
 
 
+def _to_be_written(storage: Storage, submission_id: str, record_keys: list[str]) -> list[str]:
+    """Those of them that have no result, or one that their answer would replace."""
+    present = storage.present_among(record_keys)
+    given_up = GivenUp(storage, present, submission_id, is_awaited=False)
+    return [key for key in record_keys if key not in present or given_up.of(key) is not None]
+
+
 def _before(storage: Storage, submission_id: str, name: str) -> pa.Table:
     """What became of each record until now: of one that was judged again well, that."""
     first = storage.read_outcomes(name, _BEFORE).replace_schema_metadata()
@@ -129,7 +137,7 @@ async def _use(p: Pass, submission_id: str, again: _Again) -> list[str]:
     storage = p.services.storage
     if not len(again.good):
         return []
-    outcomes = await write_answers(p, again.good, again.answers)
+    outcomes = await write_answers(p, again.good, again.answers, is_awaited=False)
     ours = outcomes.filter(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value))
     if not len(ours):
         return []

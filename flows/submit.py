@@ -18,7 +18,6 @@ from assets.domain.money import dollars
 from assets.domain.record import sort_key
 from assets.history import batch_size
 from flows.gateways.files.storage import Storage
-from flows.operate import end_rerun
 from flows.plan import explain_waiting, least_tried, plan
 from flows.protocol.breaking import trip
 from flows.protocol.claiming import (
@@ -76,9 +75,6 @@ async def submit_batches(p: Pass) -> SubmitReport:
     """
     settings, storage = p.services.settings, p.services.storage
     p.lease.check()
-    if storage.read_rerun() and not settings.execution.dry_run:
-        ended = await end_rerun(storage, p.services.ledger)
-        logger().warning("quire rerun was cut off: ended now, %d results deleted", len(ended.deleted))
     states, runnable, places = await plan(p)
     waves = waves_left(states, context_mode=settings.context.mode)
     counted = {state.value: count for state, count in count_states(states).items()}

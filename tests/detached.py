@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from assets.domain.record import decode_span
 from flows.operate import unblock, unblock_held
 from flows.pipeline import PassReport
 from flows.questions.status import Status, state_table, status_of
@@ -71,8 +72,8 @@ class Detached:
     async def unblock(self, *keys: str) -> tuple[int, int]:
         """Counts that were reset, held records that were let go of."""
         services = self.passes.services
-        reset = await unblock(services.ledger, keys, field_count=3)
-        return reset, await unblock_held(services.storage, keys, field_count=3)
+        reset = await unblock(services.ledger, [decode_span(each) for each in keys])
+        return reset, await unblock_held(services.storage, keys)
 
 
 @asynccontextmanager

@@ -192,6 +192,7 @@ def _state_of(pid: int) -> str:
 
 def _serve() -> None:
     import flows.cli
+    import flows.terminal.reruns
     import flows.terminal.show
     import flows.terminal.watch  # noqa: F401 - what the command would import
 

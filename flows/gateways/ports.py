@@ -48,6 +48,10 @@ class LedgerTransaction(Protocol):
 
     ledger: Ledger
 
+    def check(self) -> None:
+        """Before a file is written that goes with the change. Raises LeaseLostError where the lock may be another's."""
+        ...
+
     async def set_active(self, names: Sequence[str]) -> Ledger:
         """Write ``active_batch_ids``."""
         ...

@@ -146,7 +146,7 @@ async def _use(p: Pass, job: RemoteJob) -> None:
         in_flight=inflight_keys(storage, standing.open_ids()),
         replaced=replaced,
     )
-    outcomes = await write_answers(p, outcomes, answers)
+    outcomes = await write_answers(p, outcomes, answers, is_awaited=False)
     async with p.services.ledger.transaction():
         p.lease.check()
         storage.create_outcomes(submission_id + LATE, without_counts(outcomes))

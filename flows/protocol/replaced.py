@@ -59,9 +59,11 @@ def find_replaced(settings: Settings, storage: Storage, rows: pa.Table) -> dict[
             for each in images:
                 path, frame = places.get(key, (each.image.path, each.image.frame))
                 now[key, each.image] = image_now(storage.root, path, frame, each.image)
+    others = [each for each in sent if now[each.of, each.image] is ImageNow.REPLACED]
+    done = storage.done_among(dict.fromkeys(each.record_key for each in others))
     reasons: dict[str, str] = {}
-    for each in sent:
-        if now[each.of, each.image] is not ImageNow.REPLACED or storage.read_result(each.record_key) is not None:
+    for each in others:
+        if each.record_key in done:
             continue
         whose = "its image" if each.of == each.record_key else f"the image of the page before, {each.of},"
         reasons.setdefault(each.record_key, f"{whose} is not the one any more that was sent")

@@ -5,6 +5,7 @@ error ends the attempt and is never an outcome.
 import asyncio
 import errno
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +18,17 @@ from assets.domain.errors import ManifestError, UnwrittenError
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.domain.schema import schema_hash
-from assets.outcomes import line_problems, with_superseded
+from assets.outcomes import WRITTEN_COLUMNS, line_problems, with_superseded, with_written
 from assets.planning import SubmissionFacts
 from assets.reports import totals
 from assets.results import result_of_line
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.gateways.files.atomic import naming
+from flows.gateways.files.output_results import ResultFile
 from flows.gateways.files.trial import try_write
 from flows.protocol.closing import close, has_failed_before
 from flows.protocol.replaced import replaced_images
+from flows.protocol.replacing import GivenUp, end_answered_reruns
 from flows.runtime.logs import logger, warn_of_each, warn_once
 from flows.runtime.one_line import told
 from flows.runtime.passes import Pass
@@ -75,7 +78,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> pa.Table:
         settled_at=services.now(),
         about=submission_id,
     )
-    outcomes = await write_answers(p, outcomes, answers)
+    outcomes = await write_answers(p, outcomes, answers, is_awaited=True)
     committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
     _log_end(job, committed)
     tell_of_model(p, committed)
@@ -176,36 +179,45 @@ async def judge_kept(p: Pass, batch_manifest: pa.Table, name: str, validator: Re
     )
 
 
-async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Table:
-    """Write the output results; returns the outcomes, where those records are superseded that were done before with
-    another result. Raises OSError, and UnwrittenError where the trouble is that of single documents: then all others
-    are written."""
+async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers, *, is_awaited: bool) -> pa.Table:
+    """Write the output results; returns the outcomes with what was written, where those records are superseded that
+    were done before with another result. ``is_awaited``: the submission is in flight. Raises OSError, and
+    UnwrittenError where the trouble is that of single documents: then all others are written."""
     superseded: list[str] = []
     unwritten: dict[str, str] = {}
-    submission_id = answers.facts.submission_id
+    written, moot = dict[str, ResultFile](), dict[str, str]()
+    storage, submission_id = p.services.storage, answers.facts.submission_id
 
     def write_all(good: pa.Table) -> None:
         keys = dict(zip(good["line_offset"].to_pylist(), good["record_key"].to_pylist(), strict=True))
         if not keys:
             return
         # A share that was unmounted meanwhile has left an empty folder in its place.
-        p.services.storage.home.check_marks()
-        for offset, line in p.services.storage.raw.lines(answers.name):
+        storage.home.check_marks()
+        given_up = GivenUp(storage, list(keys.values()), submission_id, is_awaited=is_awaited)
+        for offset, line in storage.raw.lines(answers.name):
             key = keys.get(offset)
             if key is None:
                 continue
             content = result_of_line(line, answers.validator)
             p.lease.check()
             try:
-                if not p.services.storage.write_result(key, content):
-                    superseded.append(key)
+                sha256 = given_up.of(key)
+                file = storage.write_result(key, content, given_up=sha256, submission_id=submission_id)
             except (ManifestError, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in OF_ONE_PLACE:
                     raise
                 unwritten[key] = str(told(error))
+                continue
+            if file is None:
+                superseded.append(key)
+                if sha256 is not None:
+                    moot[key] = sha256
+            else:
+                written[key] = file
         if unwritten:
             # What the folder of all results has is no trouble of a document.
-            try_write(p.services.storage.output_results)
+            try_write(storage.output_results)
             raise UnwrittenError(*next(iter(unwritten.items())), len(unwritten))
 
     async def write(good: pa.Table) -> dict[str, int]:
@@ -214,7 +226,19 @@ async def write_answers(p: Pass, outcomes: pa.Table, answers: Answers) -> pa.Tab
 
     await p.services.mirror.materialize("output_results", outcomes, write=write, about=submission_id)
     warn_of_each(dict.fromkeys(superseded, submission_id), "Done before, so that this answer is not written")
-    return with_superseded(outcomes, superseded)
+    await end_answered_reruns(p, submission_id, written, moot)
+    return with_written(with_superseded(outcomes, superseded), _columns(written))
+
+
+def _columns(written: Mapping[str, ResultFile]) -> pa.Table:
+    files = written.values()
+    columns = [
+        pa.array(list(written), pa.string()),
+        pa.array([each.sha256 for each in files], pa.string()),
+        pa.array([each.bytes for each in files], pa.int64()),
+        pa.array([each.modified_ns for each in files], pa.int64()),
+    ]
+    return pa.table(columns, names=["record_key", *WRITTEN_COLUMNS])
 
 
 def tell_of_model(p: Pass, committed: pa.Table) -> None:

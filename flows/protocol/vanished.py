@@ -16,24 +16,25 @@ def check_vanished(
     storage: Storage,
     manifest: pa.Table,
     history: pa.Table,
-    done: Collection[str],
+    present: Collection[str],
     inflight: Collection[str],
     *,
     limits: tuple[int, float],
     accept: bool,
 ) -> None:
     """Raise VanishedResultsError if too many records of the manifest whose last outcome was a success have no output
-    result now and are not in flight again: all of them, or more than ``limits``, a number and a share.
+    result now and are not in flight again: all of them, or more than ``limits``, a number and a share. ``present``: the
+    records that have one.
 
     A few are nothing to stop for: deleting an output is how a person has a page read again. ``accept``: a person has
     said that they are meant to be gone; that is noted for each, until it has a result again.
     """
     noted = storage.read_accepted()
-    accepted = noted.difference(done)
+    accepted = noted.difference(present)
     succeeded = (
         set(succeeded_records(history)).intersection(manifest["record_key"].to_pylist()).difference(inflight, accepted)
     )
-    vanished = succeeded.difference(done)
+    vanished = succeeded.difference(present)
     if are_too_many(len(vanished), len(succeeded), *limits):
         if not accept:
             raise VanishedResultsError(

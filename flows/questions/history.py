@@ -52,7 +52,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class MadeBy:
-    """What made the result, as `assets.provenance` tells it."""
+    """What made the result, as `assets.provenance` tells it. ``result_sha256``: None if an earlier version wrote it."""
 
     submission_id: str
     batch_id: str | None
@@ -65,6 +65,7 @@ class MadeBy:
     schema_name: str
     response_schema_hash: str
     context_key: str | None
+    result_sha256: str | None
     image: ImageThen
 
 

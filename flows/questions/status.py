@@ -23,7 +23,7 @@ from assets.manifest import manifest_schema
 from assets.outcomes import cause_of
 from assets.sources import existing_results
 from config.settings import Settings
-from flows.gateways.files.results import walk_results
+from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import inflight_keys, resolve
@@ -32,6 +32,7 @@ from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger, utc_now
 from flows.tables.derived import history_table, submissions_table
+from flows.tables.edited import find_edited
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
 from flows.tables.outdated import Outdated, find_outdated
@@ -70,7 +71,10 @@ class Status:
     or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out; ``outdated``: records whose result was made from another image,
     prompt, schema or model than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose image has
-    another time than the one that was read, and was not compared yet."""
+    another time than the one that was read, and was not compared yet;
+    ``rerun``: records that are to be read again although they have a result, which stays until then; ``edited``:
+    records whose result is not what was written, ``no_json``: those of them whose result is no JSON;
+    ``results_not_compared``: how many a pass has not read yet that only their content can tell of."""
 
     collection: str
     records: int
@@ -95,6 +99,10 @@ class Status:
     outdated: int
     outdated_by: Mapping[str, int]
     not_compared: int
+    rerun: int
+    edited: int
+    no_json: tuple[str, ...]
+    results_not_compared: int
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -113,9 +121,10 @@ async def collect_status(
     ledger = await read_ledger(settings, storage, ledger_gateway)
 
     def count() -> Status:
-        states = states_in_mode(settings, storage, ledger, now=now)
+        found = storage.find_results()
+        states = states_in_mode(settings, storage, ledger, found, now=now)
         table, waves = states(settings.context.mode), waves_by_mode(states)
-        return status_of(settings, storage, ledger, table, waves, now=now)
+        return status_of(settings, storage, ledger, table, waves, found, now=now)
 
     return await asyncio.to_thread(count)
 
@@ -150,13 +159,14 @@ def state_table(settings: Settings, storage: Storage, ledger: Ledger, *, now: da
 
 
 def states_in_mode(
-    settings: Settings, storage: Storage, ledger: Ledger, *, now: datetime
+    settings: Settings, storage: Storage, ledger: Ledger, results_found: FoundResults | None = None, *, now: datetime
 ) -> Callable[[ContextMode], pa.Table]:
-    """Reads everything, and returns what gives the states of all records for a context mode. ``now``: UTC."""
+    """Reads everything, and returns what gives the states of all records for a context mode. ``results_found``: if the
+    results were walked already; ``now``: UTC."""
     manifest = storage.read_records()
     if manifest is None:
         manifest = manifest_schema(settings.record.document_fields).empty_table()
-    done = walk_results(settings.paths.output_results, depth=len(settings.record.document_fields))
+    done = (results_found or storage.find_results()).done
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
     results, history = existing_results(keys=done), history_table(storage, write=False)
     held, later = held_keys(settings, storage, history), postponed_keys(settings, storage, history, now=now)
@@ -174,13 +184,16 @@ def status_of(
     ledger: Ledger,
     states: pa.Table,
     waves: Mapping[str, int] | None = None,
+    results_found: FoundResults | None = None,
     *,
     now: datetime,
 ) -> Status:
     """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None;
-    ``now``: UTC."""
+    ``results_found``: if the results were walked already; ``now``: UTC."""
+    results_found = results_found or storage.find_results()
     spent = read_spent(settings, storage)
-    waves = waves_by_mode(states_in_mode(settings, storage, ledger, now=now)) if waves is None else waves
+    if waves is None:
+        waves = waves_by_mode(states_in_mode(settings, storage, ledger, results_found, now=now))
     held_states = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
     held: tuple[str, ...] = tuple(held_states["record_key"].to_pylist())
     history = history_table(storage, write=False)
@@ -188,6 +201,7 @@ def status_of(
     later = postponed_keys(settings, storage, history, now=now)
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
     stale = outdated_of(settings, storage, states)
+    comparison = find_edited(storage, results_found.files)
     return Status(
         collection=settings.collection,
         records=len(states),
@@ -212,6 +226,10 @@ def status_of(
         outdated=len(stale.records),
         outdated_by=stale.by_reason(),
         not_compared=stale.unknown,
+        rerun=len(results_found.to_be_replaced),
+        edited=len(comparison.edited),
+        no_json=tuple(comparison.problems["record_key"].to_pylist()),
+        results_not_compared=len(comparison.unread),
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from assets.outcomes import cause_of
 from assets.repair import Change, changes
 from config.settings import Settings, load_settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
+from flows.gateways.files.results import object_in
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.absence import why_left_out
@@ -41,7 +42,9 @@ UNKNOWN = "unknown"
 class Why:
     """``state``: a RecordState, or "unknown" for what is not in the record manifest; ``reason``: in words, with the
     state; ``image``: what is to be said of its image, if anything; ``made_by``: what made its result, if it has one;
-    ``prompt_file``: where that prompt's text is kept; ``prefect_problem``: why the files alone were asked."""
+    ``prompt_file``: where that prompt's text is kept; ``prefect_problem``: why the files alone were
+    asked; ``rerun``: it has a result, which is to be replaced; ``about_result``: what is to be said of its
+    result as it lies there."""
 
     record_key: str
     state: str
@@ -51,6 +54,8 @@ class Why:
     prompt_file: str | None
     history: tuple[Attempt, ...]
     prefect_problem: str | None
+    rerun: bool = False
+    about_result: str | None = None
 
 
 async def find_why(config: str | None, key: str) -> Why:
@@ -73,6 +78,12 @@ async def why_text(config: str | None, key: str) -> str:
 
 def why_lines(found: Why) -> list[str]:
     lines = [found.record_key, found.reason]
+    if found.rerun:
+        lines.append(
+            "it is to be read again; the result of before stays in its place until then; "
+            f"quire undo-rerun {found.record_key} lets it be"
+        )
+    lines += [found.about_result] if found.about_result else []
     lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
     lines += [found.image] if found.image else []
     lines += ["", "what became of it so far:" if found.history else "it has no outcome so far"]
@@ -95,8 +106,9 @@ def why_of(
     else:
         state, reason = row["state"], ""
     # A page that was taken out of the manifest may well have a result.
-    is_done = state == RecordState.DONE or (row is None and storage.read_result(key) is not None)
-    maker = made_by(storage, history, key) if is_done else None
+    is_done = state == RecordState.DONE or (row is None and key in storage.done_among([key]))
+    rerun = bool(len(storage.to_be_replaced([key])))
+    maker = made_by(storage, history, key) if is_done or rerun else None
     if is_done:
         reason = "; ".join(each for each in (reason, _done(maker)) if each)
     elif row is not None:
@@ -112,11 +124,26 @@ def why_of(
         prompt_file=_prompt_file(storage, maker) if maker is not None else None,
         history=tuple(history),
         prefect_problem=problem,
+        rerun=rerun,
+        about_result=_about_result(storage, maker, key),
     )
 
 
 def _has_a_cause(state: str, history: Sequence[Attempt]) -> bool:
     return bool(history) and state in (RecordState.DEAD, RecordState.HELD, RecordState.POSTPONED)
+
+
+def _about_result(storage: Storage, maker: MadeBy | None, key: str) -> str | None:
+    found = storage.result_as_it_is(key)
+    if found is None:
+        return None
+    file, content = found
+    is_edited = maker is not None and maker.result_sha256 not in (None, file.sha256)
+    when = datetime.fromtimestamp(file.modified_ns / 1e9, UTC)
+    said = [f"the result was edited by a person since, last on {when:%Y-%m-%d}"] if is_edited else []
+    problem = object_in(content)[1]
+    said += [f"{storage.result_path(key)} {problem}"] if problem else []
+    return "; ".join(said) or None
 
 
 def _row(states: pa.Table, key: str | None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> di
     for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
         if (trouble := trouble_with_place(storage, key)) is not None:
             reasons[key] = trouble
-        elif storage.read_result(key) is not None:
+        elif storage.done_among([key]):
             # No claim would take it, and each pass would upload its image again.
             reasons[key] = (
                 f"{storage.result_path(key)} is there, but the folders' names are written otherwise than the record's: "

@@ -21,7 +21,6 @@ from assets.planning import text_hash
 from config.settings import Settings
 from flows.gateways.files.contents import sha256_of
 from flows.gateways.files.presence import found_at
-from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
@@ -109,7 +108,7 @@ def _compare(storage: Storage, manifest: pa.Table) -> _Compared | None:
     nothing = Making("", None, None)
     suspects, unknown = outdated(results, manifest, before, nothing)
     if len(suspects.filter(suspects["image"])) or unknown:
-        done = walk_results(storage.output_results, depth=len(storage.document_fields))
+        done = storage.find_results().done
         manifest = manifest.filter(pc.is_in(manifest["record_key"], value_set=pa.array(done, pa.string())))
     wanted = to_be_hashed(results, manifest).select(IMAGE_HASH_SCHEMA.names[:3])
     kept = before.join(wanted, IMAGE_HASH_SCHEMA.names[:3], join_type="inner")

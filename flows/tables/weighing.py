@@ -209,8 +209,8 @@ def window_usd(settings: Settings) -> float | None:
 def context_keys(storage: Storage, rows: pa.Table) -> list[str | None]:
     """For each row its predecessor, where that one has a result to send along."""
     predecessors: Sequence[str | None] = rows["predecessor"].to_pylist()
-    done = storage.done_among(key for key in predecessors if key is not None)
-    return [key if key in done else None for key in predecessors]
+    present = storage.present_among(key for key in predecessors if key is not None)
+    return [key if key in present else None for key in predecessors]
 
 
 def explain(scales: Scales, held_by: str, weights: Weights) -> str:

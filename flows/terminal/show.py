@@ -97,6 +97,12 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
         lines.append("failures so far: " + ", ".join(f"{count} {kind}" for kind, count in found.failures.items()))
     if found.outdated or found.not_compared:
         lines.append(_outdated_line(found))
+    if found.rerun:
+        lines.append(f"to be read again {found.rerun}: their results stay until then; quire undo-rerun lets them be")
+    if found.edited or found.results_not_compared:
+        waiting = found.results_not_compared
+        later = f"; {waiting} are not compared yet, the next passes do" if waiting else ""
+        lines.append(f"edited by a person {found.edited}: quire verify lists them{later}")
     if found.left_out:
         lines.append(f"left out {found.left_out} files: {left_out_place} lists them")
     return [*lines, *_needs(found)]
@@ -130,45 +136,12 @@ def _reasons(words: Sequence[str], *, default: tuple[Reason, ...]) -> tuple[Reas
         raise QuireError(f"a result is outdated by one of {', '.join(Reason)}; {' '.join(words)} is none") from None
 
 
-async def rerun_outdated_text(config: str | None, keys: Sequence[str]) -> str:
-    """Rerun what is outdated by the reasons ``keys``; none: by its image, since a new prompt outdates everything."""
-    reasons = _reasons(keys, default=(Reason.IMAGE,))
-    settings = load_settings(config_path(config))
-    async with open_ledger(settings) as ledger:
-        found = await collect_outdated(settings, make_storage(settings), ledger)
-    keys = found.keys(*reasons)
-    said = (
-        await rerun_text(config, encode_ranges(keys)) if keys else "no result is outdated by its " + ", ".join(reasons)
-    )
-    left = [reason for reason in found.by_reason() if reason not in reasons]
-    return said + (f"; others are outdated by their {', '.join(left)}" if left else "")
-
-
 async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
     """What is left for a person when nothing can go on by itself. ``more``: lines that the last pass knows."""
     found = await read_status(config)
     done = f"{found.states[RecordState.DONE]} of {found.records} records are done"
     needs = [*more[:MAX_LISTED], *_needs(found)]
     return "\n".join([done + (", nothing is left" if not needs else "; the rest needs a person:"), *needs])
-
-
-async def rerun_text(config: str | None, keys: Sequence[str]) -> str:
-    settings = load_settings(config_path(config))
-    storage, fields = make_storage(settings), len(settings.record.document_fields)
-    async with open_ledger(settings) as ledger:
-        await ensure_home(settings, storage, ledger)
-        found = await operate.rerun(storage, ledger, keys, field_count=fields)
-    return f"{len(found.deleted)} results deleted, {found.reset} counts reset"
-
-
-async def unblock_text(config: str | None, keys: Sequence[str]) -> str:
-    settings = load_settings(config_path(config))
-    storage, fields = make_storage(settings), len(settings.record.document_fields)
-    async with open_ledger(settings) as ledger:
-        await ensure_home(settings, storage, ledger)
-        reset = await operate.unblock(ledger, keys, field_count=fields)
-    unblocked = await operate.unblock_held(storage, keys, field_count=fields)
-    return f"{reset} counts reset" + (f", {unblocked} held records let go of" if unblocked else "")
 
 
 async def reset_breaker_text(config: str | None) -> str:
@@ -197,6 +170,11 @@ def _last(found: Status, key: str) -> str:
 
 def _needs(found: Status) -> list[str]:
     lines = [f"nothing is sent: {found.breaker}"] if found.breaker else []
+    if found.no_json:
+        lines.append(
+            f"no JSON: {len(found.no_json)} results that count as done, such as {found.no_json[0]}: correct them, or "
+            "quire rerun --edited KEY...; quire verify lists them"
+        )
     for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(

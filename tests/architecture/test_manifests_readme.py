@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind
+from assets.edited import RESULT_CHECK_SCHEMA
 from assets.history import HISTORY_SCHEMA
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.outdated import IMAGE_HASH_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from assets.provenance import RESULTS_SCHEMA
+from assets.reruns import RERUN_SCHEMA
 from assets.results import MAX_RAW_CHARS
 from assets.sources import LEFT_OUT_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
@@ -41,6 +43,8 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
         ("results.parquet", RESULTS_SCHEMA),
         ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
+        ("result_checks.parquet", RESULT_CHECK_SCHEMA),
+        ("reruns.parquet", RERUN_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),
         ("history.parquet", HISTORY_SCHEMA),
     ],

@@ -11,7 +11,6 @@ import pytest
 from assets.domain.errors import DiskError
 from flows.gateways.files.home import MARK
 from flows.scan import scan
-from flows.terminal.show import rerun_text
 from tests.command import run_quire
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.errno_matrix.faults import Fault, faults_in
@@ -223,24 +222,6 @@ async def test_trouble_of_one_document_leaves_it_out_and_the_others_go_on(
     ):
         assert f"{place}: unreadable: Too many levels of symbolic links" in caplog.text
     assert "page_images/CA/Caf" in caplog.text
-
-
-async def test_a_rerun_that_was_cut_off_is_ended_by_the_next_pass(project: Project) -> None:
-    project.configure(context={"mode": "none"}, safety={"max_vanished_results": 0})
-    keys = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
-    await project.run_until_idle()
-    await project.edit_variable("record_failure_counts", {keys[0]: 1, keys[2]: 1})
-
-    second = "unlink /dataset/output_results/CA/Lincoln/1901/2.json"
-    with faults_in(project.root, Fault("unlink", errno.EIO, second)), pytest.raises(OSError) as cut:
-        await rerun_text(str(project.config), ["CA:Lincoln:1901:1-3"])
-    assert cut.value.filename == str(project.result_path(keys[1]))
-    assert [project.result_path(key).exists() for key in keys] == [False, True, True]
-
-    await project.run_until_idle()
-    assert [project.gemini.record(key)["billed"] for key in keys] == [2, 2, 2]
-    assert await project.variable("record_failure_counts") == {}
-    assert not (project.manifests / "rerun.json").exists()
 
 
 async def test_what_killed_passes_have_left_is_cleared_away(project: Project) -> None:

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from flows.pipeline import PassReport
-from flows.terminal.show import reset_breaker_text, status_text, unblock_text
+from flows.terminal.reruns import Words, unblock_text
+from flows.terminal.show import reset_breaker_text, status_text
 from flows.terminal.watch import run_watch
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
@@ -92,7 +93,7 @@ async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: 
         assert f"held {key}: batch after batch came back without an answer" in said
         assert f"held {key}" in status
 
-    assert await unblock_text(str(project.config), keys) == "0 counts reset, 2 held records let go of"
+    assert await unblock_text(str(project.config), Words(keys)) == "0 counts reset, 2 held records let go of"
     project.gemini.set_rules()
     await to_the_end(project)
     for key in keys:

@@ -8,7 +8,7 @@ import pytest
 
 from assets.domain.errors import HomeMismatchError, LedgerError, QuireError
 from flows.recover import accept_folders_text, recover_text
-from flows.terminal.show import rerun_text
+from flows.terminal.reruns import Words, rerun_text
 from tests.faults.standstill import LEDGER_FOLDERS, ends_well, not_mounted, stops
 from tests.project import JsonObject, Project
 
@@ -159,7 +159,7 @@ async def test_recover_on_a_folder_that_is_not_mounted_writes_nothing(project: P
         with pytest.raises(HomeMismatchError, match=r"home\.json is gone, and more with it: is the folder mounted"):
             await accept_folders_text(str(project.config))
         with pytest.raises(HomeMismatchError):
-            await rerun_text(str(project.config), keys)
+            await rerun_text(str(project.config), Words(keys))
         assert list(project.manifests.iterdir()) == []
     for name in LEDGER_FOLDERS:
         with not_mounted(project.manifests / name), pytest.raises(HomeMismatchError, match="is it mounted"):

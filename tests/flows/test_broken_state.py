@@ -25,7 +25,8 @@ from flows.gateways.files.home import MARK
 from flows.recover import recover_text
 from flows.runtime.home import ensure_home
 from flows.runtime.wiring import make_storage, open_ledger
-from flows.terminal.show import release_text, status_text, unblock_text
+from flows.terminal.reruns import Words, unblock_text
+from flows.terminal.show import release_text, status_text
 from tests.project import JOB_SECONDS, Project
 
 KEY = "CA:Lincoln:2023:4"
@@ -90,7 +91,7 @@ async def test_after_the_correction_the_pass_goes_on(project: Project) -> None:
     await project.edit_variable("record_failure_counts", {key: "two"})
     await _stops(project, LedgerError, "'two' is no whole number")
     with pytest.raises(LedgerError):
-        await unblock_text(str(project.config), [key])
+        await unblock_text(str(project.config), Words([key]))
 
     await project.edit_variable("record_failure_counts", {key: 2})
 

@@ -38,10 +38,18 @@ def test_help_and_usage_do_not_wait_for_prefect(tmp_path: Path) -> None:
     )
     assert (shown.returncode, shown.stderr) == (0, "")
     passes, looks = ("run", "scan", "submit", "poll", "prune", "serve"), ("status", "why", "check", "prompts")
-    for command in (*passes, *looks, "rerun", "unblock", "release"):
+    for command in (*passes, *looks, "rerun", "undo-rerun", "unblock", "release"):
         assert f" {command} " in shown.stdout
 
-    for arguments in (["nonsense"], ["why"], ["rerun"], ["release"], ["run", "--nonsense"]):
+    for arguments in (
+        ["nonsense"],
+        ["why"],
+        ["rerun"],
+        ["unblock"],
+        ["undo-rerun"],
+        ["release"],
+        ["run", "--nonsense"],
+    ):
         wrong = subprocess.run([QUIRE, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (wrong.returncode, wrong.stdout) == (2, ""), arguments
         assert "Usage: quire" in wrong.stderr
@@ -136,7 +144,8 @@ async def test_the_playbook_from_the_command_line(
     numbers = {"records": 3, "done": 1, "runnable": 0, "inflight": 1, "waiting": 0, "held": 0, "dead": 1}
     assert {name: shown[name] for name in numbers} == numbers
     assert unblocked.out == "1 counts reset\n"
-    assert rerun.out == "1 results deleted, 0 counts reset\n"
+    assert rerun.out.startswith("1 result is given up for a new reading: $")
+    assert rerun.out.endswith("\n0 counts reset\n")
     assert f"{batch_id} is released, 1 records are free" in released.out
     assert f"Skipping page 2 (Dependency missing): {waiting} waits for {good}" in ended[0].err
     assert "Batch Submitted: " in ended[0].err

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from assets.domain.errors import LedgerError, ManifestError, QuireError, RecordKeyError
 from flows.gateways.files.home import MARK
 from flows.questions.why import why_text
-from flows.terminal.show import release_text, rerun_text, status_text, unblock_text
+from flows.terminal.reruns import Words, rerun_text, unblock_text
+from flows.terminal.show import release_text, status_text
 from tests.flows.recorded import Recorded
 from tests.images import small_jpeg
 from tests.prefect_server import PrefectServer
@@ -113,13 +114,13 @@ async def test_a_link_that_appears_while_a_batch_runs_costs_no_answer_and_no_fil
         await project.run_pass()
     assert str(stopped.value) == said
     with pytest.raises(ManifestError):
-        await rerun_text(str(project.config), [f"{DOCUMENT}:2-3", key])
+        await rerun_text(str(project.config), Words([f"{DOCUMENT}:2-3", key]))
 
     assert await project.variables() == before | {"record_failure_counts": {key: 1}}, "nothing was reset, nothing freed"
     assert project.outcomes() == []
     assert others.is_untouched()
     folder.unlink()
-    assert await unblock_text(str(project.config), [key]) == "1 counts reset"
+    assert await unblock_text(str(project.config), Words([key])) == "1 counts reset"
     await project.run_pass()
     assert project.result(key) is not None
     assert project.gemini.record(key)["billed"] == project.gemini.record(key)["submitted"] == 1
@@ -304,7 +305,7 @@ async def test_names_in_edits_and_arguments_that_are_paths_lead_nowhere(project:
         said += (await status_text(config)).splitlines()
         await project.edit_variable(name, good[name])
     for key in (PATH, f"CA:{PATH}:1901:1", "CA:..:1901:1", f"CA:{ATTACK}:1901:1-2"):
-        for command in (why_text(config, key), rerun_text(config, [key]), unblock_text(config, [key])):
+        for command in (why_text(config, key), rerun_text(config, Words([key])), unblock_text(config, Words([key]))):
             with pytest.raises(RecordKeyError) as wrong:
                 await command
             said.append(str(wrong.value))

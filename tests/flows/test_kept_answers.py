@@ -15,7 +15,8 @@ from flows.questions.why import find_why, why_text
 from flows.resettle import resettle
 from flows.runtime.wiring import make_storage
 from flows.tables.from_files import last_counts
-from flows.terminal.show import status_json, status_text, unblock_text
+from flows.terminal.reruns import Words, unblock_text
+from flows.terminal.show import status_json, status_text
 from tests.errno_matrix.faults import Fault, faults_in
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
@@ -87,7 +88,7 @@ async def test_a_validator_that_fails_at_one_answer_holds_that_record_and_the_ot
     assert (report.submit.submitted, report.submit.states["held"]) == (0, 1), "nothing is paid a second time"
     assert f"held {bad}: a validator of the schema failed at its answer" in await status_text(str(project.config))
 
-    assert await unblock_text(str(project.config), [bad]) == "0 counts reset, 1 held records let go of"
+    assert await unblock_text(str(project.config), Words([bad])) == "0 counts reset, 1 held records let go of"
     answer(project, bad, year=1901, parish="Kent")
     await settled(project)
     assert project.result(bad) is not None, "a person may have it asked for again"

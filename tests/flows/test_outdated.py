@@ -10,7 +10,8 @@ from PIL import Image
 
 from assets.domain.errors import QuireError
 from flows.scan import scan
-from flows.terminal.show import outdated_text, rerun_outdated_text, status_json, status_text
+from flows.terminal.reruns import Words, rerun_text
+from flows.terminal.show import outdated_text, status_json, status_text
 from tests.flows.recorded import Recorded
 from tests.project import Project
 
@@ -43,6 +44,10 @@ async def status(project: Project) -> dict[str, object]:
     return {name: found[name] for name in ("outdated", "outdated_by", "not_compared")}
 
 
+async def rerun(project: Project, *reasons: str, yes: bool = False) -> str:
+    return await rerun_text(str(project.config), Words(reasons, outdated=True), yes=yes)
+
+
 async def test_a_replaced_image_outdates_its_result_until_it_is_read_again_and_is_told_once(project: Project) -> None:
     folder = await read_shelf(project, 4)
     assert await status(project) == {"outdated": 0, "outdated_by": {}, "not_compared": 0}
@@ -61,7 +66,9 @@ async def test_a_replaced_image_outdates_its_result_until_it_is_read_again_and_i
     assert await outdated_text(str(project.config), []) == f"{DOCUMENT}:2-3  image"
     assert all(project.result(f"{DOCUMENT}:{page}") is not None for page in (2, 3)), "told, never thrown away"
 
-    assert await rerun_outdated_text(str(project.config), []) == "2 results deleted, 0 counts reset"
+    assert (await rerun(project)).endswith("nothing is done; --yes does it")
+    assert await status(project) == {"outdated": 2, "outdated_by": {"image": 2}, "not_compared": 0}
+    assert (await rerun(project, yes=True)).startswith("2 results are given up for a new reading: ")
     assert await status(project) == {"outdated": 0, "outdated_by": {}, "not_compared": 0}
     await project.run_until_idle()
     assert await status(project) == {"outdated": 0, "outdated_by": {}, "not_compared": 0}
@@ -122,7 +129,7 @@ async def test_another_prompt_or_model_is_a_number_and_no_warning_and_is_rerun_b
     with pytest.raises(QuireError, match="image, prompt, schema, model; ink is none"):
         await outdated_text(str(project.config), ["ink"])
 
-    said = await rerun_outdated_text(str(project.config), [])
-    assert said == "1 results deleted, 0 counts reset; others are outdated by their model"
-    assert project.result(f"{DOCUMENT}:1") is not None
-    assert await rerun_outdated_text(str(project.config), ["model"]) == "1 results deleted, 0 counts reset"
+    assert (await rerun(project, yes=True)).startswith("1 result is given up")
+    assert await status(project) == {"outdated": 1, "outdated_by": {"model": 1}, "not_compared": 0}
+    assert (await rerun(project, "model", yes=True)).startswith("1 result is given up")
+    assert await status(project) == {"outdated": 0, "outdated_by": {}, "not_compared": 0}

@@ -10,7 +10,8 @@ import pytest
 
 from assets.domain.errors import QuireError
 from flows.poll import poll
-from flows.terminal.show import release_text, rerun_text, status_json, status_text, unblock_text
+from flows.terminal.reruns import Words, rerun_text, unblock_text
+from flows.terminal.show import release_text, status_json, status_text
 from tests.project import JOB_SECONDS, Project
 
 VIEWS = ("batch_record_keys", "inflight_record_ids")
@@ -52,11 +53,12 @@ async def test_a_deleted_output_is_read_again(project: Project) -> None:
     untouched = project.result_path(other).stat()
 
     project.result_path(by_hand).unlink()
-    said = await rerun_text(str(project.config), [by_command])
+    said = await rerun_text(str(project.config), Words([by_command]))
 
-    assert said == "1 results deleted, 1 counts reset"
+    assert said.splitlines()[0].startswith("1 result is given up for a new reading: $")
+    assert said.splitlines()[-1] == "1 counts reset"
     assert await project.variable("record_failure_counts") == {}
-    assert project.result(by_command) is None
+    assert project.result(by_command) is not None, "it stays until the new one is written"
     await project.run_until_idle()
     assert _submitted(project, [by_hand, by_command, other]) == [2, 3, 1]
     assert project.result(by_hand) is not None
@@ -75,7 +77,7 @@ async def test_a_dead_letter_whose_count_is_reset_has_all_its_tries_again(projec
     assert _submitted(project, keys) == [2, 2, 2]
 
     await project.edit_variable("record_failure_counts", {by_command: 2, other: 2})
-    assert await unblock_text(str(project.config), [by_command]) == "1 counts reset"
+    assert await unblock_text(str(project.config), Words([by_command])) == "1 counts reset"
 
     await project.run_until_idle()
     assert _submitted(project, keys) == [4, 4, 2], "one failure more did not make it a dead letter again"

@@ -8,7 +8,7 @@ import orjson
 
 from assets.domain.record import decode_range
 from flows.pipeline import PassReport
-from flows.terminal.show import unblock_text
+from flows.terminal.reruns import Words, unblock_text
 from tests.project import JOB_SECONDS, Project
 
 LIMIT_BYTES = 5000
@@ -110,5 +110,5 @@ async def test_a_range_of_a_million_records_stays_one_entry_while_its_pages_fail
         bad: 2,
         "CA:Lincoln:2023:8-1000000": 1,
     }
-    assert await unblock_text(str(project.config), [everything]) == "1000000 counts reset"
+    assert await unblock_text(str(project.config), Words([everything])) == "1000000 counts reset"
     assert await project.variable("record_failure_counts") == {}

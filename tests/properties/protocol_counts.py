@@ -14,20 +14,11 @@ class ExpectedCounts:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._right: dict[str, set[int]] = {key: {0} for key in keys}
-        self._cut_off: set[str] = set()
 
     def set(self, counts: Mapping[str, int], *, is_sure: bool) -> None:
         """An operator sets these. ``is_sure``: False: or not."""
         for key, count in counts.items():
             self._right[key] = {count} if is_sure else self._right[key] | {count}
-
-    def cut_off(self, key: str) -> None:
-        """A command that resets this count has died: a later pass may end it."""
-        self._cut_off.add(key)
-
-    def nothing_cut_off(self) -> None:
-        """A pass has ended what was cut off."""
-        self._cut_off.clear()
 
     def failed(self, rows: Iterable[Row]) -> None:
         """Outcomes were committed: each failure counts."""
@@ -54,8 +45,6 @@ class ExpectedCounts:
 
     def compare(self, actual: Mapping[str, int]) -> list[str]:
         """What is wrong with the counts as they are, in words; they are right from now on."""
-        for key in self._cut_off:
-            self._right[key] |= {0}
         wrong = [
             f"{key} has the count {actual.get(key, 0)}, not {right}"
             for key, right in self._right.items()

@@ -7,7 +7,7 @@ I1  rest         each record ends as done, as a dead letter or held, with its hi
 I2  twice        no record is in two jobs that can both still be billed, unless an operator asked for it, or a create
                  answered nothing certain and the list lagged for longer than the grace
 I3  sends        each send of a record ends as what its job answered, or as released if I2's excuses allow it
-I4  result       an output result is complete, valid, and its key's
+I4  result       an output result is complete, valid, and its key's; once it is there only a person takes it away
 I5  outcomes     one outcome a row of the batch manifest, written once
 I6  counts       a failure count is the number of failures since the last reset
 I7  views        once a pass has ended, the active list and the views name nothing that is settled
@@ -20,6 +20,7 @@ I8  uploads      nothing that was uploaded stays at Gemini once its submission i
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from assets.domain.batch import JobState, claimed_submission, is_late, is_resettled, submission_of
@@ -83,6 +84,9 @@ class Laws:
         self._left_out_claims: dict[str, int] = {}
         self._excused: set[str] = set()
         self._deletions: Counter[str] = Counter()
+        self._wishes: Counter[str] = Counter()
+        self._unwished: set[str] = set()
+        self._present: set[str] = set()
         self._edited_in_run = self._edited_counts_in_run = False
         self._lost_lease_at: int | None = None
         # What the counts may be, and whose outcomes may still be applied to them.
@@ -120,13 +124,18 @@ class Laws:
         for submission_id in self._closing:
             self._may_apply(submission_id)
 
-    def rerun_cut_off(self, key: str) -> None:
-        """A rerun of this record has died: its count may be reset by a later pass."""
-        self._counts.cut_off(key)
-
     def deleted(self, key: str) -> None:
         """An output result is about to be deleted."""
         self._deletions[key] += 1
+        self._present.discard(key)
+
+    def wished_again(self, key: str) -> None:
+        """A record is about to be read again, if it is done."""
+        self._wishes[key] += 1
+
+    def taken_back(self, key: str) -> None:
+        """That is about to be taken back: an answer that comes all the same is not written."""
+        self._unwished.add(key)
 
     def resettling(self, submission_id: str) -> None:
         """Its answers are about to be judged again: a command that dies may leave results without a note."""
@@ -173,8 +182,6 @@ class Laws:
                 self._closing &= set(self.active_submissions())
             if not self._closing:
                 self._broken += [f"counts: {wrong}" for wrong in self._counts.compare(self.counts())]
-                if is_pass:
-                    self._counts.nothing_cut_off()
             if is_pass and not self._edited_in_run:
                 self._check_views()
             if is_pass and is_calm:
@@ -240,7 +247,7 @@ class Laws:
         for key in made.keys:
             if self.counts().get(key, 0) > most and not self._edited_counts_in_run:
                 self._break("post", f"{key} was sent though it is a dead letter")
-            if world.result_paths[key].exists():
+            if key in self._done():
                 self._break("twice", f"{key} was sent though it is done")
         for earlier in world.gemini.made[:-1]:
             shared = set(earlier.keys).intersection(made.keys)
@@ -279,7 +286,7 @@ class Laws:
             expected = self.claims.kinds(batch_id, key, answer)
         if expected == {OutcomeKind.BATCH_FAILED} and in_all == 1 and self._has_failed(key):
             expected = {OutcomeKind.FAILED_ALONE}
-        if answer is SUCCESS and (self._excused or self._may_be_unnoted):
+        if answer is SUCCESS and (self._excused or self._may_be_unnoted or key in self._unwished):
             # What was let go of may have been answered, and used, by another job, and what was judged again by its own.
             expected.add(SUPERSEDED)
         if kind not in expected:
@@ -348,7 +355,10 @@ class Laws:
                 self._break("result", f"{key} is no JSON")
                 return
             if found is None:
+                if key in self._present:
+                    self._break("result", f"{key} has none any more, and no person has deleted it")
                 continue
+            self._present.add(key)
             answer = self.answers.get(found["job"], {}).get(key)
             if found["page"] != key or answer not in self.claims.good_now(found["job"]):
                 self._break("result", f"{key} holds {found}, which nobody answered")
@@ -368,7 +378,7 @@ class Laws:
         if left := {path.stem for path in self._paths("batches")} - self.closed.keys():
             self._break("rest", f"never closed: {left}")
         self._broken_by(self.claims.check_kept(self.answers))
-        done = {key for key in KEYS if self.world.result_paths[key].exists()}
+        done = self._done()
         made = {each.display_name for each in self.world.gemini.made}
         rows = [row for submission_id, rows in self.closed.items() if submission_id in made for row in rows]
         for key in KEYS:
@@ -377,13 +387,22 @@ class Laws:
             if sends != len(mine):
                 self._break("sends", f"{key} was sent {sends} times and has {len(mine)} outcomes")
             successes = sum(row["kind"] == SUCCESS for row in self._history(key))
-            if successes > 1 + self._deletions[key]:
-                self._break("sends", f"{key} succeeded {successes} times, deleted were {self._deletions[key]}")
+            if successes > 1 + self._deletions[key] + self._wishes[key]:
+                self._break("sends", f"{key} succeeded {successes} times, asked for were {self._wishes[key]} more")
             if key in done and not successes and not self._excused and not self._may_be_unnoted:
                 self._break("rest", f"{key} is done, and no outcome says so")
             if key not in done and not self._is_stuck(key, done):
                 self._break("rest", f"{key} is neither done nor dead, nor does it wait for anybody")
         self.raise_broken()
+
+    def _done(self) -> set[str]:
+        """The records with a result, but for those of which a person wants this very result replaced."""
+        paths = self.world.result_paths
+        found = {key: sha256(path.read_bytes()).hexdigest() for key, path in paths.items() if path.exists()}
+        rows = self.world.storage.read_reruns().to_pylist()
+        return found.keys() - {
+            row["record_key"] for row in rows if row["result_sha256"] == found.get(row["record_key"])
+        }
 
     def _is_stuck(self, key: str, done: set[str]) -> bool:
         document, _, page = key.rpartition(":")

@@ -18,10 +18,12 @@ from assets.domain.batch import LATE, JobState, RemoteJob, submission_of
 from assets.domain.errors import QuireError
 from assets.domain.ledger import ACTIVE, COUNTS, HOME
 from assets.domain.outcome import OutcomeKind
-from flows.operate import release, rerun, unblock, unblock_held
+from assets.domain.record import decode_span
+from flows.operate import release, rerun, results_as_they_are, unblock, unblock_held, undo_rerun
 from flows.prune import prune_counts
 from flows.resettle import judge_again
 from flows.runtime.passes import Pass
+from flows.runtime.wiring import Services
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
 from tests.properties.protocol_images import KEYS
 from tests.properties.protocol_laws import Laws, counts_in
@@ -160,26 +162,23 @@ class Operator:
         return work
 
     def reset(self, pick: int, *, again: bool, at: Point) -> Ended:
-        """Take a record's count away, and with ``again`` its result, so that it is read again. ``at``: where the
-        command dies."""
+        """Take a record's count away, and with ``again`` have it read again. ``at``: where the command dies."""
         key = _chosen(KEYS, pick)
         self.laws.counts_edited({key: 0}, is_sure=False)
         if again:
-            self.laws.deleted(key)
+            self.laws.wished_again(key)
 
         async def work(p: Pass) -> None:
             services = p.services
             if again:
-                await rerun(services.storage, services.ledger, [key], field_count=3)
+                await rerun_one(services, key)
             else:
-                await unblock(services.ledger, [key], field_count=3)
-            await unblock_held(services.storage, [key], field_count=3)
+                await unblock(services.ledger, [decode_span(key)])
+            await unblock_held(services.storage, [key])
 
         ended = self.world.run_command(work, [self.crash(at)])
         if ended.how is End.FINISHED:
             self.laws.counts_edited({key: 0})
-        elif again:
-            self.laws.rerun_cut_off(key)
         return ended
 
     def kept(self) -> list[str]:
@@ -197,6 +196,16 @@ class Operator:
             await judge_again(p, submission_id, dry_run=False)
 
         return self.world.run_locked(work, [self.crash(at)])
+
+    def take_back(self, pick: int, at: Point) -> Ended:
+        """Let a result stay that was to be replaced. ``at``: where the command dies."""
+        key = _chosen(KEYS, pick)
+        self.laws.taken_back(key)
+
+        async def work(p: Pass) -> None:
+            await undo_rerun(p.services.storage, p.services.ledger, [key])
+
+        return self.world.run_command(work, [self.crash(at)])
 
     def prune(self) -> Ended:
         done = dict.fromkeys(self.results(), 0)
@@ -223,6 +232,25 @@ class Operator:
             # What the pass does from now on must leave that as it is.
             self.laws.notice()
 
+    async def wish_within(self, pick: int, *, again: bool) -> None:
+        """Have a record read again, or take that back."""
+        key = _chosen(KEYS, pick)
+        if again:
+            self.laws.counts_edited({key: 0}, is_sure=False)
+            self.laws.wished_again(key)
+        else:
+            self.laws.taken_back(key)
+
+        async def work(p: Pass) -> None:
+            services = p.services
+            if again:
+                await rerun_one(services, key)
+            else:
+                await undo_rerun(services.storage, services.ledger, [key])
+
+        await self.world.command(work)
+        self.laws.notice()
+
     def act_within(self, at: Point, what: str, pick: int) -> Interruption:
         """Before effect ``at`` of a pass. ``what``: a name of ACTS."""
         names = self.laws.active()
@@ -241,6 +269,10 @@ class Operator:
                 return Interruption(at, lambda: self.release_within(pick, cancel=False), When.AT_A_CALL)
             case "cancels a batch":
                 return Interruption(at, lambda: self.release_within(pick, cancel=True), When.AT_A_CALL)
+            case "has a record read again":
+                return Interruption(at, lambda: self.wish_within(pick, again=True), When.AT_A_CALL)
+            case "takes that back":
+                return Interruption(at, lambda: self.wish_within(pick, again=False), When.AT_A_CALL)
             case "lets it sleep":
                 return Interruption(at, self.lose_lease)
         raise ValueError(what)
@@ -254,9 +286,16 @@ ACTS = (
     "replaces an image",
     "releases a batch",
     "cancels a batch",
+    "has a record read again",
+    "takes that back",
     "lets it sleep",
 )
 """What happens within a pass; the last one: the machine sleeps until the lease has run out."""
+
+
+async def rerun_one(services: Services, key: str) -> None:
+    results = results_as_they_are(services.storage, [key])
+    await rerun(services.storage, services.ledger, [key], results, rerun_id=services.new_submission_id())
 
 
 class Service:

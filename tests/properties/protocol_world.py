@@ -249,7 +249,7 @@ class World:
     def _run(self, work: Callable[[], Awaitable[None]], interruptions: Sequence[Interruption]) -> Ended:
         # No two runs at the same time: their order can be told from their files.
         self.now += timedelta(seconds=1)
-        self.images.run_begins(key for key, path in self.result_paths.items() if path.exists())
+        self.images.run_begins(self.files.done_among(KEYS))
         self.effects.begin(interruptions)
         error: QuireError | None = None
         try:

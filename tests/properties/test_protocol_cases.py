@@ -173,7 +173,7 @@ def left(told: Story) -> dict[str, Any]:
     assert told.world.run_command(prune_counts).how is End.FINISHED
     told.sent()
     files = told.world.files
-    columns = [name for name in OUTCOME_SCHEMA.names if name != "settled_at"]
+    columns = [name for name in OUTCOME_SCHEMA.names if name not in ("settled_at", "result_modified_at")]
     return {
         "texts": {key: told.world.text_of(key) for key in KEYS},
         "counts": told.laws.counts(),

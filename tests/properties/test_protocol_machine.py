@@ -74,7 +74,7 @@ points = (
     | st.builds(Point, st.integers(1, 80))
     | st.builds(Point, st.integers(1, 4), st.sampled_from(EFFECTS))
 )
-RESETS = ("count", "delete", "unblock", "rerun", "prune")
+RESETS = ("count", "delete", "unblock", "rerun", "undo-rerun", "prune")
 picks = st.integers(0, 3)
 
 
@@ -269,6 +269,8 @@ class Protocol(RuleBasedStateMachine):
             self.operator.delete_output(pick)
         elif how == "prune":
             self.judged(self.operator.prune)
+        elif how == "undo-rerun":
+            self.judged(lambda: self.operator.take_back(pick, at))
         else:
             self.judged(lambda: self.operator.reset(pick, again=how == "rerun", at=at))
 
@@ -382,6 +384,28 @@ TestProtocol = Protocol.TestCase
 TestProtocol.settings = settings(
     max_examples=int(os.environ.get(EXAMPLES, "500")), stateful_step_count=50, derandomize=EXAMPLES not in os.environ
 )
+
+
+@pytest.mark.parametrize("what", ["dies", "has a record read again", "takes that back"])
+def test_whatever_happens_while_a_new_result_takes_the_place_of_another_the_laws_hold(what: str) -> None:
+    """The first record is done and is to be read again; its answer is there."""
+    reached: list[str] = []
+    while "upload" not in reached:
+        number = len(reached) + 1
+        protocol = Protocol()
+        protocol.begin(mode="none", max_retries=2)
+        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
+        protocol.run_pass()
+        protocol.has_a_record_read_again("rerun", pick=0, count=0, at=Point(80))
+        protocol.run_pass()
+        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
+        protocol.has_a_record_read_again("rerun", pick=1, count=0, at=Point(80))
+        try:
+            protocol.run_pass_in_which_somebody(what, Point(number), pick=0)
+            reached = protocol.the_world.effects.log[:number]
+        finally:
+            protocol.teardown()
+    assert "download" in reached
 
 
 @pytest.mark.parametrize("what", ["dies", "dies and is taken out", "releases a batch", "resets a count"])

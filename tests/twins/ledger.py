@@ -170,6 +170,9 @@ class InMemoryTransaction:
         self._lease = lease
         self._owner = owner
 
+    def check(self) -> None:
+        self._lease.check()
+
     async def set_active(self, names: Sequence[str]) -> Ledger:
         return await self._advance([set_active(self.ledger, names)])
 

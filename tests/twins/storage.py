@@ -10,6 +10,7 @@ from assets.domain.errors import ManifestError
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
+from assets.reruns import RERUN_SCHEMA
 from flows.gateways.files.atomic import create_file, replace_file
 from flows.gateways.files.storage import Storage
 
@@ -93,6 +94,16 @@ class StorageTwin(Storage):
 
     def write_derived(self, name: str, table: pa.Table) -> None:
         self._replace(self.derived_path(name), table)
+
+    def read_reruns(self) -> pa.Table:
+        path = self.reruns_path
+        return self._tables.read(path, RERUN_SCHEMA) if path.exists() else RERUN_SCHEMA.empty_table()
+
+    def write_reruns(self, table: pa.Table) -> None:
+        if len(table):
+            self._replace(self.reruns_path, table)
+        else:
+            self.reruns_path.unlink(missing_ok=True)
 
     def _create(self, path: Path, table: pa.Table) -> bool:
         return create_file(path, lambda temporary: self._tables.write(temporary, table))

@@ -42,16 +42,6 @@ class Decisions:
     def write_accepted(self, record_keys: Collection[str]) -> None:
         self._write_json("accepted_vanished.json", {"records": encode_ranges(record_keys)})
 
-    def read_rerun(self) -> set[str]:
-        """The records that a person wants read again, of which it is not certain that all is done for it."""
-        return self._read_records("rerun.json", "delete it, and run quire rerun again")
-
-    def write_rerun(self, record_keys: Collection[str]) -> None:
-        self._write_json("rerun.json", {"records": encode_ranges(record_keys)})
-
-    def drop_rerun(self) -> None:
-        (self.manifests / "rerun.json").unlink(missing_ok=True)
-
     def read_let_go(self, what: LetGo = "unanswered") -> dict[str, int]:
         """Record key -> in how many batches in a row it had been without an answer when a person let go of it; or how
         many of its answers had been ``unjudged``, how many ``service_errors`` it had met in a row."""

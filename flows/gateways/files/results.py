@@ -1,5 +1,5 @@
-"""Output results in their tree: which records are done. `storage` reads and writes a single one, by the same
-definition.
+"""Output results in their tree: which there are, and what a file must be to be one. `output_results` reads and writes
+a single one, by the same definition.
 
 A result lies under its fields' names in NFC and nowhere else: that is where it is looked for when it is needed.
 """
@@ -7,11 +7,15 @@ A result lies under its fields' names in NFC and nowhere else: that is where it 
 import json
 import os
 import stat
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from assets.domain.errors import ManifestError
+from assets.reruns import RESULT_FILE_SCHEMA
 from assets.results import MAX_LINE_BYTES
 from flows.gateways.files.walking import Tree, check_inside
 
@@ -34,8 +38,15 @@ def is_result(path: str | Path, found: os.stat_result) -> bool:
     return found.st_size > 0
 
 
-def walk_results(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> list[str]:
-    """Record keys of the records that are done: those with a result ``{page}.json`` under ``folder``.
+def walk_results(folder: Path, *, depth: int) -> list[str]:
+    """Record keys of the records that have a result, as `walk_files` finds them. Which of them are done,
+    `output_results` tells: a person may want one read again."""
+    keys: list[str] = walk_files(folder, depth=depth)["record_key"].to_pylist()
+    return keys
+
+
+def walk_files(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> pa.Table:
+    """The results ``{page}.json`` under ``folder``, in no promised order. Columns: RESULT_FILE_SCHEMA.
 
     What no record key can name (a folder of somebody's, ``004.json``) is passed over. Raises ManifestError for what
     cannot be read, as it may hold results, and what `is_result` raises. Raises it also for a symbolic link that leads
@@ -44,24 +55,33 @@ def walk_results(folder: Path, *, depth: int, unfinished: list[str] | None = Non
     """
     tree = Tree(folder, root=folder, strict=True, stays_inside=True, in_nfc=True)
     keys: list[str] = []
+    sizes, times = array("q"), array("q")
     for fields, directory in tree.documents(depth):
         document = ":".join(fields)
         for entry in tree.entries(directory):
             page, dot, suffix = entry.name.partition(".")
             if entry.is_symlink():
                 check_inside(entry.path, folder)
-            if dot and suffix == "json" and _is_canonical(page) and _is_done(tree, entry):
+            if dot and suffix == "json" and _is_canonical(page) and (found := _result(tree, entry)) is not None:
                 keys.append(f"{document}:{page}")
+                sizes.append(found.st_size)
+                times.append(modified_ns(found))
     if unfinished is not None:
         unfinished += tree.unfinished
-    return keys
+    columns = [pa.array(keys, pa.string()), pa.array(sizes, pa.int64()), pa.array(times, pa.int64())]
+    return pa.table(columns, names=RESULT_FILE_SCHEMA.names).cast(RESULT_FILE_SCHEMA)
 
 
-def done_pages(document: Path, pages: Iterable[tuple[str, str]], folder: Path) -> set[str]:
-    """The record keys of those ``pages`` of a ``document`` that are done, each given with its file's name. Raises
+def modified_ns(found: os.stat_result) -> int:
+    """When it was last modified, in nanoseconds since 1970 (UTC), as far as a column of times can say it."""
+    return max(-(2**63), min(found.st_mtime_ns, 2**63 - 1))
+
+
+def present_pages(document: Path, pages: Iterable[tuple[str, str]], folder: Path) -> set[str]:
+    """The record keys of those ``pages`` of a ``document`` that have a result, each given with its file's name. Raises
     ManifestError for a symbolic link that leads out of ``folder``, and what `is_result` raises; OSError."""
     check_inside(document, folder)
-    done = set()
+    present = set()
     for record_key, name in pages:
         path = os.path.join(document, name)  # noqa: PTH118 - for each record of a batch
         try:
@@ -72,8 +92,17 @@ def done_pages(document: Path, pages: Iterable[tuple[str, str]], folder: Path) -
         except FileNotFoundError:
             continue
         if is_result(path, found):
-            done.add(record_key)
-    return done
+            present.add(record_key)
+    return present
+
+
+def object_in(content: bytes) -> tuple[dict[str, Any] | None, str]:
+    """The JSON object that a result is, or None and what is wrong with it, in words."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return None, f"is no JSON ({error})"
+    return (document, "") if isinstance(document, dict) else (None, "is no JSON object")
 
 
 class StoredResults(Mapping[str, Mapping[str, Any]]):
@@ -89,12 +118,9 @@ class StoredResults(Mapping[str, Mapping[str, Any]]):
         content = self._read(record_key)
         if content is None:
             raise KeyError(record_key)
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ManifestError(self._path_of(record_key), f"is no JSON ({error}); delete it") from None
-        if not isinstance(document, dict):
-            raise ManifestError(self._path_of(record_key), "is no JSON object; delete it")
+        document, problem = object_in(content)
+        if document is None:
+            raise ManifestError(self._path_of(record_key), f"{problem}; correct it, or delete it")
         return document
 
     def __iter__(self) -> Iterator[str]:
@@ -108,13 +134,14 @@ def _is_canonical(page: str) -> bool:
     return page.isascii() and page.isdigit() and page[0] != "0"
 
 
-def _is_done(tree: Tree, entry: os.DirEntry[str]) -> bool:
+def _result(tree: Tree, entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What the file system says of an entry that is a result; None: it is none."""
     try:
         found = entry.stat()
     except FileNotFoundError:
         # A link to nothing, or a result that was deleted while we walked.
-        return False
+        return None
     except OSError as error:
         tree.fail(entry.path, f"unreadable: {error.strerror}")
-        return False
-    return is_result(entry.path, found)
+        return None
+    return found if is_result(entry.path, found) else None

@@ -1,5 +1,6 @@
-"""The files of a collection: manifests, batch manifests, jobs, outcomes, results. The only place that knows where each
-lies. Reading and writing only: what the tables mean stands in `assets`, when they are written in the flows.
+"""The files of a collection: manifests, batch manifests, jobs, outcomes. The only place that knows where each lies; of
+results that is `output_results`. Reading and writing only: what the tables mean stands in `assets`, when they are
+written in the flows.
 """
 
 import json
@@ -17,23 +18,21 @@ import pyarrow as pa
 from assets.domain.batch import LATE, is_late, is_resettled, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
-from assets.domain.record import parse_key
 from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.atomic import create_file, naming, replace_file, replace_text
-from flows.gateways.files.decisions import Decisions, read_json
+from flows.gateways.files.decisions import read_json
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
+from flows.gateways.files.output_results import OutputResults
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
-from flows.gateways.files.results import StoredResults, done_pages, is_result
 from flows.gateways.files.stuck import Stuck
 from flows.gateways.files.upload_marks import UploadMarks
-from flows.gateways.files.walking import check_inside
 
 SHORT_HASH_CHARS = 12
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
@@ -68,14 +67,13 @@ class KeptPrompt:
     path: Path
 
 
-class Storage(Decisions):
+class Storage(OutputResults):
     """Files under ``root``. Every method raises OSError, and ManifestError for a file that cannot be understood;
     nothing is half written."""
 
     def __init__(self, *, root: Path, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
-        super().__init__(manifests, document_fields)
+        super().__init__(manifests, output_results, document_fields)
         self.root = root
-        self.output_results = output_results
         self.home = HomeFiles(manifests, output_results)
         self.upload_marks = UploadMarks(manifests)
         self.raw = RawResults(manifests)
@@ -259,58 +257,6 @@ class Storage(Decisions):
         document["phase"] = "confirmed" if job.batch_id else "posting"
         document[FORMAT] = NEWEST_FORMAT
         replace_text(self.job_path(job.submission_id), json.dumps(document, indent=2) + "\n")
-
-    # --- results
-
-    def result_path(self, record_key: str) -> Path:
-        """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key, ManifestError
-        where a symbolic link leads out of the output results: nothing is read, written or deleted through it."""
-        key = parse_key(record_key, field_count=len(self.document_fields))
-        path = self.output_results.joinpath(*key.fields) / f"{key.page}.json"
-        check_inside(path, self.output_results)
-        return path
-
-    def read_result(self, record_key: str) -> bytes | None:
-        """The bytes of an output result, or None if the record is not done. Raises what `results.is_result` raises."""
-        path = self.result_path(record_key)
-        try:
-            if not is_result(path, path.stat()):
-                return None
-            with naming(path):
-                return path.read_bytes() or None
-        except FileNotFoundError:
-            return None
-
-    def done_among(self, record_keys: Iterable[str]) -> set[str]:
-        """Those of them that are done, in a question to the file system for each and a few for each document. Raises
-        what `read_result` raises."""
-        documents: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-        for record_key in record_keys:
-            key = parse_key(record_key, field_count=len(self.document_fields))
-            documents.setdefault(key.fields, []).append((record_key, f"{key.page}.json"))
-        done: set[str] = set()
-        for fields, pages in documents.items():
-            done |= done_pages(self.output_results.joinpath(*fields), pages, self.output_results)
-        return done
-
-    def write_result(self, record_key: str, content: bytes) -> bool:
-        """Write an output result. False: the record was done before, with other bytes, and that result stays."""
-        before = self.read_result(record_key)
-        if before is None:
-            replace_file(self.result_path(record_key), lambda path: _write_bytes(path, content))
-        return before is None or before == content
-
-    def delete_result(self, record_key: str) -> bool:
-        """Delete an output result: the record is not done any more. Returns whether there was one."""
-        try:
-            self.result_path(record_key).unlink()
-        except FileNotFoundError:
-            return False
-        return True
-
-    def results(self) -> StoredResults:
-        depth = len(self.document_fields)
-        return StoredResults(self.output_results, depth, read=self.read_result, path_of=self.result_path)
 
     # --- what is needed for a while
 

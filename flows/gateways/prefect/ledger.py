@@ -140,7 +140,7 @@ class PrefectLedger:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["PrefectTransaction"]:
         async with self._lock.hold(wait=True) as lease:
-            yield PrefectTransaction(await self.read(), partial(self._write_changes, lease))
+            yield PrefectTransaction(await self.read(), partial(self._write_changes, lease), lease.check)
 
     @property
     def _home_name(self) -> str:
@@ -238,9 +238,15 @@ class PrefectLedger:
 class PrefectTransaction:
     """LedgerTransaction: one change of the Variables while the ledger lock is held."""
 
-    def __init__(self, ledger: Ledger, write: Callable[[Ledger, Ledger], Awaitable[None]]) -> None:
+    def __init__(
+        self, ledger: Ledger, write: Callable[[Ledger, Ledger], Awaitable[None]], check: Callable[[], None]
+    ) -> None:
         self.ledger = ledger
         self._write = write
+        self._check = check
+
+    def check(self) -> None:
+        self._check()
 
     async def set_active(self, names: Sequence[str]) -> Ledger:
         return await self._advance(lambda: [set_active(self.ledger, names)])

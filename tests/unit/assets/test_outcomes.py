@@ -58,6 +58,9 @@ def test_a_row_tells_submission_batch_model_prompt_and_usage() -> None:
         "response_schema_hash": "1" * 64,
         "settled_at": NOW,
         "settlement": None,
+        "result_sha256": None,
+        "result_bytes": None,
+        "result_modified_at": None,
         "raw_text": None,
     }
 

@@ -1,0 +1,94 @@
+"""Which records a person means who names keys, ranges or documents, or what the records have in common. What stands in
+the tables is read elsewhere.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.errors import QuireError, RecordKeyError
+from assets.domain.outcome import OutcomeKind
+from assets.domain.record import MAX_PAGE, SEPARATOR, check_field, decode_span, page_of
+from assets.outdated import Reason
+
+Span = tuple[str, int, int]
+"""A document, its first page and its last one, which both belong to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """``entries``: record keys, ranges, documents; of the records that they name, or of all where there are none, those
+    that have all the rest in common. ``dead``: dead letters; ``kind``: of their last outcome; ``outdated``: by one of
+    these reasons; ``prompt``: name and version of the one that made the result, or was tried last."""
+
+    entries: tuple[str, ...] = ()
+    dead: bool = False
+    kind: OutcomeKind | None = None
+    outdated: tuple[Reason, ...] = ()
+    prompt: tuple[str, str] | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it says more than names."""
+        return self.dead or self.kind is not None or bool(self.outdated) or self.prompt is not None
+
+
+def parse_prompt(text: str) -> tuple[str, str]:
+    """``page_transcript:v1``. Raises QuireError."""
+    name, separator, version = text.rpartition(SEPARATOR)
+    if not (name and separator and version):
+        raise QuireError(f"{text!r} is no prompt: write its name and its version, such as page_transcript:v1")
+    return name, version
+
+
+def parse_kind(text: str) -> OutcomeKind:
+    """Raises QuireError."""
+    try:
+        return OutcomeKind(text)
+    except ValueError:
+        raise QuireError(f"{text!r} is no kind of outcome; there are {', '.join(OutcomeKind)}") from None
+
+
+def parse_entry(entry: str, *, field_count: int) -> Span:
+    """A key, a range of pages, or a document, which means all of its pages. Raises RecordKeyError."""
+    fields = entry.split(SEPARATOR)
+    if len(fields) != field_count:
+        return decode_span(entry, field_count=field_count)
+    try:
+        return SEPARATOR.join(check_field(field) for field in fields), 1, MAX_PAGE
+    except RecordKeyError as error:
+        raise RecordKeyError(entry, error.reason) from None
+
+
+def named(
+    known: pa.ChunkedArray,
+    entries: Sequence[str],
+    *,
+    field_count: int,
+    may_name_nothing: Collection[str] = (),
+    missing: str = "there is no such record here",
+) -> list[str]:
+    """The records among ``known``, each once, that ``entries`` name. Raises RecordKeyError, and QuireError for an entry
+    that names none, unless it may: a slip of the finger must not pass for done. ``missing``: what it is told then."""
+    spans = {entry: parse_entry(entry, field_count=field_count) for entry in entries}
+    pages: dict[str, list[str]] = {}
+    for document in {span[0] for span in spans.values()}:
+        keys = known.filter(pc.starts_with(known, f"{document}{SEPARATOR}"))
+        pages[document] = keys.unique().to_pylist()
+    found: dict[str, None] = {}
+    for entry, (document, first, last) in spans.items():
+        meant = [key for key in pages[document] if first <= page_of(key) <= last]
+        if not meant and entry not in may_name_nothing:
+            raise QuireError(f"{entry}: {missing}; nothing is done")
+        found |= dict.fromkeys(meant)
+    return list(found)
+
+
+def among(keys: Sequence[str] | None, *conditions: Collection[str]) -> list[str]:
+    """Of ``keys``, or of all where that is None, those that are in all ``conditions``, of which there is one at
+    least then."""
+    first, *others = conditions if keys is None else (keys, *conditions)
+    sets = [set(each) for each in others]
+    return [key for key in dict.fromkeys(first) if all(key in each for each in sets)]

@@ -1,0 +1,135 @@
+"""Which results were edited by a person, or are no JSON: those whose file is not as it was written are read, once for
+each time and size. What is compared is decided in `assets.edited`.
+
+What was read is kept in `manifests/result_checks.parquet`; a pass reads so many of them and no more, and the next one
+goes on. A pass that finds all results as the last one has opens nothing else.
+"""
+
+import asyncio
+import hashlib
+import json
+from array import array
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from assets.domain.errors import ManifestError
+from assets.edited import RESULT_CHECK_SCHEMA, Comparison, compared
+from flows.gateways.files.output_results import FoundResults
+from flows.gateways.files.presence import found_at
+from flows.gateways.files.results import object_in
+from flows.gateways.files.storage import Storage
+from flows.runtime.logs import MAX_LINES, logger
+from flows.runtime.passes import Pass
+from flows.tables.derived import results_table
+
+FILES_A_PASS = 20_000
+BYTES_A_PASS = 500_000_000
+"""So much is read in a pass, which takes some seconds from a slow disk: a pass is to be short."""
+_TABLE = "result_checks"
+_GOES_BY = b"quire.goes_by"
+
+
+def find_edited(storage: Storage, files: pa.Table) -> Comparison:
+    """``files``: all results, see `FoundResults`. Writes nothing. Raises ManifestError, OSError."""
+    return compared(files, results_table(storage, write=False), _read(storage)[0])
+
+
+async def notice_edited(p: Pass, found: FoundResults) -> None:
+    """Read those results that have to be read, and warn of those that are no JSON: they count as done, and no pass
+    sends them again. What goes wrong is made good by a later pass."""
+    storage = p.services.storage
+    try:
+        noticed = await asyncio.to_thread(_compare, storage, found.files)
+        if noticed.has_news:
+            p.lease.check()
+            await asyncio.to_thread(_write, storage, noticed)
+    except (ManifestError, OSError) as error:
+        logger().warning("Which results were edited is not known now: %s", error)
+        return
+    _warn(storage, noticed.checks.filter(noticed.checks["problem"].is_valid()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Noticed:
+    """``checks``: what was read and still holds; ``goes_by``: "" where something is left to be read."""
+
+    checks: pa.Table
+    goes_by: str
+    has_news: bool
+
+
+def _compare(storage: Storage, files: pa.Table) -> _Noticed:
+    before, goes_by = _read(storage)
+    stamp = _stamp(storage, files)
+    if goes_by == stamp:
+        return _Noticed(before, goes_by, has_news=False)
+    comparison = compared(files, results_table(storage, write=False), before)
+    added, is_complete = _checked(storage, comparison.unread)
+    checks = pa.concat_tables([comparison.checks, added]).sort_by("record_key").combine_chunks()
+    after = stamp if is_complete else ""
+    return _Noticed(checks, after, has_news=after != goes_by or not checks.equals(before))
+
+
+def _checked(storage: Storage, files: pa.Table) -> tuple[pa.Table, bool]:
+    """As many of ``files`` as may be read in a pass; and whether these are all."""
+    keys, hashes, problems, sizes, times = list[str](), list[str](), list[str | None](), array("q"), array("q")
+    read_bytes, is_complete = 0, len(files) <= FILES_A_PASS
+    for key in files["record_key"].slice(0, FILES_A_PASS).to_pylist():
+        if read_bytes > BYTES_A_PASS:
+            is_complete = False
+            break
+        try:
+            found = storage.result_as_it_is(key)
+        except OSError as error:
+            logger().warning("Cannot be read: %s: %s", storage.result_path(key), error.strerror or error)
+            is_complete = False
+            continue
+        if found is None:
+            continue
+        file, content = found
+        read_bytes += file.bytes
+        keys.append(key)
+        hashes.append(file.sha256)
+        problems.append(object_in(content)[1] or None)
+        sizes.append(file.bytes)
+        times.append(file.modified_ns)
+    columns = [pa.array(keys, pa.string()), pa.array(sizes, pa.int64()), pa.array(times, pa.int64())]
+    columns += [pa.array(hashes, pa.string()), pa.array(problems, pa.string())]
+    return pa.table(columns, names=RESULT_CHECK_SCHEMA.names).cast(RESULT_CHECK_SCHEMA), is_complete
+
+
+def _warn(storage: Storage, problems: pa.Table) -> None:
+    rows = problems.select(["record_key", "problem"]).slice(0, MAX_LINES).to_pylist()
+    for row in rows:
+        logger().warning(
+            "Counts as done, though it %s: %s; correct it, or have it read again: quire rerun --edited %s",
+            row["problem"],
+            storage.result_path(row["record_key"]),
+            row["record_key"],
+        )
+    if len(problems) > MAX_LINES:
+        logger().warning("%d more results are no JSON: quire verify lists them", len(problems) - MAX_LINES)
+
+
+def _read(storage: Storage) -> tuple[pa.Table, str]:
+    """What was read of results, and by what that goes. Empty where the table is missing or damaged: the next pass makes
+    it anew."""
+    try:
+        table = storage.read_derived(_TABLE, RESULT_CHECK_SCHEMA)
+        return table.replace_schema_metadata(None), (table.schema.metadata or {})[_GOES_BY].decode()
+    except (ManifestError, KeyError, ValueError):
+        return RESULT_CHECK_SCHEMA.empty_table(), ""
+
+
+def _write(storage: Storage, noticed: _Noticed) -> None:
+    storage.write_derived(_TABLE, noticed.checks.replace_schema_metadata({_GOES_BY: noticed.goes_by.encode()}))
+
+
+def _stamp(storage: Storage, files: pa.Table) -> str:
+    """Tells whether any result, or what is known of what was written, is another."""
+    digest = hashlib.sha256("\n".join(files["record_key"].to_pylist()).encode())
+    for name in ("result_bytes", "result_modified_at"):
+        digest.update(files[name].cast(pa.int64()).to_numpy().tobytes())
+    found = found_at(storage.derived_path("results"))
+    return json.dumps([digest.hexdigest(), [found.st_size, found.st_mtime_ns] if found is not None else None])

@@ -1,0 +1,93 @@
+"""The arguments of the commands by which a person has pages read again, takes that back, or has them tried again. What
+they do stands in `reruns`, which is imported when one runs, as in `flows.cli`.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal.running import say, wait_for
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="Configuration file.",
+        envvar="QUIRE_CONFIG",
+        show_default="the nearest config/default.yaml, here or above",
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Record keys, ranges such as CA:Lincoln:2023:1-40, or documents such as CA:Lincoln:2023; with --outdated "
+        "also reasons: image, prompt, schema, model.",
+    ),
+]
+Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="Whose last outcome is of this kind, such as blocked.")]
+Outdated = Annotated[bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model.")]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="Read, or tried last, with it: page_transcript:v1.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; by options it is only shown without this.")]
+NAME_SOME = "name record keys, such as CA:Lincoln:2023:4, or a document, or say --dead, --kind, --outdated or --prompt"
+
+
+def rerun(
+    keys: Names = None,
+    config: Config = None,
+    dead: Dead = False,
+    kind: Kind = None,
+    outdated: Outdated = False,
+    prompt: Prompt = None,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="Also those whose result a person has edited or put there.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Have records read again, and reset their counts. Their results stay until the new ones are written. Options
+    narrow: those of the records named, or of all, that fit each of them."""
+    _check(keys, dead, kind, outdated, prompt)
+    from flows.terminal.reruns import Words, rerun_text
+
+    words = Words(keys or (), dead, kind, outdated, prompt)
+    say(wait_for(partial(rerun_text, words=words, edited=edited, dry_run=dry_run, yes=yes), config))
+
+
+def undo_rerun(
+    keys: Names = None,
+    config: Config = None,
+    dead: Dead = False,
+    kind: Kind = None,
+    prompt: Prompt = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are to be read again.")] = False,
+) -> None:
+    """Let results stay that were to be read again, and have not been yet."""
+    if everything == bool(keys or dead or kind or prompt):
+        raise typer.BadParameter("name record keys or documents, or say --dead, --kind, --prompt; or --all")
+    from flows.terminal.reruns import Words, undo_rerun_text
+
+    say(wait_for(partial(undo_rerun_text, words=Words(keys or (), dead, kind, False, prompt)), config))
+
+
+def unblock(
+    keys: Names = None,
+    config: Config = None,
+    dead: Dead = False,
+    kind: Kind = None,
+    outdated: Outdated = False,
+    prompt: Prompt = None,
+    yes: Yes = False,
+) -> None:
+    """Reset the failure counts of dead letters, and let held records go on, so that they are tried again."""
+    _check(keys, dead, kind, outdated, prompt)
+    from flows.terminal.reruns import Words, unblock_text
+
+    say(wait_for(partial(unblock_text, words=Words(keys or (), dead, kind, outdated, prompt), yes=yes), config))
+
+
+def _check(keys: list[str] | None, *narrowing: object) -> None:
+    if not keys and not any(narrowing):
+        raise typer.BadParameter(NAME_SOME)

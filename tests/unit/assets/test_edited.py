@@ -1,0 +1,63 @@
+"""Which results were edited: by size and time where these say it, by what was read where only that can."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from assets.edited import RESULT_CHECK_SCHEMA, compared, edited_by_content
+from assets.provenance import RESULTS_SCHEMA
+from assets.reruns import RESULT_FILE_SCHEMA
+from tests.unit.assets.tables import NOW
+
+
+def results(*rows: tuple[str, int | None, int | None, str | None]) -> pa.Table:
+    """What was written: key, bytes, time, hash."""
+    usual: dict[str, Any] = dict.fromkeys(RESULTS_SCHEMA.names, "x") | {"settled_at": NOW, "image_frame": 0}
+    usual |= {"image_bytes": 1, "image_modified_at": 1, "settlement": None}
+    names = ("record_key", "result_bytes", "result_modified_at", "result_sha256")
+    return pa.Table.from_pylist([usual | dict(zip(names, row, strict=True)) for row in rows], schema=RESULTS_SCHEMA)
+
+
+def files(*rows: tuple[str, int, int]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [dict(zip(RESULT_FILE_SCHEMA.names, row, strict=True)) for row in rows], schema=RESULT_FILE_SCHEMA
+    )
+
+
+def checks(*rows: tuple[str, int, int, str, str | None]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [dict(zip(RESULT_CHECK_SCHEMA.names, row, strict=True)) for row in rows], schema=RESULT_CHECK_SCHEMA
+    )
+
+
+WRITTEN = results(("a", 9, 1, "A"), ("b", 9, 1, "B"), ("c", 9, 1, "C"), ("old", None, None, None))
+
+
+def test_a_file_as_it_was_written_is_not_read_and_any_other_is_read_once() -> None:
+    there = files(("a", 9, 1), ("b", 8, 1), ("c", 9, 2), ("mine", 9, 1), ("old", 9, 1))
+    found = compared(there, WRITTEN, checks())
+    assert found.unread["record_key"].to_pylist() == ["b", "c", "mine", "old"]
+    assert (found.edited, len(found.problems)) == ([], 0), "not known yet"
+
+    read = checks(
+        ("b", 8, 1, "b", "is no JSON"), ("c", 9, 2, "C", None), ("mine", 9, 1, "M", None), ("old", 9, 1, "O", None)
+    )
+    found = compared(there, WRITTEN, read)
+    assert len(found.unread) == 0
+    assert found.edited == ["b", "mine"], "one that was touched is as it was; of an old one nothing is known"
+    assert found.problems["record_key"].to_pylist() == ["b"]
+
+
+def test_what_was_read_of_a_file_that_is_another_by_now_counts_for_nothing() -> None:
+    read = checks(("b", 8, 1, "b", "is no JSON"), ("gone", 8, 1, "g", "is no JSON"))
+    found = compared(files(("b", 8, 2)), WRITTEN, read)
+    assert (found.edited, len(found.problems), len(found.checks)) == ([], 0, 0)
+    assert found.unread["record_key"].to_pylist() == ["b"]
+    found = compared(files(("b", 9, 1)), WRITTEN, read)
+    assert (found.edited, len(found.unread), len(found.checks)) == ([], 0, 0), "it is what was written again"
+
+
+def test_edited_is_told_by_content_alone_where_it_was_read() -> None:
+    rows = [("a", "A"), ("b", "other"), ("mine", "M"), ("old", "O")]
+    table = pa.table({"record_key": [key for key, _ in rows], "result_sha256": [each for _, each in rows]})
+    assert edited_by_content(table, WRITTEN).to_pylist() == [False, True, True, False]
