@@ -18,8 +18,8 @@ from assets.domain.money import dollars
 from assets.domain.record import sort_key
 from assets.history import batch_size
 from flows.gateways.files.storage import Storage
-from flows.plan import explain_waiting, least_tried, plan
 from flows.protocol.breaking import trip
+from flows.protocol.choosing import explain_waiting, least_tried, plan
 from flows.protocol.claiming import (
     claim,
     delete_unclaimed,
