@@ -35,7 +35,7 @@ from prefect.utilities.asyncutils import run_coro_as_sync
 ONE_CERTIFICATE = str(Path(__file__).with_name("nobody.pem"))
 os.environ["SSL_CERT_FILE"] = ONE_CERTIFICATE
 
-START_TIMEOUT_SECONDS = 120.0
+START_TIMEOUT_SECONDS = 300.0
 STOP_TIMEOUT_SECONDS = 20.0
 OF_EVENTS = ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS")
 OF_DEPLOYMENTS = (

@@ -23,7 +23,7 @@ from flows.demo.place import DemoFolder
 
 Name = Literal["prefect", "emulator"]
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 STOP_SECONDS = 20.0
 _HEALTH = {"prefect": "/api/health", "emulator": "/emulator/clock"}
 _SHOWN = {"prefect": "Prefect server", "emulator": "local Gemini"}

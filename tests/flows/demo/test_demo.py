@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-DEADLINE_SECONDS = 180
+DEADLINE_SECONDS = 600
 DEMO = [sys.executable, "-c", "from flows.cli import main; main()", "demo", "--documents", "1", "--pages", "2"]
 HOSTILE = {
     "GEMINI_API_KEY": "the user's own, which must not be used",
