@@ -72,7 +72,7 @@ slow-test: setup
 crash-matrix: setup
 	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.crash_matrix.run --part $(PART)
 
-# Every call to the file system, with every error that it may meet. Hours, too: make errno-matrix PART=1/4
+# Every place that asks the file system for something, with every error that may come of it. Hours, too: make errno-matrix PART=1/4
 errno-matrix: setup
 	PREFECT_LOGGING_LEVEL=CRITICAL $(BIN)/python -m tests.errno_matrix.run --part $(PART)
 

@@ -18,7 +18,7 @@ from flows.pipeline import PassReport
 from flows.questions.status import Status, state_table, status_of
 from flows.questions.why import why_lines, why_of
 from flows.terminal.show import status_lines
-from tests.crash_matrix.light import LightPasses, detached_passes
+from tests.crash_matrix.light import LightPasses, light_passes
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.project import JOB_SECONDS, Project, make_project
 from tests.twins.ledger import InMemoryVariables
@@ -81,7 +81,7 @@ async def detached(project: Project, before: Detached | None = None) -> AsyncIte
     """``project``: as the configuration says by now. ``before``: what it goes on from."""
     clock = [datetime.now(UTC)] if before is None else before.clock
     variables = InMemoryVariables() if before is None else before.variables
-    async with detached_passes(project, variables, now=lambda: clock[0]) as passes:
+    async with light_passes(project, variables, now=lambda: clock[0]) as passes:
         yield Detached(project, passes, variables, clock)
 
 

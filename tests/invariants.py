@@ -20,10 +20,15 @@ Row = dict[str, Any]
 
 async def violations(project: Project, keys: list[str], *, max_retries: int) -> list[str]:
     """Each invariant that does not hold, with what was found; empty if all do. ``keys``: all records."""
-    books, variables = project.gemini.books(), await project.variables()
+    status = json.loads(await status_json(str(project.config)))
+    return violations_by(project, keys, await project.variables(), status, max_retries=max_retries)
+
+
+def violations_by(project: Project, keys: list[str], variables: Row, status: Row, *, max_retries: int) -> list[str]:
+    """Likewise, with the ``variables`` (named without the collection) and the ``status`` that the caller has read."""
+    books = project.gemini.books()
     tables = sorted(path for path in (project.manifests / "outcomes").iterdir() if not _is_hidden(path))
     outcomes = {path.stem: pq.read_table(path).to_pylist() for path in tables}
-    status = json.loads(await status_json(str(project.config)))
     found = [
         *_ended(project, keys, status, variables["record_failure_counts"], max_retries),
         *_sends(keys, books, outcomes),

@@ -1,28 +1,33 @@
 """Passes without Prefect's server, which takes most of the time of a real one: the product's poll, scan and submit on
-the real files and the real client of Gemini, but with the twins of the ledger, the locks and the mirror. For the passes
-before a kill and after the one that heals it; what they find and what they leave stands in Prefect's Variables.
+the real files and the real client of Gemini, but with the twins of the ledger, the locks and the mirror. In the crash
+matrix they are the passes before a kill and after the one that heals it; in the errno matrix all of them.
 """
 
 import asyncio
 import copy
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, cast
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, VariableCreate, VariableUpdate
 from prefect.exceptions import ObjectAlreadyExists
 
 from assets.catalog import CATALOG
 from config.settings import Settings, load_settings
 from flows.pipeline import PassReport
 from flows.poll import poll_batches
+from flows.questions.status import collect_status
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import Pass
+from flows.runtime.printable import printable_json
 from flows.runtime.wiring import Services, lock_name, open_services, utc_now
 from flows.scan import scan_records
 from flows.submit import submit_batches
+from tests.invariants import violations_by
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
 from tests.twins.mirror import DirectMirror, SilentTeller
@@ -33,46 +38,58 @@ class LightPasses:
     """Passes of one project, one after the other."""
 
     services: Services
+    _variables: InMemoryVariables
 
     async def run(self) -> PassReport:
         """One of them. Raises what a caller of the flow would see, before it becomes one line."""
         return await _run_pass(self.services)
 
+    async def until_idle(self, project: Project, at_most: int) -> bool:
+        """So many, each followed by the time that a job takes, or fewer if one finds nothing to do. Returns whether one
+        did."""
+        for _ in range(at_most):
+            if (await self.run()).is_idle:
+                return True
+            await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
+        return False
+
+    async def violations(self, project: Project, keys: list[str], *, max_retries: int) -> list[str]:
+        """Each invariant that does not hold after them."""
+        services, prefix = self.services, f"{project.collection}_"
+        status = await collect_status(services.settings, services.storage, services.ledger, now=services.now())
+        variables = {name.removeprefix(prefix): value for name, value in self._variables.values.items()}
+        return violations_by(
+            project, keys, variables, json.loads(printable_json(status.as_json())), max_retries=max_retries
+        )
+
 
 async def run_light_passes(project: Project, at_most: int) -> bool:
     """So many passes, each followed by the time that a job takes, or fewer if one finds nothing to do. Returns whether
-    one did."""
-    async with light_passes(project) as passes:
-        for _ in range(at_most):
-            if (await passes.run()).is_idle:
-                return True
-            await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
-    return False
+    one did. They go on with what stands in Prefect, and what they leave is handed over to it."""
+    variables = await variables_in_prefect(project)
+    before = copy.deepcopy(variables.values)
+    async with light_passes(project, variables) as passes:
+        is_idle = await passes.until_idle(project, at_most)
+    await _hand_over(project, before, variables.values)
+    return is_idle
 
 
 @asynccontextmanager
-async def detached_passes(
+async def light_passes(
     project: Project, variables: InMemoryVariables, *, now: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[LightPasses]:
-    """Light passes for which there is no Prefect at all: ``variables`` are all that there is of it. ``now``: the time
-    of day that they go by."""
+    """Light passes of ``project``, without a word to Prefect: ``variables`` are all that there is of it. ``now``: the
+    time of day that they go by."""
     settings = load_settings(project.config)
     async with open_services(settings) as services:
-        yield LightPasses(replace(_without_prefect(services, settings, variables), now=now))
+        yield LightPasses(replace(_without_prefect(services, settings, variables), now=now), variables)
 
 
-@asynccontextmanager
-async def light_passes(project: Project) -> AsyncIterator[LightPasses]:
-    """Light passes of ``project``; what the last has left in the Variables is handed over to Prefect."""
-    settings = load_settings(project.config)
-    before = await project.variables()
-    prefix = f"{project.collection}_"
-    variables = InMemoryVariables({f"{prefix}{name}": copy.deepcopy(value) for name, value in before.items()})
-    variables.tags = {name: [] for name in variables.values}
-    async with open_services(settings) as services:
-        yield LightPasses(_without_prefect(services, settings, variables))
-    after = {name.removeprefix(prefix): value for name, value in variables.values.items()}
-    await _hand_over(project, settings, before, after)
+async def variables_in_prefect(project: Project) -> InMemoryVariables:
+    """A copy of the Variables of ``project``, for light passes to go on with."""
+    found = await project.variables()
+    values = {f"{project.collection}_{name}": value for name, value in found.items()}
+    return InMemoryVariables(values, {name: [] for name in values})
 
 
 def _without_prefect(services: Services, settings: Settings, variables: InMemoryVariables) -> Services:
@@ -94,18 +111,18 @@ async def _run_pass(services: Services) -> PassReport:
         return PassReport(await poll_batches(p), await scan_records(p), await submit_batches(p))
 
 
-async def _hand_over(
-    project: Project, settings: Settings, before: Mapping[str, object], after: Mapping[str, object]
-) -> None:
+async def _hand_over(project: Project, before: Mapping[str, object], after: Mapping[str, object]) -> None:
     """Let Prefect have what such passes would have left there: the Variables, and the limits that are their locks."""
-    for name in before.keys() - after.keys():
-        await project.delete_variable(name)
-    for name, value in after.items():
-        if name not in before:
-            await project.create_variable(name, value)
-        elif value != before[name]:
-            await project.edit_variable(name, value)
+    settings = load_settings(project.config)
+    # One client for all: to make one takes longer than what it is asked for.
     async with get_client() as client:
+        for name in before.keys() - after.keys():
+            await client.delete_variable_by_name(name)
+        for name, value in after.items():
+            if name not in before:
+                await client.create_variable(VariableCreate(name=name, value=cast("Any", value)))
+            elif value != before[name]:
+                await client.update_variable(VariableUpdate(name=name, value=cast("Any", value)))
         for what in ("pass", "ledger"):
             with suppress(ObjectAlreadyExists):
                 await client.create_global_concurrency_limit(

@@ -11,6 +11,9 @@ import argparse
 import asyncio
 import logging
 import os
+import random
+import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -18,8 +21,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from tests.crash_matrix.light import run_light_passes
+from tests.crash_matrix.light import light_passes, run_light_passes, variables_in_prefect
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.invariants import violations
 from tests.killing import effects_log, killed_by_effect
@@ -69,13 +73,13 @@ class World:
         """A pass as it is, which heals what there is to heal, and light ones until another would do nothing; the
         invariants that do not hold then. ``passes``: how many there were before."""
         report = await self.project.run_pass()
-        is_idle = report.is_idle
-        if not is_idle:
-            await self.advance()
-            is_idle = await run_light_passes(self.project, AT_MOST_PASSES - passes)
-        if not is_idle:
-            return ["I1: it does not come to an end"]
-        return await violations(self.project, self.keys, max_retries=MAX_RETRIES)
+        if report.is_idle:
+            return await violations(self.project, self.keys, max_retries=MAX_RETRIES)
+        await self.advance()
+        async with light_passes(self.project, await variables_in_prefect(self.project)) as light:
+            if not await light.until_idle(self.project, AT_MOST_PASSES - passes):
+                return ["I1: it does not come to an end"]
+            return await light.violations(self.project, self.keys, max_retries=MAX_RETRIES)
 
     async def advance(self) -> None:
         await asyncio.to_thread(self.project.gemini.advance, JOB_SECONDS)
@@ -97,29 +101,35 @@ def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: Em
     return World(project, server, standby, keys)
 
 
-def make_shelf(folder: Path, gemini: EmulatorHandle) -> tuple[Project, list[str]]:
-    """The project of such a run, and its records; the emulator is emptied for it."""
+def make_shelf(folder: Path, gemini: EmulatorHandle, *, pages: int = 4) -> tuple[Project, list[str]]:
+    """The project of such a run, with documents of so many pages, and its records; the emulator is emptied for it."""
     gemini.reset()
     project = make_project(
         folder,
         collection=new_collection(),
         gemini=gemini,
         context={"mode": "none"},
-        execution={"max_retries": MAX_RETRIES, "batch_size_limit": 4},
+        execution={"max_retries": MAX_RETRIES, "batch_size_limit": pages},
         batch={"adoption_grace_seconds": 0},
         safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1, "put_back_minutes": 60},
     )
     project.configure(uploads={"upload_concurrency": 1})
-    keys = [key for year in (1901, 1902, 1903) for key in project.add_pages(f"CA:Lincoln:{year}", range(1, 5))]
+    keys = [key for year in (1901, 1902, 1903) for key in project.add_pages(f"CA:Lincoln:{year}", range(1, pages + 1))]
+    once, always = failing(keys)
     gemini.set_rules(
         records=[
             {"key": keys[2], "steps": [{"kind": "error", "code": 503}, "auto"]},
-            {"key": keys[1], "steps": ["not_json", "auto"]},
-            {"key": keys[6], "steps": ["empty"]},
+            {"key": once, "steps": ["not_json", "auto"]},
+            {"key": always, "steps": ["empty"]},
         ],
         jobs=[{"ordinal": 2, "end": "FAILED"}, {"ordinal": 3, "end": "EXPIRED"}],
     )
     return project, keys
+
+
+def failing(keys: Sequence[str]) -> tuple[str, str]:
+    """The record that fails once, and the one that always does."""
+    return keys[1], keys[len(keys) // 2]
 
 
 async def effects_of_a_run(world: World) -> list[list[str]]:
@@ -141,8 +151,12 @@ async def try_kill(world: World, kill: Kill) -> list[str]:
     """One point of the matrix: the violations at its end."""
     if kill.in_pass:
         await run_light_passes(world.project, kill.in_pass)
-    if not await world.killed_pass(kill.number, kill.when):
-        return ["it was never reached"]
+    try:
+        if not await world.killed_pass(kill.number, kill.when):
+            return ["it was never reached"]
+    except TimeoutError:
+        world.standby.kill_all()
+        return ["the pass that was to be killed does not end"]
     await world.advance()
     return await world.to_the_end(passes=kill.in_pass)
 
@@ -162,7 +176,8 @@ def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHa
 
 
 async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only: Sequence[str]) -> int:
-    """Every ``parts``-th point from ``part`` on, or ``only`` those. Returns how many violations there were."""
+    """Every ``parts``-th point from ``part`` on, or ``only`` those, in an order of chance that is always the same: as
+    many as were tried are a sample. Returns how many violations there were."""
     with machinery(folder) as (server, standby, gemini):
         passes = await effects_of_a_run(make_world(folder / "reference", server, standby, gemini))
         points = [
@@ -171,24 +186,43 @@ async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only
             for number in range(1, len(effects) + 1)
             for when in whens
         ]
+        random.Random(1).shuffle(points)  # noqa: S311 - repeatable by intent
         chosen = [kill for kill in points if kill.name in only] if only else points[part::parts]
-        violated, sends, paid, tried = 0, Counter[int](), Counter[int](), Counter[int]()
-        for kill in chosen:
+        violated, sends, paid, tried = (Counter[int]() for _ in range(4))
+        for kill in until_interrupted(chosen):
             world = make_world(folder / f"point-{tried.total()}", server, standby, gemini)
             problems = await try_kill(world, kill)
             sends += world.sends()
             paid += world.paid()
             tried[kill.in_pass] += 1
-            violated += bool(problems)
+            violated[kill.in_pass] += bool(problems)
             what = passes[kill.in_pass][kill.number - 1].partition(" ")[2]
             for problem in problems:
                 _say(f"{kill.name} ({what}): {problem}")
             if tried.total() % 20 == 0:
-                _say(f"... {tried.total()} of {len(chosen)} points, {violated} with violations")
-        _say(f"effects of each pass: {[len(each) for each in passes]}, points of each: {dict(sorted(tried.items()))}")
-        _say(f"points tried: {tried.total()} of {len(points)}, violations: {violated}")
+                _say(f"... {tried.total()} of {len(chosen)} points, {violated.total()} with violations")
+            shutil.rmtree(world.project.root)
+        _say("| pass | effects | points | tried | violations |")
+        for in_pass, effects in enumerate(passes):
+            of_all = sum(each.in_pass == in_pass for each in points)
+            _say(f"| {in_pass + 1} | {len(effects)} | {of_all} | {tried[in_pass]} | {violated[in_pass]} |")
+        _say(f"points tried: {tried.total()} of {len(points)}, violations: {violated.total()}")
         _say(f"sends of a record: {_spread(sends)}; paid answers of a finished record: {_spread(paid)}")
-        return violated
+        return violated.total()
+
+
+Point = TypeVar("Point")
+
+
+def until_interrupted(points: Sequence[Point]) -> Iterator[Point]:
+    """One after the other, until a person presses Ctrl-C: the one in hand is ended, and what was found is told."""
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    for point in points:
+        if interrupted.is_set():
+            break
+        yield point
 
 
 def _spread(times: Counter[int]) -> str:

@@ -14,11 +14,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
+
+from tests.errno_matrix.sites import Site, call_site, seen_into_threads
 
 READING = (errno.EACCES, errno.EIO, errno.ESTALE)
 WRITING = (*READING, errno.ENOSPC, errno.EROFS)
@@ -59,11 +61,14 @@ class Fault:
 
 @dataclass
 class Calls:
-    """``log``: line -> how often; ``struck``: the paths of the calls that failed; ``is_lifted``: nothing fails any
-    more."""
+    """``sites``: where in the product each call came from, if ``sees_sites``, by its line and its number among those;
+    ``log``: line -> how often; ``struck``: the paths of the calls that failed; ``is_lifted``: nothing fails any more,
+    and what is asked now is not counted."""
 
     root: str
     fault: Fault | None
+    sees_sites: bool = False
+    sites: dict[tuple[str, int], Site] = field(default_factory=dict)
     log: Counter[str] = field(default_factory=Counter)
     struck: list[str] = field(default_factory=list)
     is_lifted: bool = False
@@ -74,13 +79,15 @@ class Calls:
 
     def meet(self, kind: str, path: str) -> None:
         """A call is about to be made. Raises OSError, without a name, if it is to fail."""
-        if not path.startswith(self.root):
+        if not path.startswith(self.root) or self.is_lifted:
             return
         with self._lock:
             line = f"{kind} {_UNSTABLE.sub('*', path.removeprefix(self.root)) or '/'}"
             self.log[line] += 1
+            if self.sees_sites:
+                self.sites[line, self.log[line]] = call_site()
             fault = self.fault
-            if fault is None or self.is_lifted or fault.kind != kind:
+            if fault is None or fault.kind != kind:
                 return
             if self.struck:
                 fails = fault.lasts and _stable(path) == _stable(self.struck[0])
@@ -102,15 +109,16 @@ def _stable(path: str) -> str:
 
 
 @contextmanager
-def faults_in(root: Path, fault: Fault | None) -> Iterator[Calls]:
+def faults_in(root: Path, fault: Fault | None, *, sees_sites: bool = False) -> Iterator[Calls]:
     """Count the calls below ``root`` and let ``fault`` happen."""
-    calls = Calls(os.fspath(root), fault)
+    calls = Calls(os.fspath(root), fault, sees_sites)
     system = _system(calls)
     before = {(module, name): getattr(module, name) for module, name in system}
     for (module, name), call in system.items():
         setattr(module, name, call)
     try:
-        yield calls
+        with seen_into_threads() if sees_sites else nullcontext():
+            yield calls
     finally:
         for (module, name), original in before.items():
             setattr(module, name, original)

@@ -1,10 +1,10 @@
-"""``make errno-matrix``: for every call of a whole run to the file system, and every error that it may meet, a run in
-which that call fails, once or from then on, until the pass after it; then passes to the end, then the invariants.
-Prints what was tried and what was violated.
+"""``make errno-matrix``: for every place in the product that asks the file system for something, and every error that
+may come of it, a run in which that call fails, once or from then on, until the pass after it; then passes to the end,
+then the invariants. Prints what was tried and what was violated.
 
-The run is the crash matrix's: three documents of four pages, one record that fails once, one that always fails, a job
-that FAILs, one that EXPIREs. All passes are light ones (`tests.crash_matrix.light`); that a pass which raises ends as
-one line and with status 1 is for `tests/faults/test_disk.py`, with real ones.
+The run is the crash matrix's with smaller documents: three of two pages, one record that fails once, one that always
+fails, a job that FAILs, one that EXPIREs. All passes are light ones (`tests.crash_matrix.light`); that a pass which
+raises ends as one line and with status 1 is for `tests/faults/test_disk.py`, with real ones.
 """
 
 import argparse
@@ -12,23 +12,29 @@ import asyncio
 import logging
 import os
 import random
+import shutil
 import sys
 import tempfile
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from assets.domain.errors import QuireError
 from flows.runtime.one_line import told
-from tests.crash_matrix.light import LightPasses, light_passes
-from tests.crash_matrix.run import AT_MOST_PASSES, MAX_RETRIES, make_shelf
+from tests.crash_matrix.light import light_passes
+from tests.crash_matrix.run import AT_MOST_PASSES, MAX_RETRIES, failing, make_shelf, until_interrupted
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.errno_matrix.faults import ERRORS, Calls, Fault, faults_in
-from tests.invariants import violations
-from tests.prefect_server import prefect_settings, running_prefect_server
+from tests.errno_matrix.sites import Site
 from tests.project import JOB_SECONDS, Project
+from tests.twins.ledger import InMemoryVariables
+
+PAGES = 2
+"""Of each document: fewer than in the crash matrix, as they reach the same places in the product."""
 
 
 class _Told(logging.Handler):
@@ -56,15 +62,16 @@ class Ended:
     problems: list[str] = field(default_factory=list)
 
 
-async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None) -> Ended:
+async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None, *, sees_sites: bool = False) -> Ended:
     """A run in which ``fault`` happens, to its end. What lasts is lifted after the second pass that met it."""
-    project, keys = make_shelf(folder, gemini)
-    with faults_in(folder, fault) as calls:
+    project, keys = make_shelf(folder, gemini, pages=PAGES)
+    with faults_in(folder, fault, sees_sites=sees_sites) as calls:
         ended, met = Ended(calls), 0
-        async with _told(ended), light_passes(project) as passes:
+        variables = InMemoryVariables()
+        async with _told(ended):
             for _ in range(AT_MOST_PASSES):
                 before = len(calls.struck)
-                is_idle = await _pass(passes, ended) and len(calls.struck) == before
+                is_idle = await _pass(project, variables, ended) and len(calls.struck) == before
                 await asyncio.to_thread(gemini.advance, JOB_SECONDS)
                 if calls.struck and not calls.is_lifted:
                     met += 1
@@ -77,19 +84,21 @@ async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None) ->
             for path in leftovers(folder):
                 # Such as the clock would make them.
                 os.utime(path, (1, 1))
-            await _pass(passes, ended)
+            await _pass(project, variables, ended)
+            async with light_passes(project, variables) as passes:
+                ended.problems += await passes.violations(project, keys, max_retries=MAX_RETRIES)
         if fault is not None and calls.struck:
             ended.problems += _untold(ended, fault)
-        ended.problems += await violations(project, keys, max_retries=MAX_RETRIES)
         ended.problems += _paid(project, keys)
         ended.problems += [f"left behind: {path}" for path in leftovers(folder)]
     return ended
 
 
-async def _pass(passes: LightPasses, ended: Ended) -> bool:
-    """One pass; whether it found nothing to do."""
+async def _pass(project: Project, variables: InMemoryVariables, ended: Ended) -> bool:
+    """One pass, from its settings on; whether it found nothing to do."""
     try:
-        return (await passes.run()).is_idle
+        async with light_passes(project, variables) as passes:
+            return (await passes.run()).is_idle
     except (QuireError, OSError) as error:
         try:
             ended.stopped.append(str(told(error)))
@@ -127,11 +136,12 @@ def _paid(project: Project, keys: Sequence[str]) -> list[str]:
     """What was billed for each record must be what it is when nothing fails: one answer, and a second one where the
     first was no JSON."""
     records = project.gemini.books()["records"]
-    due = dict.fromkeys(keys, 1) | {keys[1]: 2, keys[6]: 0}
+    once, always = failing(keys)
+    due = dict.fromkeys(keys, 1) | {once: 2, always: 0}
     found = {key: records.get(key, {}).get("billed", 0) for key in keys}
     done = [key for key in keys if project.result(key) is not None]
     problems = [f"{key} was billed {found[key]} times and not {due[key]}" for key in keys if found[key] != due[key]]
-    return problems + [f"{key} is not done" for key in keys if key not in done and key != keys[6]]
+    return problems + [f"{key} is not done" for key in keys if key not in done and key != always]
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -139,55 +149,100 @@ def leftovers(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".tmp-*") if path.name != ".tmp-lock"]
 
 
-def points_of(reference: Calls) -> list[Fault]:
-    """Each call of a run, each error that it may meet, once and lasting, in an order of chance that is always the
-    same: a share of them is a sample."""
-    found = [
-        Fault(line.partition(" ")[0], number, line, nth, lasts)
-        for line, count in sorted(reference.log.items())
-        for nth in range(1, count + 1)
-        for number in ERRORS[line.partition(" ")[0]]
-        for lasts in (False, True)
-    ]
-    random.Random(1).shuffle(found)  # noqa: S311 - repeatable by intent
+def points_of(reference: Calls, *, every_call: bool = False) -> list[Fault]:
+    """Of the calls of one kind, from one place in the product, into one of the folders that are ours, the first and the
+    last, or ``every_call``; each error that they may meet, once and lasting. In an order of chance that is always the
+    same, one point of each place before the second of any: however many are tried, they are a sample."""
+    chance, places = random.Random(1), []  # noqa: S311 - repeatable by intent
+    for (kind, *_), calls in sorted(by_site(reference).items()):
+        points = [
+            Fault(kind, number, line, nth, lasts)
+            for line, nth in dict.fromkeys(calls if every_call else (calls[0], calls[-1]))
+            for number in ERRORS[kind]
+            for lasts in (False, True)
+        ]
+        places.append(chance.sample(points, len(points)))
+    chance.shuffle(places)
+    return [point for layer in zip_longest(*places) for point in layer if point is not None]
+
+
+def by_site(reference: Calls) -> dict[tuple[str, str, Site], list[tuple[str, int]]]:
+    """Kind, folder and call site -> the calls, in their order."""
+    found = defaultdict(list)
+    for (line, nth), site in reference.sites.items():
+        found[_kind(line), _folder(line), site].append((line, nth))
     return found
+
+
+def _kind(line: str) -> str:
+    return line.partition(" ")[0]
+
+
+def _folder(line: str) -> str:
+    """``/manifests/jobs``; of a file that lies beside those, its name."""
+    return "/".join(line.partition(" ")[2].split("/")[:3])
 
 
 async def reference_run(folder: Path, gemini: EmulatorHandle) -> Calls:
     """The calls of a run in which nothing fails. Raises AssertionError if an invariant does not hold."""
-    ended = await run_with(folder, gemini, None)
+    ended = await run_with(folder, gemini, None, sees_sites=True)
     assert not ended.problems, ended.problems
     assert not ended.stopped
     return ended.calls
 
 
-async def matrix(folder: Path, part: int, parts: int, only: Sequence[str], at_most: int | None) -> int:
+async def matrix(
+    folder: Path, part: int, parts: int, only: Sequence[str], at_most: int | None, every_call: bool
+) -> int:
     """Every ``parts``-th point from ``part`` on, or ``only`` those. Returns how many violations there were."""
     os.environ["GEMINI_API_KEY"] = API_KEY
-    with (
-        running_prefect_server(folder / "prefect", in_memory=True, keeps_events=False) as server,
-        emulator() as gemini,
-        prefect_settings(server.api_url, server.home),
-    ):
-        points = points_of(await reference_run(folder / "reference", gemini))
+    with emulator() as gemini:
+        reference = await reference_run(folder / "reference", gemini)
+        points = points_of(reference, every_call=every_call)
         chosen = [each for each in points if each.name in only] if only else points[part::parts][:at_most]
-        violated, tried, stopped = Counter[str](), Counter[str](), Counter[str]()
-        for number, fault in enumerate(chosen, 1):
+        tally = _Tally(Counter(kind for kind, *_ in by_site(reference)), Counter(each.kind for each in points))
+        for number, fault in enumerate(until_interrupted(chosen), 1):
             ended = await run_with(folder / f"point-{number}", gemini, fault)
-            tried[fault.kind] += bool(ended.calls.struck)
-            stopped[fault.kind] += bool(ended.stopped)
-            violated[fault.kind] += bool(ended.problems)
+            tally.note(fault, ended)
             for problem in ended.problems:
                 _say(f"{fault.name}: {problem}")
             if only:
                 _say("\n".join([*ended.stopped, *ended.log]))
             if number % 50 == 0:
-                _say(f"... {number} of {len(chosen)} points, {violated.total()} with violations")
+                _say(f"... {tally.said()}")
+            shutil.rmtree(folder / f"point-{number}")
+        _say("| kind of call | places | points | tried | passes stopped | violations |")
         for kind in ERRORS:
-            of_all = sum(each.kind == kind for each in points)
-            _say(f"| {kind} | {of_all} | {tried[kind]} | {stopped[kind]} | {violated[kind]} |")
-        _say(f"points tried: {tried.total()} of {len(points)}, violations: {violated.total()}")
-        return violated.total()
+            _say(f"| {' | '.join(map(str, tally.row(kind)))} |")
+        _say(tally.said())
+        return tally.violated.total()
+
+
+@dataclass
+class _Tally:
+    """By kind of call: places in the product that make it, points, those whose call was made and failed, those in which
+    a pass stopped, those with a violation."""
+
+    places: Counter[str]
+    points: Counter[str]
+    tried: Counter[str] = field(default_factory=Counter)
+    stopped: Counter[str] = field(default_factory=Counter)
+    violated: Counter[str] = field(default_factory=Counter)
+
+    def note(self, fault: Fault, ended: Ended) -> None:
+        self.tried[fault.kind] += bool(ended.calls.struck)
+        self.stopped[fault.kind] += bool(ended.stopped)
+        self.violated[fault.kind] += bool(ended.problems)
+
+    def row(self, kind: str) -> tuple[object, ...]:
+        return (kind, *(each[kind] for each in (self.places, self.points, self.tried, self.stopped, self.violated)))
+
+    def said(self) -> str:
+        cpu = time.process_time() / max(1, self.tried.total())
+        return (
+            f"points tried: {self.tried.total()} of {self.points.total()}, {cpu:.2f} s of CPU each, "
+            f"violations: {self.violated.total()}"
+        )
 
 
 def _say(text: str) -> None:
@@ -199,10 +254,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", default="1/1", help="which share of the points: 1/2 and 2/2 run side by side")
     parser.add_argument("--at-most", type=int, help="so many points of that share")
     parser.add_argument("--point", action="append", default=[], help="only this one, as it is named")
+    parser.add_argument("--every-call", action="store_true", help="not only the first and the last of each place")
     given = parser.parse_args(arguments)
     part, parts = map(int, given.part.split("/"))
     with tempfile.TemporaryDirectory() as folder:
-        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, given.point, given.at_most)) else 0
+        return (
+            1 if asyncio.run(matrix(Path(folder), part - 1, parts, given.point, given.at_most, given.every_call)) else 0
+        )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ FAR_AWAY = 10_413_792_000
 
 
 async def test_each_call_to_the_file_system_may_fail_and_the_run_ends_as_if_it_had_not(
-    tmp_path: Path, prefect_api_url: str, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
     points = points_of(await reference_run(tmp_path / "reference", gemini))

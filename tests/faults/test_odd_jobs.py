@@ -13,6 +13,7 @@ from tests.faults.test_clocks_and_keys import lose_create
 from tests.faults.test_submission import active, add_pages, finish, jobs, jobs_file, posts
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
+from tests.twins.ledger import InMemoryVariables
 
 STRANGERS: list[Any] = [
     {},
@@ -80,7 +81,7 @@ async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_whe
     rules = [{"contains_key": key, "metadata": fields, "list_result_file": False} for key, fields in odd.items()]
     project.gemini.set_rules(jobs=rules)
 
-    async with light_passes(project) as passes:
+    async with light_passes(project, InMemoryVariables()) as passes:
         await passes.run()
         await asyncio.to_thread(project.gemini.advance, JOB_SECONDS)
         caplog.clear()
