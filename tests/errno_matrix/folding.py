@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-_ONE_PATH = ("open", "stat", "lstat", "unlink", "mkdir", "listdir", "scandir", "statvfs", "readlink")
+_ONE_PATH = ("access", "open", "stat", "lstat", "unlink", "mkdir", "listdir", "scandir", "statvfs", "readlink")
 _TWO_PATHS = ("replace", "rename", "link")
 
 

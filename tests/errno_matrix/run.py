@@ -133,8 +133,8 @@ def _untold(ended: Ended, fault: Fault) -> list[str]:
 
 
 def _paid(project: Project, keys: Sequence[str]) -> list[str]:
-    """What was billed for each record must be what it is when nothing fails: one answer, a second one where the first was
-    no JSON, and as many of the page that always comes back empty as it has tries."""
+    """What was billed for each record must be what it is when nothing fails: one answer, a second one where the first
+    was no JSON, and as many of the page that always comes back empty as it has tries."""
     records = project.gemini.books()["records"]
     once, always = failing(keys)
     due = dict.fromkeys(keys, 1) | {once: 2, always: 1 + MAX_RETRIES}

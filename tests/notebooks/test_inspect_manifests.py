@@ -44,7 +44,7 @@ async def test_a_project_with_everything_in_it(project: Project, prefect_server:
     assert "could not be read" not in _shown(notebook, "look")
     assert "7 records; 2 waves are left" in _shown(notebook, "look")
     states = {row[0]: int(row[1]) for row in _rows(notebook, "summary")}
-    assert states == {"done": 2, "inflight": 1, "runnable": 0, "waiting": 2, "held": 0, "dead": 2}
+    assert states == {"done": 2, "inflight": 1, "runnable": 0, "waiting": 2, "postponed": 0, "held": 0, "dead": 2}
     counted = json.loads(await status_json(str(project.config)))
     assert states == {name: counted[name] for name in states}, "quire status says the same"
     progress = {row[0]: row[1:] for row in _rows(notebook, "progress")}
@@ -90,7 +90,7 @@ async def test_without_prefect_it_says_so_and_shows_what_the_files_tell(
 
     assert f"The Variables could not be read: Prefect does not answer at {nobody}" in _shown(notebook, "look")
     states = {row[0]: int(row[1]) for row in _rows(notebook, "summary")}
-    assert states == {"done": 1, "inflight": 1, "runnable": 0, "waiting": 0, "held": 0, "dead": 1}
+    assert states == {"done": 1, "inflight": 1, "runnable": 0, "waiting": 0, "postponed": 0, "held": 0, "dead": 1}
     assert [row[0] for row in _rows(notebook, "dead-letters")] == [dead]
     assert project.result(good) is not None
 
