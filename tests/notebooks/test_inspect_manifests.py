@@ -48,8 +48,8 @@ async def test_a_project_with_everything_in_it(project: Project, prefect_server:
     counted = json.loads(await status_json(str(project.config)))
     assert states == {name: counted[name] for name in states}, "quire status says the same"
     progress = {row[0]: row[1:] for row in _rows(notebook, "progress")}
-    assert progress["TX:Peñón High:1901"] == ["1", "0", "0", "0", "0", "0", "1"]
-    assert progress["CA:$Lincoln$:1901"] == ["0", "0", "0", "1", "0", "1", "2"]
+    assert progress["TX:Peñón High:1901"] == ["1", "0", "0", "0", "0", "0", "0", "1"]
+    assert progress["CA:$Lincoln$:1901"] == ["0", "0", "0", "1", "0", "0", "1", "2"]
     assert [row[0] for row in _rows(notebook, "progress")][-1] == finished[0].rpartition(":")[0], "least finished first"
     [batch] = _rows(notebook, "batches")
     assert batch[0].startswith("batches/")
