@@ -41,12 +41,13 @@ class BreakerRules:
 @dataclass(frozen=True, slots=True)
 class Open:
     """``reason``: why nothing is to be sent, in a line. ``passes``: it were faults of the service alone, so that it
-    tries again by itself; ``noted_at``: when the last of them was noted (UTC), ``rounds``: how many batches there were
-    one after the other that met them."""
+    tries again by itself; ``noted_at``: when the last of them was noted (UTC), ``newest``: the submission that was made
+    last of them, ``rounds``: how many batches there were one after the other that met them."""
 
     reason: str
     passes: bool
     noted_at: datetime
+    newest: str
     rounds: int = 1
 
     def tries_at(self, *, backoff_seconds: float, at: datetime) -> datetime | None:
@@ -76,7 +77,12 @@ def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) 
     rows: list[dict[str, Any]] = in_order.select(_COLUMNS).to_pylist()[::-1]
     lasting = _lasting(rows, rules)
     if lasting is not None:
-        return Open(f"{lasting}{_cause(rows)}; {RESET}", passes=False, noted_at=rows[0]["closed_at"])
+        return Open(
+            f"{lasting}{_cause(rows)}; {RESET}",
+            passes=False,
+            noted_at=rows[0]["closed_at"],
+            newest=rows[0]["submission_id"],
+        )
     return _passing(rows, rules)
 
 
@@ -116,7 +122,8 @@ def _passing(rows: Sequence[Mapping[str, Any]], rules: BreakerRules) -> Open | N
     if len(run) < rules.max_failed_batches_in_a_row and records < rules.window:
         return None
     reason = f"the service answers with faults that pass: {errors} of the last {records} records{_cause(run)}"
-    return Open(reason, passes=True, noted_at=run[0]["closed_at"], rounds=_rounds(run))
+    newest = max(row["submission_id"] for row in run)
+    return Open(reason, passes=True, noted_at=run[0]["closed_at"], newest=newest, rounds=_rounds(run))
 
 
 def _rounds(run: Sequence[Mapping[str, Any]]) -> int:

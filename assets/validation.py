@@ -45,14 +45,14 @@ class ModelValidator:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, _first_problem(error)) from None
         except MemoryError:
             raise
-        except Exception as error:
+        except Exception as error:  # a validator is a program of the user's: it can raise anything
             raise self._own_failure("validator", error) from None
         try:
             content = value.model_dump_json(by_alias=True, indent=2)
             is_finite = "null" not in content or _is_finite(value.model_dump(mode="json"))
         except MemoryError:
             raise
-        except Exception as error:
+        except Exception as error:  # likewise
             raise self._own_failure("serializer", error) from None
         if not is_finite:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")

@@ -94,7 +94,7 @@ def _import(settings: Settings, module_name: str) -> ModuleType:
                 "schema", f"there is no module {module_name} in {place}; put its folder into paths.schemas"
             ) from None
         raise settings.error("schema", _what_broke(module_name, error)) from error
-    except Exception as error:
+    except Exception as error:  # a module of the user's runs when it is imported: it can raise anything
         raise settings.error("schema", _what_broke(module_name, error)) from error
 
 

@@ -133,7 +133,7 @@ def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> 
     )
     try:
         lines = [_completed(one, engine_request) for one in work.engine.answer(engine_request).lines]
-    except Exception:
+    except Exception:  # whatever an engine raises, it is that line's: the job goes on
         _LOGGER.exception("the engine failed on %s", key)
         lines = [error_line(key, 500, "An internal error has occurred.")]
     return _note(key, attempt, lines, tokens_of_images, names), lines

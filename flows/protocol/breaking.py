@@ -62,15 +62,18 @@ def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: date
     if at is not None:
         said = f"{opened.reason}; it tries again by itself with one small batch at {at:%Y-%m-%d %H:%M} UTC"
         return Tripped(said, may_try=False, needs_person=False)
-    if _is_tried(storage, opened):
+    if _is_tried(storage, opened, now=now):
         said = f"{opened.reason}; a batch is on its way to try whether it answers again"
         return Tripped(said, may_try=False, needs_person=False)
     said = f"{opened.reason}; one small batch goes now, to try whether it answers again"
     return Tripped(said, may_try=True, needs_person=False)
 
 
-def _is_tried(storage: Storage, opened: Open) -> bool:
-    """Whether something was sent since the last fault was noted that has not ended."""
+def _is_tried(storage: Storage, opened: Open, *, now: datetime) -> bool:
+    """Whether something was sent since the last fault was noted that has not ended. By the order in which submissions
+    were made where the time of day was set back since: else each pass would find that nothing was, and try again."""
+    if now < opened.noted_at:
+        return any(each > opened.newest for each in open_submissions(storage))
     sent = (storage.read_batch_manifest(each)[1].created_at for each in open_submissions(storage))
     return any(created_at > opened.noted_at for created_at in sent)
 

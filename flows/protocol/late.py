@@ -61,15 +61,7 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
                 logger().warning("%s of %s counts for nothing any more: cancelled", job.name, job.display_name)
                 await cancel(p, job.name)
         elif job.display_name in closed and not storage.has_late(job.display_name):
-            try:
-                await _use(p, await with_result_file(p, job))
-            except GeminiError:
-                logger().exception("%s has answered late; its answers could not be used now", job.name)
-            except UnwrittenError as error:
-                logger().error("%s has answered late; not all of its answers could be used now: %s", job.name, error)
-            except OSError as error:
-                troubles.append(told(error))
-                logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])
+            troubles += await _try_to_use(p, job, is_kept=False)
     return troubles
 
 
@@ -101,13 +93,7 @@ async def use_kept_late_answers(p: Pass) -> list[QuireError]:
                 storage.raw.path(name),
             )
             continue
-        try:
-            await _use(p, job)
-        except UnwrittenError as error:
-            logger().error("%s has answered late; not all of its answers could be used now: %s", job.name, error)
-        except OSError as error:
-            troubles.append(told(error))
-            logger().error("%s has answered late; its answers could not be used now: %s", job.name, troubles[-1])
+        troubles += await _try_to_use(p, job, is_kept=True)
     return troubles
 
 
@@ -126,6 +112,22 @@ def _kept_for_late(p: Pass) -> list[str]:
             storage.raw.rename_raw(name, late)
             kept.add(late)
     return sorted(name for name in kept - used if is_late(name) and storage.is_closed(submission_of(name)))
+
+
+async def _try_to_use(p: Pass, job: RemoteJob, *, is_kept: bool) -> list[QuireError]:
+    """Use what a late job has answered. ``is_kept``: it lies here, so that Gemini is not asked. Trouble as in
+    `cancel_or_use_late_jobs`."""
+    try:
+        await _use(p, job if is_kept else await with_result_file(p, job))
+    except GeminiError:
+        logger().exception("%s has answered late; its answers could not be used now", job.name)
+    except UnwrittenError as error:
+        logger().error("%s has answered late; not all of its answers could be used now: %s", job.name, error)
+    except OSError as error:
+        trouble = told(error)
+        logger().error("%s has answered late; its answers could not be used now: %s", job.name, trouble)
+        return [trouble]
+    return []
 
 
 async def _use(p: Pass, job: RemoteJob) -> None:

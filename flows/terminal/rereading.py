@@ -4,11 +4,14 @@ they do stands in `reruns`, which is imported when one runs, as in `flows.cli`.
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.terminal.running import say, wait_for
+
+if TYPE_CHECKING:
+    from flows.terminal.reruns import Words
 
 Config = Annotated[
     Path | None,
@@ -49,10 +52,9 @@ def rerun(
 ) -> None:
     """Have records read again, and reset their counts. Their results stay until the new ones are written. Options
     narrow: those of the records named, or of all, that fit each of them."""
-    _check(keys, dead, kind, outdated, prompt)
-    from flows.terminal.reruns import Words, rerun_text
+    words = _words(keys, dead, kind, outdated, prompt)
+    from flows.terminal.reruns import rerun_text
 
-    words = Words(keys or (), dead, kind, outdated, prompt)
     say(wait_for(partial(rerun_text, words=words, edited=edited, dry_run=dry_run, yes=yes), config))
 
 
@@ -82,12 +84,15 @@ def unblock(
     yes: Yes = False,
 ) -> None:
     """Reset the failure counts of dead letters, and let held records go on, so that they are tried again."""
-    _check(keys, dead, kind, outdated, prompt)
-    from flows.terminal.reruns import Words, unblock_text
+    words = _words(keys, dead, kind, outdated, prompt)
+    from flows.terminal.reruns import unblock_text
 
-    say(wait_for(partial(unblock_text, words=Words(keys or (), dead, kind, outdated, prompt), yes=yes), config))
+    say(wait_for(partial(unblock_text, words=words, yes=yes), config))
 
 
-def _check(keys: list[str] | None, *narrowing: object) -> None:
-    if not keys and not any(narrowing):
+def _words(keys: list[str] | None, dead: bool, kind: str | None, outdated: bool, prompt: str | None) -> "Words":
+    if not (keys or dead or kind or outdated or prompt):
         raise typer.BadParameter(NAME_SOME)
+    from flows.terminal.reruns import Words
+
+    return Words(keys or (), dead, kind, outdated, prompt)

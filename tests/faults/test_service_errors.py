@@ -2,6 +2,7 @@
 they last. Light passes, by a clock that the test turns; the witnesses are the emulator's books and the files.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from assets.breaker import TRY_RECORDS
@@ -71,6 +72,25 @@ async def test_a_service_that_is_down_for_two_hours_and_a_day_leaves_a_collectio
     assert set(down[1:]) == {TRY_RECORDS}
     assert len(down) <= 9, "it waits twice as long after each of them"
     assert all(bare_project.result(key) is not None for key in keys)
+
+
+async def test_a_clock_that_is_set_back_by_days_does_not_make_an_open_breaker_try_in_each_pass(
+    bare_project: Project,
+) -> None:
+    shelf(bare_project, 30)
+    is_down(bare_project)
+
+    async with detached(bare_project) as world:
+        await world.step()
+        await world.step()
+        world.clock[0] -= timedelta(days=3)
+        sent = []
+        for _ in range(4):
+            # No job ends meanwhile.
+            sent.append((await world.passes.run()).submit.sent)
+            world.clock[0] += timedelta(minutes=1)
+
+    assert sent == [TRY_RECORDS, 0, 0, 0], "one small batch is on its way"
 
 
 async def test_a_page_that_meets_fault_after_fault_waits_longer_each_time_and_is_held_for_a_person(

@@ -59,6 +59,15 @@ class Story:
         texts = {key: self.world.text_of(key) for key in KEYS}
         return {key: text["job"] for key, text in texts.items() if text is not None}
 
+    def keeps_what_a_late_job_has_answered(self) -> str:
+        """A pass dies just before it has noted what became of it; the name of the kept file."""
+        self.world.gemini.cancels = False
+        self.release_all()
+        self.end_all([SUCCESS])
+        self.run_pass(crash_at=Point(1, "link"))
+        (name,) = self.world.files.raw.names()
+        return name
+
     def sent(self) -> dict[str, str]:
         """Record key -> the one job that it was in."""
         found = [(key, made.name) for made in self.world.gemini.made for key in made.keys]
@@ -78,11 +87,7 @@ def story() -> Iterator[Story]:
 
 def test_what_a_late_job_has_answered_is_used_from_the_kept_file_after_gemini_has_forgotten_the_job() -> None:
     with story() as told:
-        told.world.gemini.cancels = False
-        told.release_all()
-        told.end_all([SUCCESS])
-        told.run_pass(crash_at=Point(1, "link"))
-        (name,) = told.world.files.raw.names()
+        name = told.keeps_what_a_late_job_has_answered()
         assert name.endswith(LATE)
         assert not told.world.files.is_closed(name), "it has died before that was noted"
         told.gemini_forgets_everything()
@@ -126,11 +131,7 @@ def test_what_was_kept_for_a_settlement_is_used_after_a_person_has_let_go_of_the
 
 def test_a_kept_file_of_a_late_job_that_is_damaged_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with story() as told:
-        told.world.gemini.cancels = False
-        told.release_all()
-        told.end_all([SUCCESS])
-        told.run_pass(crash_at=Point(1, "link"))
-        (name,) = told.world.files.raw.names()
+        name = told.keeps_what_a_late_job_has_answered()
         path = told.world.files.raw.path(name)
         path.write_bytes(path.read_bytes()[:-9])
         told.gemini_forgets_everything()

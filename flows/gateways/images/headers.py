@@ -122,7 +122,7 @@ def reading(what: str) -> Iterator[None]:
         raise
     except MemoryError:
         raise ImageError("this machine has not the memory for it") from None
-    except Exception as error:
+    except Exception as error:  # what a damaged file makes Pillow raise is anything
         if isinstance(error, OSError) and error.errno is not None:
             raise
         ended_early = struct.error | IndexError | EOFError

@@ -131,7 +131,15 @@ def render_all(
 
     def render(pdf: SourcePdf) -> Document:
         try:
-            document = _render_or_leave_out(pdf, folders, settings, room, check, progress, page_seconds)
+            document = _render_one(pdf, folders, settings, room, check, progress, page_seconds)
+        except OSError as error:
+            trouble = DiskError.of(error)
+            if trouble is None:
+                progress.stop.set()
+                raise
+            # A full disk, or a folder that cannot be written, is no reason not to look at all other pages. Nothing of
+            # it is remembered: the next scan renders the document again.
+            document = _left_out(pdf, f"its images cannot be written: {trouble}")
         except BaseException:
             # The others end soon, too, and the first trouble is the one that is told.
             progress.stop.set()
@@ -147,26 +155,6 @@ def render_all(
     for trouble in sorted(troubles, key=lambda each: isinstance(each, StoppedError)):
         raise trouble
     return [each.result() for each in futures]
-
-
-def _render_or_leave_out(
-    pdf: SourcePdf,
-    folders: SourceFolders,
-    settings: RenderSettings,
-    room: Room,
-    check: Check,
-    progress: Progress,
-    page_seconds: float,
-) -> Document:
-    """A full disk, or a folder that cannot be written, is no reason not to look at all other pages. Nothing of it is
-    remembered: the next scan renders the document again."""
-    try:
-        return _render_one(pdf, folders, settings, room, check, progress, page_seconds)
-    except OSError as error:
-        trouble = DiskError.of(error)
-        if trouble is None:
-            raise
-        return _left_out(pdf, f"its images cannot be written: {trouble}")
 
 
 def _render_one(
