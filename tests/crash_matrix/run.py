@@ -1,8 +1,8 @@
-"""``make crash-matrix``: for every effect of a whole run, a pass that is killed just before and just after it, then
-passes to the end, then the invariants. Prints what was tried, what was violated, and what was paid for.
+"""``make crash-matrix``: for every effect of a whole run, a pass that is killed just after it, then passes to the end,
+then the invariants. Nothing happens to the world between two effects, so that just before one is just after the last.
+Prints what was tried, what was violated, and what was paid for.
 
-The run: three documents of four pages that do not wait for each other, one record that fails once, one that always
-fails, a job that FAILs, one that EXPIREs. The pass that is to be killed is a process of its own; its slot in Prefect's
+What is worked off stands in `shelf`. The pass that is to be killed is a process of its own; its slot in Prefect's
 locks is freed through Prefect's API, as waiting for the lease takes a minute. The pass after it is a real one, too;
 what comes before and after the two are light ones (`light`).
 """
@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.crash_matrix.light import light_passes, run_light_passes, variables_in_prefect
+from tests.crash_matrix.shelf import MAX_RETRIES, make_shelf, rerun_problems
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.invariants import violations
 from tests.killing import effects_log, killed_by_effect
-from tests.prefect_server import PrefectServer, new_collection, prefect_settings, running_prefect_server
-from tests.project import JOB_SECONDS, Project, make_project
+from tests.prefect_server import PrefectServer, prefect_settings, running_prefect_server
+from tests.project import JOB_SECONDS, Project
 from tests.standby import Standby, standing_by
 
-MAX_RETRIES = 1
 AT_MOST_PASSES = 25
 WHEN = ("before", "after")
 
@@ -74,12 +74,14 @@ class World:
         invariants that do not hold then. ``passes``: how many there were before."""
         report = await self.project.run_pass()
         if report.is_idle:
-            return await violations(self.project, self.keys, max_retries=MAX_RETRIES)
+            found = await violations(self.project, self.keys, max_retries=MAX_RETRIES)
+            return [*found, *rerun_problems(self.project, self.keys)]
         await self.advance()
         async with light_passes(self.project, await variables_in_prefect(self.project)) as light:
             if not await light.until_idle(self.project, AT_MOST_PASSES - passes):
                 return ["I1: it does not come to an end"]
-            return await light.violations(self.project, self.keys, max_retries=MAX_RETRIES)
+            found = await light.violations(self.project, self.keys, max_retries=MAX_RETRIES)
+            return [*found, *rerun_problems(self.project, self.keys)]
 
     async def advance(self) -> None:
         await asyncio.to_thread(self.project.gemini.advance, JOB_SECONDS)
@@ -99,37 +101,6 @@ def make_world(folder: Path, server: PrefectServer, standby: Standby, gemini: Em
     """A new world, in a collection of its own; the emulator is emptied for it."""
     project, keys = make_shelf(folder, gemini)
     return World(project, server, standby, keys)
-
-
-def make_shelf(folder: Path, gemini: EmulatorHandle, *, pages: int = 4) -> tuple[Project, list[str]]:
-    """The project of such a run, with documents of so many pages, and its records; the emulator is emptied for it."""
-    gemini.reset()
-    project = make_project(
-        folder,
-        collection=new_collection(),
-        gemini=gemini,
-        context={"mode": "none"},
-        execution={"max_retries": MAX_RETRIES, "batch_size_limit": pages},
-        batch={"adoption_grace_seconds": 0},
-        safety={"max_failed_batches_in_a_row": 100, "max_failure_rate": 1, "put_back_minutes": 60},
-    )
-    project.configure(uploads={"upload_concurrency": 1})
-    keys = [key for year in (1901, 1902, 1903) for key in project.add_pages(f"CA:Lincoln:{year}", range(1, pages + 1))]
-    once, always = failing(keys)
-    gemini.set_rules(
-        records=[
-            {"key": keys[2], "steps": [{"kind": "error", "code": 503}, "auto"]},
-            {"key": once, "steps": ["not_json", "auto"]},
-            {"key": always, "steps": ["empty"]},
-        ],
-        jobs=[{"ordinal": 2, "end": "FAILED"}, {"ordinal": 3, "end": "EXPIRED"}],
-    )
-    return project, keys
-
-
-def failing(keys: Sequence[str]) -> tuple[str, str]:
-    """The record that fails once, and the one that always does."""
-    return keys[1], keys[len(keys) // 2]
 
 
 async def effects_of_a_run(world: World) -> list[list[str]]:
@@ -175,7 +146,7 @@ def machinery(folder: Path) -> Iterator[tuple[PrefectServer, Standby, EmulatorHa
         yield server, standby, gemini
 
 
-async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only: Sequence[str]) -> int:
+async def matrix(folder: Path, part: int, parts: int, when: str, only: Sequence[str]) -> int:
     """Every ``parts``-th point from ``part`` on, or ``only`` those, in an order of chance that is always the same: as
     many as were tried are a sample. Returns how many violations there were."""
     with machinery(folder) as (server, standby, gemini):
@@ -184,7 +155,6 @@ async def matrix(folder: Path, part: int, parts: int, whens: Sequence[str], only
             Kill(in_pass, number, when)
             for in_pass, effects in enumerate(passes)
             for number in range(1, len(effects) + 1)
-            for when in whens
         ]
         random.Random(1).shuffle(points)  # noqa: S311 - repeatable by intent
         chosen = [kill for kill in points if kill.name in only] if only else points[part::parts]
@@ -237,13 +207,14 @@ def _say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", default="1/1", help="which share of the points: 1/2 and 2/2 run side by side")
-    parser.add_argument("--when", choices=WHEN, help="only the points just before, or just after, an effect")
+    parser.add_argument(
+        "--when", choices=WHEN, default="after", help="whether a pass dies just before an effect, or after"
+    )
     parser.add_argument("--point", action="append", default=[], help="only this one, as it is named: 2:23:after")
     given = parser.parse_args(arguments)
     part, parts = map(int, given.part.split("/"))
-    whens = [given.when] if given.when else WHEN
     with tempfile.TemporaryDirectory() as folder:
-        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, whens, given.point)) else 0
+        return 1 if asyncio.run(matrix(Path(folder), part - 1, parts, given.when, given.point)) else 0
 
 
 if __name__ == "__main__":

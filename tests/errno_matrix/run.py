@@ -2,9 +2,8 @@
 may come of it, a run in which that call fails, once or from then on, until the pass after it; then passes to the end,
 then the invariants. Prints what was tried and what was violated.
 
-The run is the crash matrix's with smaller documents: three of two pages, one record that fails once, one that always
-fails, a job that FAILs, one that EXPIREs. All passes are light ones (`tests.crash_matrix.light`); that a pass which
-raises ends as one line and with status 1 is for `tests/faults/test_disk.py`, with real ones.
+The run is the crash matrix's (`tests.crash_matrix.shelf`). All passes are light ones (`tests.crash_matrix.light`);
+that a pass which raises ends as one line and with status 1 is for `tests/faults/test_disk.py`, with real ones.
 """
 
 import argparse
@@ -26,15 +25,13 @@ from pathlib import Path
 from assets.domain.errors import QuireError
 from flows.runtime.one_line import told
 from tests.crash_matrix.light import light_passes
-from tests.crash_matrix.run import AT_MOST_PASSES, MAX_RETRIES, failing, make_shelf, until_interrupted
+from tests.crash_matrix.run import AT_MOST_PASSES, until_interrupted
+from tests.crash_matrix.shelf import MAX_RETRIES, failing, make_shelf, rerun_problems
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.errno_matrix.faults import ERRORS, Calls, Fault, faults_in
 from tests.errno_matrix.sites import Site
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryVariables
-
-PAGES = 2
-"""Of each document: fewer than in the crash matrix, as they reach the same places in the product."""
 
 
 class _Told(logging.Handler):
@@ -64,7 +61,7 @@ class Ended:
 
 async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None, *, sees_sites: bool = False) -> Ended:
     """A run in which ``fault`` happens, to its end. What lasts is lifted after the second pass that met it."""
-    project, keys = make_shelf(folder, gemini, pages=PAGES)
+    project, keys = make_shelf(folder, gemini)
     with faults_in(folder, fault, sees_sites=sees_sites) as calls:
         ended, met = Ended(calls), 0
         variables = InMemoryVariables()
@@ -89,7 +86,7 @@ async def run_with(folder: Path, gemini: EmulatorHandle, fault: Fault | None, *,
                 ended.problems += await passes.violations(project, keys, max_retries=MAX_RETRIES)
         if fault is not None and calls.struck:
             ended.problems += _untold(ended, fault)
-        ended.problems += _paid(project, keys)
+        ended.problems += [*_paid(project, keys), *rerun_problems(project, keys)]
         ended.problems += [f"left behind: {path}" for path in leftovers(folder)]
     return ended
 
