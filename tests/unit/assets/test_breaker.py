@@ -103,6 +103,9 @@ def test_what_an_earlier_release_has_noted_goes_by_its_times() -> None:
     assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW - timedelta(minutes=1), None)) is not None
     assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW, 0)) is None, "all of them are older"
     assert open_breaker(old, RULES, reset=None) is None, "what has a number came later"
+    a_day_later = Reset(NOW + timedelta(days=1), None)
+    numbered = closed((1, 0), (1, 0), (1, 0))
+    assert open_breaker(numbered, RULES, reset=a_day_later) is not None, "a later release settled these, whatever time"
 
 
 def test_in_a_small_collection_a_window_of_its_own_size_is_enough() -> None:
