@@ -74,8 +74,9 @@ async def test_each_image_goes_up_under_its_name(gateway: GoogleGemini, items: l
 async def test_uploads_run_at_the_concurrency_that_is_asked_for_and_no_more(
     gateway: GoogleGemini, gemini: EmulatorHandle, tmp_path: Path
 ) -> None:
-    gemini.add_fault("upload_chunk", delay_seconds=0.2, times=None)
-    await run(gateway, make_items(tmp_path, 48), concurrency=16)
+    # Long enough for all sixteen to have come, however busy the machine is.
+    gemini.add_fault("upload_chunk", delay_seconds=3, times=None)
+    await run(gateway, make_items(tmp_path, 20), concurrency=16)
     assert gemini.peak_requests()["upload_chunk"] == 16
 
 
