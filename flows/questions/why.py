@@ -172,10 +172,11 @@ def _reason(
     failed = _failures(failures)
     match row["state"]:
         case RecordState.INFLIGHT if batch is not None:
-            since = storage.read_batch_manifest(batch.submission_id)[1].created_at
-            cause = storage.stuck.read().get(batch.name)
+            sent, facts = storage.read_batch_manifest(batch.submission_id)
+            changed = _said_of_change(sent.filter(pc.equal(sent["record_key"], row["record_key"]))["repair"])
+            since, cause = _moment(facts.created_at), storage.stuck.read().get(batch.name)
             stuck = f"; it cannot be settled: {cause}" if cause else ""
-            return f"in flight in {batch.name} since {_moment(since)}, submission {batch.submission_id}{stuck}"
+            return f"in flight in {batch.name} since {since}, submission {batch.submission_id}{changed}{stuck}"
         case RecordState.DEAD:
             return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
         case RecordState.HELD:
@@ -191,9 +192,14 @@ def _reason(
         return f"kept back: {kept}"
     history = history_table(storage, write=False)
     key = pa.chunked_array([pa.array([row["record_key"]])])
-    changed = Change.from_text(changes(history, key.combine_chunks(), repair_rules(settings))[0].as_py()).in_words()
-    again += f", with {changed}" if changed else ""
+    again += _said_of_change(changes(history, key.combine_chunks(), repair_rules(settings)))
     return f"runnable: the next pass that has a free place sends it{again}"
+
+
+def _said_of_change(repair: pa.Array) -> str:
+    """``repair``: of one request, as a batch manifest has it."""
+    changed = Change.from_text(repair[0].as_py()).in_words()
+    return f", with {changed}" if changed else ""
 
 
 def _kept_back(settings: Settings, storage: Storage, states: pa.Table, key: str) -> str | None:

@@ -164,6 +164,40 @@ def table_of(on: Shelf, off: Shelf) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.parametrize("max_retries", [Settings().execution.max_retries, 20])
+async def test_a_page_that_never_ends_is_billed_fifteen_times_the_first_limit_and_no_more(
+    bare_project: Project, max_retries: int
+) -> None:
+    usual = Settings().model.generation_config["max_output_tokens"]
+    [key] = bare_project.add_pages("A:endless:1", [1])
+    bare_project.configure(
+        context={"mode": "none"},
+        model={"generation_config": {"max_output_tokens": usual}},
+        execution={"max_retries": max_retries},
+        safety={"max_failed_batches_in_a_row": 100},
+        limits={"usd_per_10_minutes": None},
+    )
+    bare_project.gemini.set_steps(key, FAULTS["cut_short"])
+    async with detached(bare_project) as world:
+        await world.step()
+        await world.step()
+        flying = await world.why(key)
+        await world.to_the_end()
+        assert world.counts[key] > max_retries, "a dead letter"
+        told = await world.why(key)
+
+    answers = bare_project.gemini.books()["records"][key]["answers"]
+    billed = [each["outputTokens"] for each in answers]
+    assert billed == [usual, 2 * usual, 4 * usual, 8 * usual]
+    assert sum(billed) == 15 * usual
+    assert billed[-1] == MOST
+    in_docs = DOCS.read_text(encoding="utf-8")
+    assert f"{billed[0]:,},\n{billed[1]:,}, {billed[2]:,} and {billed[3]:,}, {sum(billed):,} in all: 15 times" in in_docs
+    assert f", with up to {billed[1]:,} output tokens" in flying.splitlines()[1], "the one that is in flight"
+    for tokens in billed[1:]:
+        assert f"  cut_short  [up to {tokens:,} output tokens]  " in told
+
+
 @pytest.fixture
 def emptied(bare_project: Project) -> Iterator[Project]:
     yield bare_project

@@ -24,6 +24,9 @@ from flows.gateways.files.presence import found_at, is_there
 from flows.gateways.files.results import StoredResults, is_result, modified_ns, present_pages, walk_files
 from flows.gateways.files.walking import check_inside
 
+WITHOUT_WISHES = (
+    "delete it, or restore it from a backup: without it all results stay as they are, and quire rerun asks for new ones"
+)
 
 @dataclass(frozen=True, slots=True)
 class FoundResults:
@@ -134,7 +137,7 @@ class OutputResults(Decisions):
         `to_be_replaced`. Columns: RERUN_SCHEMA."""
         if not is_there(self.reruns_path):
             return RERUN_SCHEMA.empty_table()
-        return read_table(self.reruns_path, RERUN_SCHEMA).replace_schema_metadata(None)
+        return read_table(self.reruns_path, RERUN_SCHEMA, way_out=WITHOUT_WISHES).replace_schema_metadata(None)
 
     def write_reruns(self, table: pa.Table) -> None:
         """Under the ledger lock: notes are read, changed and written."""

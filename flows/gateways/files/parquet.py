@@ -13,9 +13,12 @@ from flows.gateways.files.atomic import naming
 from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_format
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema, *, way_out: str = "restore it from a backup") -> pa.Table:
     """The columns of ``schema``, with the file's metadata. What may be null is null where the file lacks its column: it
-    is from before there was one. Raises ManifestError for what is missing, damaged or of a newer Quire, OSError."""
+    is from before there was one. Raises ManifestError for what is missing, damaged or of a newer Quire, OSError.
+
+    ``way_out``: what a person does about a file that is missing or damaged.
+    """
     try:
         with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
             _check_format(path, parquet.schema_arrow.metadata)
@@ -26,13 +29,13 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
         return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except FileNotFoundError:
-        raise ManifestError(path, "is missing; restore it from a backup") from None
+        raise ManifestError(path, f"is missing; {way_out}") from None
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
         first = str(error).partition("\n")[0]
-        raise ManifestError(path, f"cannot be read ({first}); restore it from a backup") from None
+        raise ManifestError(path, f"cannot be read ({first}); {way_out}") from None
 
 
 def _missing(parquet: pq.ParquetFile, schema: pa.Schema) -> set[str]:

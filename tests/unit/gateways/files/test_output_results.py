@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.domain.errors import ManifestError
 from flows.gateways.files.storage import Storage
 from flows.operate import results_as_they_are
 from tests.unit.assets.tables import FIELDS
@@ -98,3 +99,18 @@ def test_without_wishes_there_is_no_file_of_them(storage: Storage) -> None:
     storage.write_reruns(storage.read_reruns().slice(0, 0))
     assert not storage.reruns_path.exists()
     assert pending(storage) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
+def test_damaged_wishes_say_that_no_result_is_lost_without_them(storage: Storage, content: bytes) -> None:
+    storage.reruns_path.write_bytes(content)
+    for read in (storage.find_results, storage.read_reruns, lambda: storage.done_among([KEY])):
+        with pytest.raises(ManifestError) as told:
+            read()
+        assert str(told.value).startswith(f"{storage.reruns_path}: cannot be read (")
+        assert str(told.value).endswith(
+            "delete it, or restore it from a backup: without it all results stay as they are, and quire rerun asks for "
+            "new ones"
+        )
+    storage.reruns_path.unlink()
+    assert storage.find_results().done == [KEY, OTHER]
