@@ -28,6 +28,7 @@ WITHOUT_WISHES = (
     "delete it, or restore it from a backup: without it all results stay as they are, and quire rerun asks for new ones"
 )
 
+
 @dataclass(frozen=True, slots=True)
 class FoundResults:
     """``files``: all results, columns RESULT_FILE_SCHEMA; ``to_be_replaced``: the notes of those among them that a
