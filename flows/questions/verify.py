@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.errors import ManifestError
+from assets.domain.errors import ManifestError, words_of
 from assets.domain.schema import schema_hash
 from assets.edited import edited_by_content
 from assets.validation import AnswerError, ModelValidator, ResultValidator, SentSchemaValidator
@@ -56,7 +56,8 @@ class Verified:
 
 
 async def verify(config: str | None) -> Verified:
-    """Read and check every result. Raises ConfigError, ManifestError, OSError."""
+    """Read and check every result; one that cannot be read is told like what is wrong with others. Raises ConfigError,
+    ManifestError, OSError (a folder cannot be read)."""
     settings = load_settings(config_path(config))
     return await asyncio.to_thread(_verify, settings, make_storage(settings))
 
@@ -78,7 +79,12 @@ def _verify_part(storage: Storage, keys: list[str], results: pa.Table, schemas: 
     hashes: list[str | None] = []
     for key, made in zip(keys, made_by, strict=True):
         path = storage.result_path(key)
-        content = storage.read_result(key)
+        try:
+            content = storage.read_result(key)
+        except OSError as error:
+            # A disk that begins to fail is what this is asked for: all others are read as well.
+            found.tell("unreadable", path, f"cannot be read: {words_of(error)}")
+            content = None
         hashes.append(None if content is None else hashlib.sha256(content).hexdigest())
         if content is None:
             continue

@@ -169,6 +169,7 @@ async def test_a_page_that_never_ends_is_billed_fifteen_times_the_first_limit_an
     bare_project: Project, max_retries: int
 ) -> None:
     usual = Settings().model.generation_config["max_output_tokens"]
+    assert isinstance(usual, int)
     [key] = bare_project.add_pages("A:endless:1", [1])
     bare_project.configure(
         context={"mode": "none"},

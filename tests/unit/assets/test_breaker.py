@@ -130,6 +130,12 @@ def test_faults_of_the_service_open_it_for_a_while_and_need_no_person() -> None:
     assert both.reason.startswith("safety.max_failure_rate: 30 of the last 35 records failed")
 
 
+def test_what_is_on_its_way_is_told_by_the_last_fault_that_was_noted_and_by_the_submission_that_was_made_last() -> None:
+    found = opened(closed((30, 0, 30), (5, 0, 5)))
+    assert found.noted_at == NOW + timedelta(minutes=1)
+    assert found.newest == "s99", "it was made last, though it ended first"
+
+
 def test_it_waits_longer_after_each_round_and_a_day_at_most() -> None:
     waits = []
     for rounds in range(1, 12):
