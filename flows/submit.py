@@ -119,6 +119,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
         if batch.sent:
             submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
     warn_of_each(kept, "Kept back")
+    await _note_kept_back(p, kept)
     await sweep_uploads(p)
     if submitted:
         warn_of_another_text(storage, settings, p.services.template)
@@ -126,6 +127,15 @@ async def submit_batches(p: Pass) -> SubmitReport:
         stop = tripped.reason
     left_out = tuple(sorted(unreadable, key=sort_key))
     return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept)
+
+
+async def _note_kept_back(p: Pass, kept: Mapping[str, str]) -> None:
+    """For `quire status`, which looks at no folder of a page."""
+    p.lease.check()
+    try:
+        await asyncio.to_thread(p.services.storage.stuck.write_pages, kept)
+    except OSError as error:
+        logger().warning("stuck.json is behind, a later pass catches up: %s", error)
 
 
 def _is_first_of_run(p: Pass) -> bool:

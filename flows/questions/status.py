@@ -4,7 +4,7 @@ tie between folder and Prefect database is made here.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,8 @@ class Status:
     another time than the one that was read, and was not compared yet;
     ``rerun``: records that are to be read again although they have a result, which stays until then; ``edited``:
     records whose result is not what was written, ``no_json``: those of them whose result is no JSON;
-    ``results_not_compared``: how many a pass has not read yet that only their content can tell of."""
+    ``results_not_compared``: how many a pass has not read yet that only their content can tell of; ``kept_back``:
+    records that could run and that the last submit has not sent, each with the reason and the way out."""
 
     collection: str
     records: int
@@ -103,6 +104,7 @@ class Status:
     edited: int
     no_json: tuple[str, ...]
     results_not_compared: int
+    kept_back: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -230,6 +232,7 @@ def status_of(
         edited=len(comparison.edited),
         no_json=tuple(comparison.problems["record_key"].to_pylist()),
         results_not_compared=len(comparison.unread),
+        kept_back=_kept_back(storage, states),
     )
 
 
@@ -284,6 +287,13 @@ def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:
         for each in standing.active
     ]
     return known + [BatchStatus(name, None, "unknown", None) for name in standing.unknown]
+
+
+def _kept_back(storage: Storage, states: pa.Table) -> dict[str, str]:
+    reasons = storage.stuck.pages()
+    noted = states.filter(pc.is_in(states["record_key"], value_set=pa.array(list(reasons), pa.string())))
+    can_run = noted.filter(pc.equal(noted["state"].cast(pa.string()), RecordState.RUNNABLE.value))
+    return {key: reasons[key] for key in can_run["record_key"].to_pylist()}
 
 
 def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:

@@ -15,7 +15,7 @@ from assets.domain.schema import schema_hash
 from assets.edited import edited_by_content
 from assets.validation import AnswerError, ModelValidator, ResultValidator, SentSchemaValidator
 from config.settings import Settings, load_settings
-from flows.gateways.files.results import object_in
+from flows.gateways.files.results import object_in, walk_files
 from flows.gateways.files.storage import Storage
 from flows.runtime.printable import printable
 from flows.runtime.wiring import config_path, make_storage, make_template
@@ -65,7 +65,7 @@ async def verify(config: str | None) -> Verified:
 def _verify(settings: Settings, storage: Storage) -> Verified:
     found, results = Verified(), results_table(storage, write=False)
     schemas = _Schemas(settings, storage)
-    files = storage.find_results().files
+    files = walk_files(storage.output_results, depth=len(storage.document_fields))
     for at in range(0, len(files), CHUNK):
         part = files.slice(at, CHUNK)
         _verify_part(storage, part["record_key"].to_pylist(), results, schemas, found)

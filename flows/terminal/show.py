@@ -105,6 +105,9 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
         lines.append(f"edited by a person {found.edited}: quire verify lists them{later}")
     if found.left_out:
         lines.append(f"left out {found.left_out} files: {left_out_place} lists them")
+    lines += [f"kept back {key}: {reason}" for key, reason in list(found.kept_back.items())[:MAX_LISTED]]
+    if len(found.kept_back) > MAX_LISTED:
+        lines.append(f"... and {len(found.kept_back) - MAX_LISTED} more that are kept back")
     return [*lines, *_needs(found)]
 
 

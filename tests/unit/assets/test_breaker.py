@@ -77,6 +77,7 @@ def test_a_share_of_failures_over_a_full_window_opens_it() -> None:
     assert open_breaker(closed((9, 1), (10, 1)), RULES, reset=None) is None, "too few to say"
     reason = opened(closed((100, 100), (10, 4), (10, 5))).reason
     assert reason.startswith("safety.max_failure_rate: 11 of the last 20 records failed, most often not_json (words)")
+    assert "20 of the last 25 records failed, most often not_json" in opened(closed((20, 0), (5, 5))).reason
 
 
 def test_what_a_person_has_let_go_of_does_not_count() -> None:
@@ -149,6 +150,16 @@ def test_it_waits_longer_after_each_round_and_a_day_at_most() -> None:
     assert waits[-1] == 86_400
     together = opened(closed(*[(10, 0, 10)] * 4, apart=0))
     assert together.rounds == 1, "batches that were there at the same time are one round"
+
+
+def test_rounds_count_on_after_a_clock_was_set_back() -> None:
+    table = closed((30, 0, 30), *[(5, 0, 5)] * 3)
+    for name in ("created_at", "closed_at"):
+        times = [table[name][0].as_py(), *(each - timedelta(days=3) for each in table[name].to_pylist()[1:])]
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), pa.array(times, table.schema.field(at).type))
+    found = opened(table)
+    assert (found.rounds, found.noted_at) == (3, NOW - timedelta(days=3) + timedelta(minutes=3))
 
 
 def test_a_fault_that_is_dated_far_ahead_is_not_waited_for() -> None:

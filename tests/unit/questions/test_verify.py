@@ -15,6 +15,8 @@ async def test_a_result_that_the_disk_does_not_give_is_named_and_all_others_are_
         (folder / f"{page}.json").write_text("no JSON")
     config = tmp_path / "quire.yaml"
     config.write_text("{}")
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests/reruns.parquet").write_text("damaged, and no matter of what lies there")
 
     with faults_in(tmp_path, Fault("open", errno.EIO, "open /dataset/output_results/CA/Lincoln/2023/2.json")) as calls:
         found = await verify(str(config))
