@@ -193,7 +193,7 @@ def _less_thinking(over_thought: int, rules: RepairRules) -> dict[str, str | int
         if not isinstance(before, int):
             return {}
         halved = max(LEAST_BUDGET, before >> min(over_thought, 32))
-        return {"thinking_budget": halved} if halved < before or budget is None else {}
+        return {"thinking_budget": halved} if halved < before else {}
     if not model.levels:
         return {}
     word = str(config[level]).upper() if level is not None else None

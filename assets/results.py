@@ -210,7 +210,9 @@ def _first_candidate(response: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _raise_unfinished(finish_reason: str | None) -> None:
     if finish_reason == "MAX_TOKENS":
-        raise AnswerError(OutcomeKind.CUT_SHORT, "the answer was cut short: MAX_TOKENS; raise max_output_tokens")
+        raise AnswerError(
+            OutcomeKind.CUT_SHORT, "the answer was cut short: MAX_TOKENS, it needs more max_output_tokens"
+        )
     if finish_reason == RECITATION:
         raise AnswerError(OutcomeKind.RECITATION, f"the answer was blocked: {finish_reason}")
     if (finish_reason or "") not in _GOOD_FINISH:

@@ -102,7 +102,8 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
     if found.edited or found.results_not_compared:
         waiting = found.results_not_compared
         later = f"; {waiting} are not compared yet, the next passes do" if waiting else ""
-        lines.append(f"edited by a person {found.edited}: quire verify lists them{later}")
+        where = ": quire verify lists them" if found.edited else ""
+        lines.append(f"edited by a person {found.edited}{where}{later}")
     if found.left_out:
         lines.append(f"left out {found.left_out} files: {left_out_place} lists them")
     lines += [f"kept back {key}: {reason}" for key, reason in list(found.kept_back.items())[:MAX_LISTED]]

@@ -115,7 +115,7 @@ BAD_LINES = [
     ),
     ("recitation", line(None, finish="RECITATION"), "the answer was blocked: RECITATION"),
     ("blocked", line(GOOD, finish="A_NEW_REASON"), "the answer was blocked: A_NEW_REASON"),
-    ("cut_short", line('{"blocks": [', finish="MAX_TOKENS"), "MAX_TOKENS; raise max_output_tokens"),
+    ("cut_short", line('{"blocks": [', finish="MAX_TOKENS"), "MAX_TOKENS, it needs more max_output_tokens"),
     ("empty", response_line({}), "the response has no candidate"),
     ("empty", response_line(None), "the response has no candidate"),
     ("empty", response_line([1]), "the response has no candidate"),
