@@ -111,6 +111,8 @@ def test_only_records_that_failed_have_a_change_and_its_bound() -> None:
     assert [Change.from_text(each).max_output_tokens for each in found.to_pylist()] == [None, 32_768, None, 16_384]
     assert found.null_count == 2
     assert np.array_equal(output_bounds(pa.chunked_array([found]), 8192), [8192, 32_768, 8192, 16_384])
+    told = changes(table, pa.array(["c"]), rules())
+    assert np.array_equal(output_bounds(pa.chunked_array([told]), 8192), [8192]), "another prompt has the usual bound"
 
 
 def cut(*keys: str, thoughts: int = 0) -> pa.Table:
