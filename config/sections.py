@@ -111,6 +111,13 @@ class ExecutionSection(Section):
     max_concurrent_batches: Whole = Field(
         default=20, ge=1, le=100, description="The most batches that are active at once. Gemini takes 100 a project."
     )
+    max_records_per_run: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000_000,
+        description="The most records that one `quire run`, or one run of the deployment, sends, second tries included "
+        "(`quire run --limit`). null: no limit.",
+    )
     dry_run: bool = Field(
         default=False, description="A pass scans, plans and says what would be sent; it sends and settles nothing."
     )

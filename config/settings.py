@@ -49,7 +49,12 @@ from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, S
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 """The shipped file with every setting."""
-USUAL_FILE = Path("config", "default.yaml")
+USUAL_FILES = (Path("quire.yaml"), Path("config", "default.yaml"))
+"""Looked for in this order in each folder, from the working folder up: what `quire init` makes, and what a checkout
+has."""
+TRIAL_FOLDER = "trial"
+SERVER_FOLDER = "server"
+"""What `quire up` makes beside the configuration file."""
 SHIPPED_PROMPTS = Path(__file__).with_name("prompts")
 FILE_VARIABLE = "QUIRE_CONFIG"
 
@@ -126,6 +131,16 @@ class Settings(Section):
         """The folder that prompts are read from."""
         return self.paths.prompts or SHIPPED_PROMPTS
 
+    @property
+    def own_paths(self) -> tuple[Path, ...]:
+        """What Quire itself makes, and the file of the settings, absolute: whoever keeps them among the scans has no
+        documents in them."""
+        paths = (self.paths.output_results, self.paths.manifests)
+        if self._source is None:
+            return paths
+        beside = self._source.parent
+        return (*paths, self._source, beside / TRIAL_FOLDER, beside / SERVER_FOLDER)
+
     def error(self, key: str, message: str) -> ConfigError:
         """A ConfigError about ``key`` (dotted) that names the file or the variable which set it."""
         return ConfigError(message, source=origin_of(self._origins, key) or str(self._source or "settings"), key=key)
@@ -140,12 +155,12 @@ class Settings(Section):
 def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in ``path`` under those of the environment, with absolute paths.
 
-    ``path``: default is the file that ``QUIRE_CONFIG`` names, then the nearest ``config/default.yaml`` (see
-    ``nearest_file``). ``environ``: default is the process's own. None of the folders that are named is looked at or
-    made here (see ``check_folders``). Raises ConfigError.
+    ``path``: default is the file that ``QUIRE_CONFIG`` names, then the nearest one (see ``nearest_file``). ``environ``:
+    default is the process's own. None of the folders that are named is looked at or made here (see ``check_folders``).
+    Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
-    path = Path(path or environ.get(FILE_VARIABLE) or nearest_file(Path.cwd())).expanduser().absolute()
+    path = settings_file(path, environ)
     tree = read_yaml(path)
     overrides = read_environment(Settings, environ)
     problems = [Problem(KEY_BELONGS, key) for key in find_keys(tree)] + overrides.problems
@@ -162,18 +177,25 @@ def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None
     return settings
 
 
+def settings_file(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The absolute path of the configuration file that counts; see ``load_settings``. Raises ConfigError."""
+    return Path(path or environ.get(FILE_VARIABLE) or nearest_file(Path.cwd())).expanduser().absolute()
+
+
 def nearest_file(folder: Path) -> Path:
-    """``config/default.yaml`` in ``folder`` or the nearest folder above it; in a checkout that is ``DEFAULT_FILE``.
+    """``quire.yaml`` in ``folder`` or the nearest folder above it, as git finds its own. In a checkout of Quire its
+    ``config/default.yaml`` counts as well, which is ``DEFAULT_FILE``.
 
     An installed Quire has no such place: its own copy lies among the packages, where no collection is. Raises
     ConfigError."""
     for above in (folder, *folder.parents):
-        file = above / USUAL_FILE
-        if (found := _found(file, str(file))) is not None and stat.S_ISREG(found.st_mode):
-            return file
+        for name in USUAL_FILES:
+            file = above / name
+            if (found := _found(file, str(file))) is not None and stat.S_ISREG(found.st_mode):
+                return file
     raise ConfigError(
-        f"no {USUAL_FILE} is here or above; name your configuration with --config or {FILE_VARIABLE} (an empty file "
-        "means every default, with its folder as root)",
+        f"no {USUAL_FILES[0]} is here or above: make one with quire init in the folder of your scans, or name yours "
+        f"with --config or {FILE_VARIABLE}",
         source=str(folder),
     )
 

@@ -43,7 +43,7 @@ class PassReport:
     def is_idle(self) -> bool:
         """Nothing was sent, nothing runs, nothing can be run: another pass would do nothing either. What is left, if
         anything, needs a person."""
-        is_waiting = self.submit.stopped == DRY_RUN or self.submit.is_held
+        is_waiting = self.submit.stopped == DRY_RUN or self.submit.is_held or self.submit.is_limited
         for_a_person = len(self.submit.unreadable) + len(self.submit.kept_back)
         by_itself = self.submit.states["runnable"] + self.submit.states["postponed"]
         can_send = by_itself > for_a_person and not is_waiting

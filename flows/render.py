@@ -5,7 +5,7 @@ Nothing is said or made in Prefect when there is nothing to render. How it is do
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,7 +42,9 @@ async def render_sources(p: Pass) -> SourceReport:
         return SourceReport()
     looks = render_settings(settings)
     pdfs, problems = await asyncio.to_thread(
-        walk_pdfs, source_tree(folders.source_documents), depth=len(settings.record.document_fields)
+        walk_pdfs,
+        source_tree(folders.source_documents, apart=(*settings.own_paths, settings.paths.page_images)),
+        depth=len(settings.record.document_fields),
     )
     plan = await asyncio.to_thread(plan_rendering, pdfs, folders, looks, check=p.lease.check)
     documents = plan.known + (await _render(p, plan.todo, folders, looks) if plan.todo else [])
@@ -55,9 +57,9 @@ async def render_sources(p: Pass) -> SourceReport:
     )
 
 
-def source_tree(folder: Path) -> Tree:
+def source_tree(folder: Path, *, apart: Collection[Path] = ()) -> Tree:
     """Whatever lies among the source documents and is none is told; a link does not lead to those of others."""
-    return Tree(folder, root=folder, stays_inside=True, merges_codings=True)
+    return Tree(folder, root=folder, stays_inside=True, merges_codings=True, apart=apart)
 
 
 def _place(folder: Path, root: Path) -> str:

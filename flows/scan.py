@@ -69,6 +69,7 @@ async def scan_records(p: Pass) -> ScanReport:
         max_pixels=settings.safety.max_image_pixels,
         wants=lambda fields: is_wanted(fields, settings.record.document_fields, filters),
         allowed=allowed,
+        apart=(*settings.own_paths, settings.paths.source_documents),
     )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
     left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed + meeting)

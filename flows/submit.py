@@ -47,7 +47,8 @@ class SubmitReport:
     """``submitted``: batches; ``sent``: records; ``states``: RecordState -> records, before anything was sent;
     ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None; ``is_held``: whether
     that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
-    read; ``kept_back``: records that wait for a person, each with the reason."""
+    read; ``kept_back``: records that wait for a person, each with the reason; ``is_limited``: whether it ended because
+    this run may send no more; ``would``: of a dry run, what would be sent, a line each."""
 
     submitted: int
     sent: int
@@ -57,6 +58,8 @@ class SubmitReport:
     is_held: bool = False
     unreadable: tuple[str, ...] = ()
     kept_back: Mapping[str, str] = field(default_factory=dict)
+    is_limited: bool = False
+    would: tuple[str, ...] = ()
 
 
 @flow(name="submit", persist_result=False)
@@ -89,11 +92,13 @@ async def submit_batches(p: Pass) -> SubmitReport:
     scales = await asyncio.to_thread(
         read_scales, settings, p.services.template, storage, facts, run_started_at=p.run_started_at
     )
+    most = await asyncio.to_thread(_left_of_run, p)
     if settings.execution.dry_run:
-        await asyncio.to_thread(_tell_dry_run, storage, scales, runnable, places)
-        return SubmitReport(0, 0, counted, waves, DRY_RUN)
+        would = await asyncio.to_thread(_dry_run, storage, scales, runnable.slice(0, most), places)
+        return SubmitReport(0, 0, counted, waves, DRY_RUN, would=tuple(would))
     submitted, sent, stop, is_held, unreadable = 0, 0, None, False, set[str]()
     kept: dict[str, str] = {}
+    is_limited = False
     if len(runnable) and places > 0:
         p.lease.check()
         await asyncio.to_thread(try_folders, storage)
@@ -104,7 +109,12 @@ async def submit_batches(p: Pass) -> SubmitReport:
         kept |= more
         if not len(runnable):
             break
+        if most is not None and sent >= most:
+            stop, is_limited = f"{settings.execution.max_records_per_run} pages are sent, the most of one run", True
+            break
         of_the_next = runnable if tripped is None else runnable.slice(0, TRY_RECORDS)
+        if most is not None:
+            of_the_next = of_the_next.slice(0, most - sent)
         cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
         if not len(cut.rows):
             stop, is_held = cut.held, cut.is_for_a_person
@@ -126,7 +136,17 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if tripped is not None and stop is None:
         stop = tripped.reason
     left_out = tuple(sorted(unreadable, key=sort_key))
-    return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept)
+    return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept, is_limited)
+
+
+def _left_of_run(p: Pass) -> int | None:
+    """How many records this run may still send; None: no limit. Raises ManifestError."""
+    limit = p.services.settings.execution.max_records_per_run
+    if limit is None:
+        return None
+    storage = p.services.storage
+    of_run = [each for each in storage.submissions() if submitted_at(each) >= p.run_started_at]
+    return max(0, limit - sum(len(storage.read_batch_manifest(each)[0]) for each in of_run))
 
 
 async def _note_kept_back(p: Pass, kept: Mapping[str, str]) -> None:
@@ -239,18 +259,17 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     return _Batch(len(keys) if posted.in_flight else 0, table, posted.stop, uploads.unreadable, posted.needs_person)
 
 
-def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> None:
-    """What a pass would send now, batch by batch."""
-    log, left, batches = logger(), runnable, 0
+def _dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> list[str]:
+    """What a pass would send now, a line for each batch; logged as well."""
+    said, left, batches = list[str](), runnable, 0
     while len(left) and batches < places:
         left, kept = _without_kept_back(storage, scales, left)
-        for key, reason in list(kept.items())[:MAX_LINES]:
-            log.info("Dry run: kept back: %s: %s", key, reason)
+        said += [f"kept back: {key}: {reason}" for key, reason in list(kept.items())[:MAX_LINES]]
         if not len(left):
             break
         cut = next_batch(storage, scales, left)
         if not len(cut.rows):
-            log.info("Dry run: then held back: %s", cut.held)
+            said.append(f"then held back: {cut.held}")
             break
         batches += 1
         sums = {name: pc.sum(cut.estimates[name]).as_py() for name in cut.estimates.column_names}
@@ -259,15 +278,13 @@ def _tell_dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: 
             if sums["estimated_usd"] is not None
             else f"no price of {scales.settings.model.name} is known"
         )
-        log.info(
-            "Dry run: batch %d: %d records, about %d input tokens, %s",
-            batches,
-            len(cut.rows),
-            sums["estimated_image_tokens"] + sums["estimated_text_tokens"],
-            cost,
-        )
+        tokens = sums["estimated_image_tokens"] + sums["estimated_text_tokens"]
+        said.append(f"batch {batches}: {len(cut.rows)} records, about {tokens} input tokens, {cost}")
         scales, left = scales.with_batch(_as_sent(cut)), left.slice(len(cut.rows))
-    log.info("Dry run: %d records could be sent, now %d batches of them; nothing is", len(runnable), batches)
+    said.append(f"{len(runnable)} records could be sent, now {batches} batches of them; nothing is")
+    for line in said:
+        logger().info("Dry run: %s", line)
+    return said
 
 
 def _as_sent(cut: Cut) -> pa.Table:

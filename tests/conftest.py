@@ -41,7 +41,7 @@ LONGEST = (
     "tests/flows/test_budget.py",
     "tests/contracts/pdf/test_bad_pdfs.py",
     "tests/flows/questions/test_estimate.py",
-    "tests/flows/test_own_schema.py",
+    "tests/flows/terminal/test_first_hour.py",
     "tests/flows/questions/test_why.py",
     "tests/contracts/pdf/test_folders.py",
     "tests/notebooks/test_inspect_manifests.py",

@@ -1,6 +1,6 @@
 """Where the demo lies, and what surrounds it: the files of its folder, its configuration, the environment it runs in.
 
-The processes stand in `servers`, the order of things in `run`.
+The processes stand in `flows.setup.servers`, the order of things in `run`.
 """
 
 from collections.abc import MutableMapping
@@ -11,6 +11,7 @@ import yaml
 
 from config.loading import read_yaml
 from config.settings import DEFAULT_FILE
+from flows.setup.servers import ServersFolder, alone_on_this_machine
 
 API_KEY = "demo-key"
 """Of the local Gemini, which takes any. The user's own is never used."""
@@ -57,17 +58,12 @@ class DemoFolder:
         return self.path / "output_results"
 
     @property
-    def prefect_home(self) -> Path:
-        return self.path / "prefect"
-
-    @property
-    def servers(self) -> Path:
-        """The addresses and process ids of the servers."""
-        return self.path / "servers.json"
+    def servers(self) -> ServersFolder:
+        return ServersFolder(self.path)
 
     @property
     def logs(self) -> Path:
-        return self.path / "logs"
+        return self.servers.logs
 
     @property
     def log(self) -> Path:
@@ -96,15 +92,5 @@ def isolate(environ: MutableMapping[str, str], folder: DemoFolder) -> None:
     nothing of it leaves this machine. To be done before Prefect is imported, which reads it once."""
     for name in [name for name in environ if name.startswith(("PREFECT_", "QUIRE_"))]:
         del environ[name]
-    own = "127.0.0.1,localhost"
-    others = environ.get("NO_PROXY") or environ.get("no_proxy")
-    environ.update(
-        {
-            "GEMINI_API_KEY": API_KEY,
-            "PREFECT_HOME": str(folder.prefect_home),
-            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-            "DO_NOT_TRACK": "1",
-            "NO_PROXY": f"{own},{others}" if others else own,
-            "no_proxy": f"{own},{others}" if others else own,
-        }
-    )
+    environ.update(alone_on_this_machine(environ, folder.servers))
+    environ["GEMINI_API_KEY"] = API_KEY

@@ -7,9 +7,8 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ from config.settings import Settings, load_settings
 from flows.demo.pages import DemoPages, UndegradedReading, check_size, make_pages
 from flows.demo.place import DemoFolder, isolate
 from flows.demo.progress import Display, logging_into
-from flows.demo.servers import Servers
 from flows.demo.summary import (
     Findings,
     count_failures,
@@ -32,6 +30,8 @@ from flows.demo.summary import (
     word_errors_of,
 )
 from flows.gateways.files.storage import Storage
+from flows.setup.servers import Servers
+from flows.terminal.running import tell_prefect_the_rest
 
 if TYPE_CHECKING:
     from flows.pipeline import PassReport
@@ -51,14 +51,13 @@ async def run_demo(folder: Path, *, keep: bool, documents: int, pages: int) -> N
     isolate(os.environ, place)
     console = Console(highlight=False)
     with _alone(place):
-        async with _ended_by_signals():
-            await _run(place, Display(console), keep=keep, documents=documents, pages=pages)
+        await _run(place, Display(console), keep=keep, documents=documents, pages=pages)
 
 
 async def _run(place: DemoFolder, display: Display, *, keep: bool, documents: int, pages: int) -> None:
     started = time.monotonic()
     check_size(place, documents=documents, pages=pages)
-    servers = Servers(place, os.environ)
+    servers = Servers(place.servers, os.environ)
     display.say(f"Quire's demo, in {place.path}")
     with display.live():
         display.doing("starting Prefect's server and the local Gemini")
@@ -141,7 +140,7 @@ async def _read_pages(
             undegraded = await asyncio.to_thread(reading.texts)
             books_after = await servers.books()
         finally:
-            await _tell_prefect_the_rest()
+            await tell_prefect_the_rest()
     failures = await asyncio.to_thread(count_failures, storage)
     done = tuple(key for key in made.images if storage.result_path(key).exists())
     degraded, clean = await asyncio.to_thread(word_errors_of, storage, made, done, undegraded)
@@ -189,18 +188,6 @@ async def _until_a_job_ends(servers: Servers, seconds: float) -> None:
         await asyncio.sleep(0.25)
 
 
-async def _tell_prefect_the_rest() -> None:
-    """Send what this process still has to say to the server, before it ends: the end of the process waits for it."""
-    import inspect
-
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for waiting in (APILogWorker.instance().drain(), EventsWorker.drain_all()):
-        if inspect.isawaitable(waiting):
-            await waiting
-
-
 def _storage(place: DemoFolder, settings: Settings) -> Storage:
     return Storage(
         root=settings.root,
@@ -221,28 +208,3 @@ def _alone(place: DemoFolder) -> Iterator[None]:
                 f"another quire demo is running in {place.path}: wait for its end, or give another --folder"
             ) from None
         yield
-
-
-@contextlib.asynccontextmanager
-async def _ended_by_signals() -> AsyncIterator[None]:
-    """A closed terminal or a kill ends the demo as Ctrl-C does: in order, with its servers."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    got: list[signal.Signals] = []
-
-    def end(number: signal.Signals) -> None:
-        got.append(number)
-        if task is not None:
-            task.cancel()
-
-    handled = (signal.SIGTERM, signal.SIGHUP)
-    for number in handled:
-        loop.add_signal_handler(number, end, number)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not got:
-            raise
-        raise QuireError(f"ended by {got[0].name}; nothing is lost, the next quire demo goes on") from None
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)

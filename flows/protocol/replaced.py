@@ -103,7 +103,8 @@ class _ByName:
     """Of which record an image is, by its place and its name alone."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = os.path.relpath(settings.paths.page_images, settings.root).replace(os.sep, "/")
+        folder = os.path.relpath(settings.paths.page_images, settings.root).replace(os.sep, "/")
+        self._folder = "" if folder == "." else folder
         self._depth = len(settings.record.document_fields)
         self._pattern = re.compile(settings.record.page_pattern)
 

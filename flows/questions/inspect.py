@@ -142,7 +142,7 @@ class Inspection:
 
 
 async def look(config: str | Path | None = None) -> Inspection:
-    """Read everything. ``config``: default is the file that QUIRE_CONFIG names, then the nearest `config/default.yaml`.
+    """Read everything. ``config``: default is the file that QUIRE_CONFIG names, then the nearest ``quire.yaml``.
 
     Raises ConfigError, and ManifestError for files that cannot be read; trouble with Prefect is told in
     ``prefect_problem``.

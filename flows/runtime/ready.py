@@ -18,8 +18,8 @@ async def check_ready(config: str | None) -> None:
     load_settings(config_path(config))
     if not PREFECT_API_URL.value():
         raise PrefectUnavailableError(
-            "no Prefect server is named: set PREFECT_API_URL to its address, as in http://127.0.0.1:4200/api "
-            "(start one with: prefect server start)"
+            "no Prefect server is named, and none of quire up runs here: start one with quire up, or set "
+            "PREFECT_API_URL to the address of yours, as in http://127.0.0.1:4200/api"
         )
 
     async def ask(client: PrefectClient) -> Any:

@@ -32,7 +32,7 @@ def said_of(report: PassReport) -> str:
         f"{polled.settled} batches settled{_answers(report)}, {polled.running} running; {report.scan.records} records; "
         f"{submit.submitted} batches with {submit.sent} records sent"
     )
-    return "\n".join([did + (f"; {submit.stopped}" if submit.stopped else ""), *report.needs_person])
+    return "\n".join([did + (f"; {submit.stopped}" if submit.stopped else ""), *submit.would, *report.needs_person])
 
 
 def _answers(report: PassReport) -> str:
@@ -77,7 +77,8 @@ async def run_watch(
             if after_pass is not None:
                 await after_pass(report)
             if report.is_idle or not patience:
-                return await needs_text(config, report.needs_person)
+                ends = [report.submit.stopped] if report.submit.is_limited and report.submit.stopped else []
+                return "\n".join([*report.submit.would, await needs_text(config, report.needs_person), *ends])
         _stop_if_asked()
         await sleep(settings.batch.poll_interval_seconds)
 

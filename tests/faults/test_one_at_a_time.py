@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 
-from flows.cli import BUSY
+from flows.commands.options import BUSY
 from tests.flows.recorded import Recorded
 from tests.leases import expire_leases, held_locks
 from tests.prefect_server import PrefectServer

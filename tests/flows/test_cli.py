@@ -69,7 +69,7 @@ async def test_a_command_that_cannot_start_says_why_in_one_line(
     )
 
     _failed(missing, f"{tmp_path / 'nope.yaml'}: there is no such file; give one with --config or QUIRE_CONFIG")
-    _failed(unnamed, "no Prefect server is named: set PREFECT_API_URL to its address")
+    _failed(unnamed, "no Prefect server is named, and none of quire up runs here: start one with quire up")
     _failed(dead, "Prefect does not answer at http://127.0.0.1:9/api")
     assert missing.err.count("\n") == unnamed.err.count("\n") == dead.err.count("\n") == 1
 

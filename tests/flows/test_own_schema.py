@@ -1,74 +1,15 @@
-"""docs/own-schema.md is a whole collection: its files, as they stand there, are run by its commands, outside the
-repository. And what Gemini cannot be told about a model of one's own is one line of ``quire check``."""
+"""What Gemini cannot be told about a model of one's own is one line of ``quire check``. docs/own-schema.md itself is
+run by tests/flows/terminal/test_first_hour.py."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from assets.domain.errors import SchemaError
 from flows.questions.check import check_text
 from tests.command import run_quire
-from tests.emulator_server import EmulatorHandle
 from tests.prefect_server import PrefectServer
-
-DOCS = Path(__file__).parents[2] / "docs/own-schema.md"
-BLOCK = re.compile(r"^## `([^`\n]+)`\n+```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ quire (.*)$", re.MULTILINE)
-LINES = re.compile(r"```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def land(tmp_path: Path) -> Path:
-    """The folder as the page describes it, with two scans."""
-    folder = tmp_path / "land"
-    files = {**dict(BLOCK.findall(DOCS.read_text(encoding="utf-8"))), "my_schemas/__init__.py": ""}
-    assert set(files) == {"quire.yaml", "my_schemas/__init__.py", "my_schemas/deeds.py", "prompts/deeds/v1.jinja"}
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    (folder / "scans/Kent/12").mkdir(parents=True)
-    for page in ("0001", "0002"):
-        Image.new("RGB", (60, 80), "white").save(folder / f"scans/Kent/12/{page}.jpg")
-    return folder
-
-
-async def test_the_example_runs_as_it_is_written(
-    tmp_path: Path, land: Path, prefect_server: PrefectServer, gemini: EmulatorHandle, collection: str
-) -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    (shown,) = LINES.findall(text)
-    steps = [{"kind": "answer", "json": json.loads(shown)}]
-    gemini.set_rules(jobs=[{"job_seconds": [0, 0]}], records=[{"key": "*", "steps": steps}])
-    environment = prefect_server.environment() | {
-        "GEMINI_API_KEY": "test-key",
-        "QUIRE__COLLECTION": collection,
-        "QUIRE__GEMINI__BASE_URL": gemini.base_url,
-        "QUIRE__BATCH__POLL_INTERVAL_SECONDS": "0.1",
-    }
-    commands = [line.split() for line in COMMAND.findall(text)]
-    assert [command[0] for command in commands] == ["scan", "check", "run", "why"]
-
-    scanned, checked, ran, why = [await run_quire(*command, env=environment, cwd=tmp_path) for command in commands]
-
-    assert [each.code for each in (scanned, checked, ran, why)] == [0] * 4, [each.err for each in (checked, ran, why)]
-    assert "This is page 1 of volume 12 of the deeds of Kent county.\nRead the deed on it." in checked.out
-    assert "my_schemas.deeds:Deed" in checked.out
-    schema = json.loads(checked.out.partition("--- responseSchema ---\n")[2])
-    assert schema["propertyOrdering"] == ["number", "date", "people", "parcels", "is_continued"]
-    person = schema["properties"]["people"]["items"]
-    assert person["properties"]["role"]["enum"] == ["grantor", "grantee", "witness"]
-    assert person["required"] == ["name", "role"]
-    assert person["properties"]["residence"]["nullable"] is True
-    assert ran.out.splitlines()[-1] == "2 of 2 records are done, nothing is left"
-    for page in (1, 2):
-        result = json.loads((land / f"deeds/Kent/12/{page}.json").read_text(encoding="utf-8"))
-        assert result == json.loads(shown), "the result that the page shows fits the model that it shows"
-    assert why.out.splitlines()[1].startswith("done: result made on ")
-    assert "prompt deeds v1 (" in why.out
-
 
 UNSAYABLE = {
     "itself": ("class M(BaseModel):\n    parts: list['M']", "M contains itself; bound the depth"),

@@ -102,8 +102,8 @@ def test_without_a_configuration_it_says_how_to_name_one(installed: Path, folder
     ended = _run(folder, installed / "quire", "check", code=1)
     assert ended.stdout == ""
     assert ended.stderr == (
-        f"quire: {folder}: no config/default.yaml is here or above; name your configuration with --config or "
-        "QUIRE_CONFIG (an empty file means every default, with its folder as root)\n"
+        f"quire: {folder}: no quire.yaml is here or above: make one with quire init in the folder of your scans, or "
+        "name yours with --config or QUIRE_CONFIG\n"
     )
 
 

@@ -5,7 +5,7 @@ made of it stands in `assets`.
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +63,7 @@ def walk_images(
     max_pixels: int,
     wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
     allowed: Set[str] | None = None,
+    apart: Collection[Path] = (),
 ) -> ImageWalk:
     """All page images under ``folder``, whose first ``depth`` levels are the document's fields.
 
@@ -70,12 +71,12 @@ def walk_images(
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
     ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, counted from the number in
     its name. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record keys that are,
-    or None for all: what nobody wants is not opened in each scan. The images of a PDF bear plain numbers, whatever the
-    pattern is.
+    or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. The images of a PDF bear plain
+    numbers, whatever the pattern is.
     """
     rules = _ImageRules(known, read_header, re.compile(page_pattern), max_pixels, allowed)
     of_pdf = replace(rules, pattern=_NUMBER)
-    tree = Tree(folder, root=root)
+    tree = Tree(folder, root=root, apart=apart)
     images: list[PageImage] = []
     for fields, directory in tree.documents(depth):
         if not wants(fields):

@@ -6,7 +6,7 @@ results in `results`, PDFs in `pdf.tree`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from assets.domain.errors import ManifestError, RecordKeyError
@@ -26,7 +26,8 @@ class Tree:
     ``root``, and the walk goes on. ``stays_inside``: a link to a folder outside ``top`` is an error. ``in_nfc``: a
     folder's path is made of the fields, whatever the coding in which the file system tells its name; what is not there
     under that path is not found. ``merges_codings``: folders whose names differ in their coding alone are all walked;
-    else the first one is, and the others are problems.
+    else the first one is, and the others are problems. ``apart``: absolute paths that are no part of the tree though
+    they may lie in it, and are passed over without a word.
     ``unfinished``: the folders in which temporary files of ours were seen.
     """
 
@@ -39,6 +40,7 @@ class Tree:
         stays_inside: bool = False,
         in_nfc: bool = False,
         merges_codings: bool = False,
+        apart: Collection[Path] = (),
     ) -> None:
         self.top = top
         self.problems: list[SourceProblem] = []
@@ -48,6 +50,7 @@ class Tree:
         self._stays_inside = stays_inside
         self._in_nfc = in_nfc
         self._merges_codings = merges_codings
+        self._apart = frozenset(os.fspath(each) for each in apart if each.is_relative_to(top) and each != top)
 
     def documents(self, depth: int) -> Iterator[tuple[tuple[str, ...], str]]:
         """(fields, path) of every folder ``depth`` levels down."""
@@ -67,6 +70,8 @@ class Tree:
         wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
         if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
             self.unfinished.append(directory)
+        if self._apart:
+            wanted = [each for each in wanted if each.path not in self._apart]
         return sorted(wanted, key=lambda entry: entry.name)
 
     def tell(self, path: str, reason: str) -> None:

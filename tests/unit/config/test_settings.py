@@ -52,17 +52,19 @@ class TestTheFile:
         path.write_text("collection: mine")
         assert load_settings(environ={"QUIRE_CONFIG": str(path)}).collection == "mine"
 
-    def test_without_a_name_the_nearest_default_counts_from_the_working_folder_up(self, tmp_path: Path) -> None:
-        file = tmp_path / "here" / "config" / "default.yaml"
+    @pytest.mark.parametrize("name", ["quire.yaml", "config/default.yaml"])
+    def test_without_a_name_the_nearest_file_counts_from_the_working_folder_up(self, tmp_path: Path, name: str) -> None:
+        file, farther = tmp_path / "here" / name, tmp_path / "quire.yaml"
         deep = tmp_path / "here" / "a" / "b"
         file.parent.mkdir(parents=True)
         deep.mkdir(parents=True)
+        with pytest.raises(ConfigError, match=r"^/.*: no quire.yaml is here or above: make one with quire init in"):
+            nearest_file(deep)
         file.touch()
-        assert [nearest_file(folder) for folder in (tmp_path / "here", deep)] == [file, file]
-        with pytest.raises(
-            ConfigError, match=r"^/.*: no config/default.yaml is here or above; name your configuration"
-        ):
-            nearest_file(tmp_path)
+        farther.touch()
+        assert [nearest_file(folder) for folder in (tmp_path / "here", deep, tmp_path)] == [file, file, farther]
+        (tmp_path / "here" / "quire.yaml").touch()
+        assert nearest_file(deep).name == "quire.yaml", "before the checkout's, in one folder"
 
     def test_relative_paths_start_from_the_files_folder(self, tmp_path: Path) -> None:
         settings = load(tmp_path, "paths: {page_images: scans, manifests: /elsewhere/m, prompts: p}")

@@ -1,27 +1,18 @@
 """The arguments of the commands by which a person has pages read again, takes that back, or has them tried again. What
-they do stands in `reruns`, which is imported when one runs, as in `flows.cli`.
+they do stands in `flows.terminal.reruns`, which is imported when one runs.
 """
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.commands.options import Config, DryRun, Outdated
 from flows.terminal.running import say, wait_for
 
 if TYPE_CHECKING:
     from flows.terminal.reruns import Words
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Configuration file.",
-        envvar="QUIRE_CONFIG",
-        show_default="the nearest config/default.yaml, here or above",
-    ),
-]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
@@ -31,7 +22,6 @@ Names = Annotated[
 ]
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="Whose last outcome is of this kind, such as blocked.")]
-Outdated = Annotated[bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Read, or tried last, with it: page_transcript:v1.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; by options it is only shown without this.")]
 NAME_SOME = "name record keys, such as CA:Lincoln:2023:4, or a document, or say --dead, --kind, --outdated or --prompt"
@@ -47,7 +37,7 @@ def rerun(
     edited: Annotated[
         bool, typer.Option("--edited", help="Also those whose result a person has edited or put there.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Have records read again, and reset their counts. Their results stay until the new ones are written. Options

@@ -1,40 +1,40 @@
-"""The two servers of the demo: Prefect's and the local Gemini, each a process of its own on a port of this machine.
+"""The servers that Quire starts on this machine: Prefect's and the local Gemini, each a process of its own.
 
-Started, found again when an earlier demo left them, and ended by process id. What is done with them stands in `run`.
+Started with the settings that work, found again when an earlier command left them, and ended by process id. What is
+done with them stands in `flows.setup.up` and `flows.demo.run`.
 """
 
 import asyncio
 import contextlib
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from assets.domain.errors import QuireError
-from flows.demo.place import DemoFolder
+from flows.setup.processes import answers, direct, free_port, is_alive, is_free, is_pid, send_signal
 
 Name = Literal["prefect", "emulator"]
+BOTH: tuple[Name, ...] = ("prefect", "emulator")
+USUAL_PORTS: Mapping[Name, int] = {"prefect": 4200, "emulator": 8790}
+"""Prefect's own, and that of `quire emulator`."""
 
-START_SECONDS = 300.0
+START_SECONDS = 600.0
+"""Prefect's takes ten seconds, and minutes on a small machine that has much else to do; a person can end it."""
 STOP_SECONDS = 20.0
 _HEALTH = {"prefect": "/api/health", "emulator": "/emulator/clock"}
 _SHOWN = {"prefect": "Prefect server", "emulator": "local Gemini"}
 
-# A proxy of the user's has no business with addresses of this machine.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 @dataclass(slots=True)
 class Server:
-    """``url``: without a path. ``process``: None for one that an earlier demo started."""
+    """``url``: without a path. ``process``: None for one that an earlier command started."""
 
     name: Name
     url: str
@@ -51,12 +51,46 @@ class Server:
             raise QuireError(f"the {self.shown} has ended with status {self.process.returncode}: see {log}")
 
 
-class Servers:
-    """Both servers. ``start`` finds or starts them, ``end`` ends those that are not to stay."""
+@dataclass(frozen=True, slots=True)
+class ServersFolder:
+    """Where the servers of one command keep what is theirs. ``path``: absolute; it is made when they start."""
 
-    def __init__(self, folder: DemoFolder, environment: Mapping[str, str]) -> None:
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """The addresses and process ids of the servers."""
+        return self.path / "servers.json"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Prefect's database."""
+        return self.path / "prefect"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+
+class Servers:
+    """Those in ``names``. ``launch`` finds or starts them, ``end`` ends those that are not to stay.
+
+    ``environment``: theirs, with a PREFECT_HOME. ``usual_ports``: taken where they are free and nothing is known of an
+    earlier start; a server that has none takes any port.
+    """
+
+    def __init__(
+        self,
+        folder: ServersFolder,
+        environment: Mapping[str, str],
+        names: Sequence[Name] = BOTH,
+        *,
+        usual_ports: Mapping[Name, int] | None = None,
+    ) -> None:
         self._folder = folder
         self._environment = dict(environment)
+        self._names = tuple(names)
+        self._usual_ports = usual_ports or {}
         self._all: dict[Name, Server] = {}
         self._kept = False
 
@@ -67,6 +101,10 @@ class Servers:
     @property
     def emulator_url(self) -> str:
         return self._all["emulator"].url
+
+    @property
+    def urls(self) -> dict[Name, str]:
+        return {name: server.url for name, server in self._all.items()}
 
     @property
     def pids(self) -> list[int]:
@@ -85,11 +123,12 @@ class Servers:
 
     def launch(self) -> None:
         """Find what runs already, start the rest. Does not wait: see `wait_until_ready`. Raises QuireError."""
-        record = _read_record(self._folder.servers)
+        self._folder.path.mkdir(parents=True, exist_ok=True)
+        record = _read_record(self._folder.record)
         commands: dict[Name, Callable[[int], _Command]] = {"prefect": _start_prefect, "emulator": _start_emulator}
-        for name, command in commands.items():
-            found = _still_running(name, record.get(name), self._folder.servers)
-            self._all[name] = found if found is not None else self._launch(name, command, record.get(name))
+        for name in self._names:
+            found = _still_running(name, record.get(name), self._folder.record)
+            self._all[name] = found if found is not None else self._launch(name, commands[name], record.get(name))
         self._kept = bool(record.get("kept")) and not any(self.is_new(name) for name in self._all)
         self._write_record()
 
@@ -97,7 +136,7 @@ class Servers:
         """Raises QuireError if one does not come up."""
         for server in self._all.values():
             deadline = time.monotonic() + START_SECONDS
-            while not await asyncio.to_thread(_answers, server.url + _HEALTH[server.name]):
+            while not await asyncio.to_thread(answers, server.url + _HEALTH[server.name]):
                 server.ensure_alive(self.log_of(server.name))
                 if time.monotonic() > deadline:
                     raise QuireError(
@@ -120,10 +159,10 @@ class Servers:
         if self._kept:
             return
         for server in self._all.values():
-            _signal(server.pid, signal.SIGTERM)
+            send_signal(server.pid, signal.SIGTERM)
         for server in self._all.values():
             if not _wait_for_end(server):
-                _signal(server.pid, signal.SIGKILL)
+                send_signal(server.pid, signal.SIGKILL)
                 _wait_for_end(server)
             server.pid = 0
         self._write_record()
@@ -139,9 +178,8 @@ class Servers:
 
     def _launch(self, name: Name, command: Callable[[int], "_Command"], earlier: Any) -> Server:
         # The address of the last time, if nobody has taken it since: bookmarks and typed commands go on working.
-        port = _port_of(earlier)
-        if port is None or not _is_free(port):
-            port = _free_port()
+        wanted = _port_of(earlier) or self._usual_ports.get(name)
+        port = wanted if wanted is not None and is_free(wanted) else free_port()
         chosen = command(port)
         log = self.log_of(name)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -153,13 +191,16 @@ class Servers:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
+                start_new_session=True,  # Ctrl-C is for the command, which then ends them in order
             )
         return Server(name, f"http://127.0.0.1:{port}", process.pid, process)
 
     def _write_record(self) -> None:
         record: dict[str, Any] = {each.name: {"url": each.url, "pid": each.pid} for each in self._all.values()}
-        self._folder.servers.write_text(json.dumps({**record, "kept": self._kept}, indent=2), encoding="utf-8")
+        text = json.dumps({**record, "kept": self._kept}, indent=2)
+        beside = self._folder.record.with_suffix(".tmp")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(self._folder.record)  # other commands read it meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +230,33 @@ def _start_emulator(port: int) -> _Command:
     return _Command(["-c", code, "emulator", "--engine", "ocr", "--port", str(port)], {})
 
 
+def alone_on_this_machine(environ: Mapping[str, str], folder: ServersFolder) -> dict[str, str]:
+    """What makes a process one of this folder's servers, or a client of theirs: to be put over ``environ``."""
+    own = "127.0.0.1,localhost"
+    others = environ.get("NO_PROXY") or environ.get("no_proxy")
+    return {
+        "PREFECT_HOME": str(folder.prefect_home),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "DO_NOT_TRACK": "1",
+        "NO_PROXY": f"{own},{others}" if others else own,
+        "no_proxy": f"{own},{others}" if others else own,
+    }
+
+
+def running_servers(folder: ServersFolder) -> dict[Name, str]:
+    """Name to address of those that an earlier command started there and that are running now. Nothing is asked of
+    them; whether they answer is for whoever goes on with them."""
+    record = _read_record(folder.record)
+    found: dict[Name, str] = {}
+    for name in BOTH:
+        entry = record.get(name)
+        if isinstance(entry, dict) and is_pid(entry.get("pid")) and is_alive(entry["pid"]):
+            found[name] = str(entry.get("url"))
+    return found
+
+
 def _read_record(path: Path) -> dict[str, Any]:
-    """What an earlier demo wrote; nothing if it is not there or no such thing."""
+    """What an earlier command wrote; nothing if it is not there or no such thing."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -199,25 +265,17 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _still_running(name: Name, entry: Any, record: Path) -> Server | None:
-    """The server of an earlier demo, if it is there. Raises QuireError for one that is but does not answer: a second
+    """The server of an earlier command, if it is there. Raises QuireError for one that is but does not answer: a second
     one on the same database would be worse."""
-    if not isinstance(entry, dict) or not entry.get("pid") or not _is_alive(entry["pid"]):
+    if not isinstance(entry, dict) or not is_pid(entry.get("pid")) or not is_alive(entry["pid"]):
         return None
     server = Server(name, str(entry["url"]), int(entry["pid"]), None)
-    if not _answers(server.url + _HEALTH[name]):
+    if not answers(server.url + _HEALTH[name]):
         raise QuireError(
-            f"an earlier demo left the {server.shown} as process {server.pid}, and it does not answer: "
+            f"an earlier command left the {server.shown} as process {server.pid}, and it does not answer: "
             f"kill {server.pid}, or delete {record} if that process is something else"
         )
     return server
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _direct.open(url, timeout=3) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _call(url: str, body: Any = None) -> dict[str, Any]:
@@ -225,7 +283,7 @@ def _call(url: str, body: Any = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310 - ours
     try:
-        with _direct.open(request, timeout=60) as answer:
+        with direct.open(request, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
     except (OSError, ValueError) as error:
@@ -239,39 +297,6 @@ def _port_of(entry: Any) -> int | None:
         return None
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return False
-        return True
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    """To the server and what it started: it leads a process group of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
 def _wait_for_end(server: Server) -> bool:
     """Whether the server ended in time."""
     if server.process is not None:
@@ -279,6 +304,6 @@ def _wait_for_end(server: Server) -> bool:
             server.process.wait(STOP_SECONDS)
         return server.process.poll() is not None
     deadline = time.monotonic() + STOP_SECONDS
-    while _is_alive(server.pid) and time.monotonic() < deadline:
+    while is_alive(server.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not _is_alive(server.pid)
+    return not is_alive(server.pid)

@@ -1,0 +1,82 @@
+"""The commands by which a person looks. What they do is imported when one runs: Prefect takes seconds."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from flows.commands.options import AsJson, Config, Key, Outdated, Reasons
+from flows.terminal.running import config_text, run_to_end, say, wait_for
+
+
+def status(
+    reasons: Reasons = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    outdated: Outdated = False,
+) -> None:
+    """What is done, in flight, waiting, dead; with --outdated, which results are outdated."""
+    from flows.terminal.show import said_of_status
+
+    say(wait_for(partial(said_of_status, reasons=reasons or [], as_json=as_json, outdated=outdated), config))
+
+
+def why(
+    key: Key,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where one record stands and why, what made its result, and what became of it so far."""
+    from flows.questions.why import why_json, why_text
+
+    say(run_to_end((why_json if as_json else why_text)(config_text(config), key)))
+
+
+def check(
+    key: Annotated[str | None, typer.Argument(help="A record key.", show_default="the first that can be sent")] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The line of the input file alone.")] = False,
+) -> None:
+    """The request for one page as it would be sent, and what it would cost. Nothing is sent."""
+    from flows.questions.check import check_json, check_text
+
+    say(run_to_end((check_json if as_json else check_text)(config_text(config), key)))
+
+
+def estimate(config: Config = None, as_json: AsJson = False) -> None:
+    """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing."""
+    from flows.questions.estimate import estimate_json, estimate_text
+
+    say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config))))
+
+
+def verify(
+    config: Config = None,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="Results that a person has edited are as they should be.")
+    ] = False,
+) -> None:
+    """Read every result: is it JSON, does it fit its schema, is it what was written. Status 1 if something is wrong."""
+    from flows.questions.verify import verify as verify_results
+
+    found = run_to_end(verify_results(config_text(config)))
+    say(found.text())
+    if found.is_wrong(edited_is_fine=edited):
+        raise typer.Exit(1)
+
+
+def prompts(config: Config = None) -> None:
+    """The prompts that can be chosen, and those that were sent."""
+    from flows.tables.prompts import prompts_text
+
+    say(prompts_text(config_text(config)))
+
+
+def doctor(config: Config = None) -> None:
+    """Look at all that a pass needs: a line for each, with what to do. Status 1 if something would stop a pass."""
+    from flows.doctor.report import diagnose
+
+    found = run_to_end(diagnose(config_text(config)))
+    say(found.text())
+    if found.stops_a_pass:
+        raise typer.Exit(1)

@@ -1,0 +1,59 @@
+"""The commands by which a person steers, but for those that have pages read again: see `rereading`. What they do is
+imported when one runs: Prefect takes seconds.
+"""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from flows.commands.options import BUSY, Config, DryRun
+from flows.terminal.running import say, wait_for
+
+
+def reset_breaker(config: Config = None) -> None:
+    """Send again after so much failed that nothing was sent any more."""
+    from flows.terminal.show import reset_breaker_text
+
+    say(wait_for(reset_breaker_text, config))
+
+
+def release(
+    batch: Annotated[str, typer.Argument(help="A batch id, submitting/..., or a submission id.")],
+    config: Config = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its job at Gemini as well.")] = False,
+) -> None:
+    """Let go of a batch that is stuck; its records are sent again."""
+    from flows.terminal.show import release_text
+
+    say(wait_for(partial(release_text, batch=batch, cancel=cancel), config))
+
+
+def resettle(
+    batch: Annotated[str, typer.Argument(help="A batch id, or a submission id.")],
+    config: Config = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Judge the answers of a settled batch again, after a schema was corrected. Nothing is sent."""
+    from flows.resettle import resettle as resettle_flow
+
+    say(wait_for(partial(resettle_flow, batch=batch, dry_run=dry_run), config) or BUSY)
+
+
+def recover(
+    config: Config = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write it; without this it is only shown.")] = False,
+    forget: Annotated[
+        int, typer.Option(min=0, help="With --yes: how many active batches are forgotten that no file knows.")
+    ] = 0,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept-folders", help="Folders and settings that changed are right as they are; nothing else."),
+    ] = False,
+) -> None:
+    """Make the Variables again from manifests and Gemini's list, when Prefect's database was lost or restored."""
+    from flows.recover import accept_folders_text, recover_text
+
+    if accept and (yes or forget):
+        raise typer.BadParameter("it goes alone: first the folders, then the Variables", param_hint="--accept-folders")
+    say(wait_for(accept_folders_text if accept else partial(recover_text, write=yes, forget=forget), config))
