@@ -224,6 +224,8 @@ def read_dotenv(path: Path) -> dict[str, str]:
         raise ConfigError("it is not UTF-8 text; save it as UTF-8", source=str(path)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {words_of(error)}", source=str(path)) from None
+    if "\0" in text:  # UTF-16 without a mark
+        raise ConfigError("it is not UTF-8 text; save it as UTF-8", source=str(path))
     lines = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in lines.items() if value is not None}
 

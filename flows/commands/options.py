@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.setup.surroundings import check_surroundings
 from flows.setup.trial import banner, join_servers
 
 RUN, LOOK, STEER, SET_UP = "Run", "Look", "Steer", "Set up"
@@ -21,7 +22,10 @@ def examples(*lines: str) -> str:
 def _join(context: typer.Context, config: Path | None) -> Path | None:
     """Whatever the command is, it goes to the servers that `quire up` runs here; and a trial is told on top. Prefect is
     not imported yet: it reads the environment once."""
-    if not context.resilient_parsing and (trial := join_servers(config, os.environ)) is not None:
+    if context.resilient_parsing:
+        return config
+    check_surroundings(os.environ, Path.cwd())
+    if (trial := join_servers(config, os.environ)) is not None:
         context.obj = trial
         typer.echo(banner(trial), err=True)
     return config

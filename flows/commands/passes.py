@@ -54,7 +54,7 @@ def run(
         context.obj = places = places_of(config, os.environ)
         say(run_to_end(_alone_on_trial(places, run_it, config)))
     else:
-        say(wait_for(run_it, config))
+        say(wait_for(run_it, config, service=True))
     if isinstance(places := context.obj, Places):
         say(banner(places))
     if last and last[0].exit_status:
@@ -86,7 +86,7 @@ def submit(config: Config = None) -> None:
     """Send what can be sent, without polling first."""
     from flows.submit import submit as submit_flow
 
-    report = wait_for(submit_flow, config)
+    report = wait_for(submit_flow, config, service=True)
     if report is None:
         say(BUSY)
     else:
@@ -100,7 +100,7 @@ def poll(config: Config = None) -> None:
     """Settle what has finished."""
     from flows.poll import poll as poll_flow
 
-    report = wait_for(poll_flow, config)
+    report = wait_for(poll_flow, config, service=True)
     if report is None:
         say(BUSY)
     else:

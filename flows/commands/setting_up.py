@@ -1,5 +1,6 @@
 """The commands that come before the first pass: a first configuration, the servers, the local Gemini, the demo."""
 
+import errno
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assets.domain.errors import QuireError
 from flows.commands.options import ConfigFile, DryRun
 from flows.runtime.extras import READER, require_extra
 from flows.setup.starter import start_collection
@@ -42,17 +44,29 @@ def up(
 
 
 def emulator(
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8790,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8790,
     host: Annotated[str, typer.Option(help="Where to listen; keep it on this machine.")] = "127.0.0.1",
     engine: Annotated[Engine, typer.Option(help="What answers: reading the image, or a script.")] = Engine.OCR,
     rules: Annotated[Path | None, typer.Option(help="A file of rules for the answers.")] = None,
 ) -> None:
-    """A local Gemini: the File and Batch APIs, answered by OCR or by a script."""
+    """A local Gemini: the File and Batch APIs, answered by OCR or by a script. Says where it listens."""
     if engine is Engine.OCR:
         require_extra("emulator", *READER)
     from emulator.server import EmulatorOptions, serve
 
-    serve(EmulatorOptions(host=host, port=port, engine=engine.value, rules_file=rules))
+    try:
+        serve(
+            EmulatorOptions(host=host, port=port, engine=engine.value, rules_file=rules),
+            on_ready=lambda url: say(f"the local Gemini listens at {url}, for gemini.base_url; Ctrl-C ends it"),
+        )
+    except ValueError as error:
+        raise QuireError(str(error)) from None
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise QuireError(
+            f"{host}:{port} cannot be listened at: {error.strerror}; give another port with --port, or --port 0 for any"
+        ) from None
 
 
 def demo(

@@ -75,12 +75,14 @@ async def check_home(settings: Settings, storage: Storage, ledger: LedgerGateway
     if here is not None and there is not None:
         raise HomeMismatchError(
             f"{file} and the Variable quire_home hold different ids: this folder belongs to another Prefect database "
-            f"(check PREFECT_API_URL and paths.manifests); {WAY_BACK}"
+            f"(check PREFECT_API_URL and paths.manifests), or it is a second collection that is called "
+            f"{_named(settings)}: then set collection: to a name of its own; {WAY_BACK}"
         )
     if here is None and there is not None:
         raise HomeMismatchError(
-            f"the Variable quire_home is there but {file} is not: is the folder mounted, is paths.manifests right? "
-            f"{WAY_BACK}"
+            f"the Variable quire_home is there but {file} is not: is the folder mounted, is paths.manifests right? Or "
+            f"is this a second collection in this Prefect, called {_named(settings)} like the first? Then set "
+            f"collection: to a name of its own. {WAY_BACK}"
         )
     if storage.submissions():
         missing = "the Variable quire_home is missing" if here is not None else f"{file} is missing"
@@ -149,6 +151,11 @@ def check_newest(storage: Storage, home: Home) -> None:
             f"the Variable quire_home knows of {home.closed} closed batches, but {outcomes} has those of {closed}: "
             f"{is_older}"
         )
+
+
+def _named(settings: Settings) -> str:
+    """The collection, and the file that names it: the wrong one may have been taken."""
+    return f"{settings.collection!r} ({settings.source or 'settings'})"
 
 
 def told_submissions(storage: Storage) -> SubmissionsTold:

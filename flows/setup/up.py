@@ -45,7 +45,7 @@ async def keep_up(places: Places, environ: Mapping[str, str], *, trial: bool, sa
 async def servers_up(folder: ServersFolder, environ: Mapping[str, str], *, trial: bool) -> AsyncIterator[Servers]:
     """Both servers, or Prefect's alone, for the length of the block. Raises QuireError."""
     if trial:
-        require_extra("emulator", *READER, "uvicorn")
+        require_extra("emulator", *READER)
     names: tuple[Name, ...] = ("prefect", "emulator") if trial else ("prefect",)
     # Settings of a client, or of another server, would end up in this one.
     kept = {name: value for name, value in environ.items() if not name.startswith(("PREFECT_", "QUIRE_", "GEMINI_"))}

@@ -23,17 +23,21 @@ def say(text: str) -> None:
     typer.echo(printable_lines(text))
 
 
-def wait_for(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
-    """Run a command against Prefect, after a look whether it can run at all."""
-    return run_to_end(when_ready(command, config))
+def wait_for(
+    command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None, *, service: bool = False
+) -> T:
+    """Run a command against Prefect, after a look whether it can run at all. ``service``: it calls Gemini as well."""
+    return run_to_end(when_ready(command, config, service=service))
 
 
-async def when_ready(command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None) -> T:
+async def when_ready(
+    command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None, *, service: bool = False
+) -> T:
     """Await a command that needs Prefect, after a look whether it can run at all. Raises QuireError."""
     from flows.gateways.prefect.api import engine_errors_told
     from flows.runtime.ready import check_ready
 
-    await check_ready(config_text(config))
+    await check_ready(config_text(config), service=service)
     with engine_errors_told():
         return await command(config_text(config))
 

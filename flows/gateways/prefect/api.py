@@ -101,7 +101,9 @@ class PrefectApi:
                             return await send(client)
         except json.JSONDecodeError as error:
             raise PrefectUnavailableError(_not_prefect("no JSON came")) from error
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+                raise PrefectUnavailableError(_no_address()) from error
             if _may_pass(error) or _is_denied(error):
                 raise PrefectUnavailableError(_one_line(error)) from error
             if _is_no_route(error):
@@ -179,7 +181,7 @@ def _may_pass(error: BaseException) -> bool:
     if status is not None:
         # An expired CSRF token: the client has fetched a new one by now, but did not try again.
         return status in (408, 429) or status >= 500 or "Invalid CSRF token" in _answer(error)
-    return isinstance(error, httpx.TransportError | TimeoutError)
+    return isinstance(error, httpx.TransportError | TimeoutError) and not isinstance(error, httpx.UnsupportedProtocol)
 
 
 def _tell_of_trouble(attempt: RetryCallState) -> None:
@@ -210,6 +212,15 @@ def _not_prefect(why: str) -> str:
     return f"what answers at {_address()} is not Prefect's API ({why}): PREFECT_API_URL ends in /api"
 
 
+def not_prefect(why: str) -> PrefectUnavailableError:
+    """What answers is something else. ``why``: how that is seen."""
+    return PrefectUnavailableError(_not_prefect(why))
+
+
+def _no_address() -> str:
+    return f"PREFECT_API_URL is {_address()}, which is no address: it looks like http://127.0.0.1:4200/api"
+
+
 def _address() -> str:
     return PREFECT_API_URL.value() or "the address in PREFECT_API_URL"
 
@@ -217,7 +228,10 @@ def _address() -> str:
 def _one_line(error: BaseException) -> str:
     address = _address()
     if _is_denied(error):
-        return f"Prefect at {address} refuses us ({status_of(error)}): check PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+        return (
+            f"Prefect at {address} refuses us ({status_of(error)}): set PREFECT_API_AUTH_STRING to what its server has "
+            "in PREFECT_SERVER_API_AUTH_STRING (for Prefect Cloud: PREFECT_API_KEY)"
+        )
     return f"Prefect does not answer at {address} ({_reason(error)}): start its server, or correct PREFECT_API_URL"
 
 
