@@ -135,13 +135,24 @@ def typed(command: str, folder: Path) -> str:
     return ended.stdout
 
 
+def _takes_ctrl_c() -> None:
+    """A shell that starts something in its background has it ignore Ctrl-C, and so whatever that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def up(folder: Path) -> Iterator[str]:
     """`quire up --trial` in a terminal of its own, until Ctrl-C; what it says once its servers are there."""
     log = folder.parent / "up.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            UP.split(), env=environment(), cwd=folder, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            UP.split(),
+            env=environment(),
+            cwd=folder,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_takes_ctrl_c,
         )
     deadline = time.monotonic() + DEADLINE_SECONDS
     try:
