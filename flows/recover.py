@@ -50,14 +50,15 @@ async def recover_text(config: str | None, *, write: bool, forget: int = 0) -> s
         return await recover(services, write=write, forget=forget)
 
 
-async def recover(services: Services, *, write: bool, forget: int = 0) -> str:
-    """What `recover_text` does, with these services."""
+async def recover(services: Services, *, write: bool, forget: int = 0, counts: Mapping[str, int] | None = None) -> str:
+    """What `recover_text` does, with these services. ``counts``: the failure counts where they are known; None: by the
+    outcomes."""
     settings, storage, ledger = services.settings, services.storage, services.ledger
     async with services.pass_lock.hold(wait=False) as lease:
         home = _trusted_home(settings, storage)
         # One without a name is no batch id; the next pass sees that it is there, and asks a person.
         jobs = [job for job in await services.gemini.list_jobs() if job.name]
-        recovery = make_recovery(storage, jobs, done=storage.find_results().done)
+        recovery = make_recovery(storage, jobs, done=storage.find_results().done, counts=counts)
         there, what_stands_there = await _read_what_stands_there(ledger)
         forgotten = forgotten_names(storage, there, recovery) if there is not None else []
         lines = [what_stands_there, *_what_would(recovery), *_what_is_forgotten(forgotten)]
@@ -110,9 +111,11 @@ async def accept_folders_text(config: str | None) -> str:
     return "\n".join(lines or ["Folders and settings are what they were; nothing is written."])
 
 
-def make_recovery(storage: Storage, jobs: Sequence[RemoteJob], *, done: Collection[str]) -> Recovery:
+def make_recovery(
+    storage: Storage, jobs: Sequence[RemoteJob], *, done: Collection[str], counts: Mapping[str, int] | None = None
+) -> Recovery:
     """Read everything off the files and ``jobs``, which is what Gemini lists. ``done``: the records that have a result;
-    their counts are not needed any more. Raises ManifestError."""
+    their counts are not needed any more; ``counts``: where they are known. Raises ManifestError."""
     oldest: dict[str, RemoteJob] = {}
     for job in sorted(jobs, key=lambda each: (each.created_at is None, each.created_at), reverse=True):
         oldest[job.display_name] = job
@@ -129,7 +132,8 @@ def make_recovery(storage: Storage, jobs: Sequence[RemoteJob], *, done: Collecti
             never_posted.append(submission_id)
             continue
         records[name] = submission_id, storage.batch_keys(submission_id)
-    counts = last_counts(storage)
+    if counts is None:
+        counts = last_counts(storage)
     known = set(storage.submissions())
     strangers = [each.name for name, each in oldest.items() if is_submission_id(name) and name not in known]
     return Recovery(

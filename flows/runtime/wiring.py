@@ -78,7 +78,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             storage=make_storage(settings),
             ledger=_ledger(settings, api),
             gemini=gemini,
-            pass_lock=PrefectLock(lock_name(settings, "pass"), what="pass", api=api),
+            pass_lock=_pass_lock(settings, api),
             mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries),
             teller=Teller(api, collection=settings.collection),
             model=model,
@@ -118,6 +118,20 @@ async def open_ledger(settings: Settings) -> AsyncIterator[PrefectLedger]:
         yield _ledger(settings, api)
     finally:
         await api.close()
+
+
+@asynccontextmanager
+async def open_pass_lock(settings: Settings) -> AsyncIterator[tuple[PrefectLedger, PrefectLock]]:
+    """The Variables and the pass lock: for what no pass may run beside, and that asks nothing of Gemini."""
+    api = PrefectApi()
+    try:
+        yield _ledger(settings, api), _pass_lock(settings, api)
+    finally:
+        await api.close()
+
+
+def _pass_lock(settings: Settings, api: PrefectApi) -> PrefectLock:
+    return PrefectLock(lock_name(settings, "pass"), what="pass", api=api)
 
 
 def _ledger(settings: Settings, api: PrefectApi) -> PrefectLedger:
