@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.domain.errors import DiskError, QuireError
-from flows.commands import looking, passes, rereading, setting_up, steering
+from flows.commands import keeping, looking, passes, rereading, setting_up, steering
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
 from flows.terminal.running import say
@@ -48,6 +48,8 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         steering.resettle: ("quire resettle batches/abc123 --dry-run",),
         steering.reset_breaker: ("quire reset-breaker",),
         steering.recover: ("quire recover", "quire recover --yes"),
+        keeping.backup: ("quire backup /backups",),
+        keeping.restore: ("quire restore /backups/main-20261126T101500Z --yes",),
     },
     SET_UP: {
         setting_up.init: ("quire init", "quire init scans --dry-run"),

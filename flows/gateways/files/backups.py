@@ -6,6 +6,7 @@ that was cut off.
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -164,9 +165,10 @@ def _walk(folder: Path, above: str) -> Iterator[str]:
         name = f"{above}{entry.name}"
         if entry.name.startswith(TEMPORARY_PREFIX) or name == _NOT_KEPT:
             continue
-        if entry.is_dir(follow_symlinks=False):
+        mode = entry.stat().st_mode
+        if stat.S_ISDIR(mode):
             yield from _walk(folder / entry.name, f"{name}/")
-        elif entry.is_file():
+        elif stat.S_ISREG(mode):
             yield name
 
 
