@@ -16,6 +16,15 @@ from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
 from assets.usage import USAGE_COLUMNS
 
+KINDS_SCHEMA = pa.schema(
+    [
+        pa.field("submission_id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("records", pa.int64(), nullable=False),
+    ]
+)
+"""How many outcomes of each kind a submission has; described in manifests/README.md."""
+
 OUTCOME_SCHEMA = pa.schema(
     [
         pa.field("record_key", pa.string(), nullable=False),

@@ -2,7 +2,8 @@
 of each stand in `flows.commands`; what it does stands in its own module, which is imported when the command runs:
 Prefect takes seconds to import, and ``--help`` should not.
 
-Exit status 0: done what was asked; 1: failed, with one line that says why, or a batch cannot be settled; 2: usage.
+Exit status 0: done what was asked; 1: failed, with one line that says why, or `doctor` and `verify` found something
+wrong; 2: usage; 3: done, and something waits for a person, which is named (`run`, `poll`).
 """
 
 import logging
@@ -25,7 +26,7 @@ app = typer.Typer(
 COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
     RUN: {
         passes.run: ("quire run --watch", "quire run --trial"),
-        passes.scan: ("quire scan",),
+        passes.scan: ("quire scan", "quire scan --full"),
         passes.submit: ("quire submit",),
         passes.poll: ("quire poll",),
         passes.prune: ("quire prune",),

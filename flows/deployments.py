@@ -1,41 +1,53 @@
-"""When the flows run by themselves: the one table of deployments, and ``serve_all``, which runs them without a worker.
+"""What can be run by itself: the one table of deployments, and ``serve_all``, which runs them without a worker.
 
 ``prefect.yaml`` says the same for workers, and a test compares the two. What the flows do is in their own modules.
 """
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron, Interval
+from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
+
+from config.settings import load_settings
+from flows.runtime.runs import tags_of
 
 TIMEZONE = "UTC"
 GRACE_PERIOD_SECONDS = 60
 """How long a run may take to start before its slot is given away; Prefect's least."""
+TAG = "quire"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One flow and its schedule: either ``interval_seconds`` or ``cron`` (in UTC) is set.
+    """One flow, and when it runs: by ``interval_seconds`` or ``cron`` (in UTC); with neither, when a person says so.
 
-    ``flow``: the name of the flow, and of the module and the function that it is.
+    ``name``: of the deployment; ``flow``: the module and the function, ``pipeline.pipeline``; ``parameters``: those
+    that are not as the flow has them, beside ``config``.
     """
 
+    name: str
     flow: str
     description: str
     interval_seconds: int | None = None
     cron: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def entrypoint(self) -> str:
         """As a module: an entrypoint that is a file would put ``flows/`` itself on the import path."""
-        return f"flows.{self.flow}.{self.flow}"
+        return f"flows.{self.flow}"
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.interval_seconds is not None or self.cron is not None
 
     @property
     def schedule_slug(self) -> str:
@@ -44,14 +56,29 @@ class Deployment:
 
 
 DEPLOYMENTS: Sequence[Deployment] = (
-    Deployment("pipeline", "One pass: settle what has finished, scan, submit what can be sent.", interval_seconds=600),
-    Deployment("scan", "Refresh the record manifest from the page images; sends nothing.", cron="0 2 1 * *"),
-    Deployment("prune", "Remove the failure counts of records that are done.", cron="0 3 1 * *"),
+    Deployment(
+        "pipeline",
+        "pipeline.pipeline",
+        "One pass: settle what has finished, scan, submit what can be sent.",
+        interval_seconds=600,
+    ),
+    Deployment(
+        "scan", "scan.scan", "Refresh the record manifest from the page images; sends nothing.", cron="0 2 1 * *"
+    ),
+    Deployment("prune", "prune.prune", "Remove the failure counts of records that are done.", cron="0 3 1 * *"),
+    Deployment("rerun", "steering.rerun", "By hand: have pages read again. Shows first what it would do."),
+    Deployment("unblock", "steering.unblock", "By hand: have dead letters and held pages tried again."),
+    Deployment("release", "steering.release", "By hand: let go of a batch that is stuck."),
+    Deployment("reset-breaker", "steering.reset_breaker", "By hand: send again after too much failed."),
+    Deployment("recover", "steering.recover", "By hand: make the Variables again. Shows first what it would write."),
+    Deployment("estimate", "steering.estimate", "By hand: what is left, in pages, tokens and dollars."),
+    Deployment("verify", "steering.verify", "By hand: read and check every result."),
+    Deployment("full-scan", "scan.scan", "By hand: a scan that opens every image anew.", parameters={"full": True}),
 )
 
 
 def serve_all(config: Path | None = None) -> None:
-    """Register every deployment as ``{flow}-served`` and run them in subprocesses until interrupted.
+    """Register every deployment as ``{name}-served`` and run them in subprocesses until interrupted.
 
     On the way out their schedules are paused. ``config``: the configuration file that each run gets; None leaves it to
     the default. Needs a Prefect server; blocks, so it is not for use inside an event loop.
@@ -60,23 +87,29 @@ def serve_all(config: Path | None = None) -> None:
 
 
 def served(deployment: Deployment, config: Path | None) -> RunnerDeployment:
-    """The deployment for a runner in this machine's process, with the concurrency limit that prefect.yaml gives it."""
-    flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{deployment.flow}"), deployment.flow)
-    if deployment.interval_seconds is not None:
-        schedule = Interval(deployment.interval_seconds, timezone=TIMEZONE, slug=deployment.schedule_slug)
-    else:
-        schedule = Cron(str(deployment.cron), timezone=TIMEZONE, slug=deployment.schedule_slug)
+    """The deployment for a runner in this machine's process, as prefect.yaml has it, with tags for collection and model
+    besides. Raises ConfigError."""
+    module, _, function = deployment.entrypoint.rpartition(".")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), function)
+    # A scheduled run that is still going keeps the next one out. What a person starts, nobody cancels quietly.
+    limit = ConcurrencyLimitConfig(
+        limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW, grace_period_seconds=GRACE_PERIOD_SECONDS
+    )
     made = flow.to_deployment(
-        name=f"{deployment.flow}-served",
+        name=f"{deployment.name}-served",
         description=deployment.description,
-        schedules=[schedule],
-        parameters={"config": str(config.absolute()) if config else None},
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1,
-            collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW,
-            grace_period_seconds=GRACE_PERIOD_SECONDS,
-        ),
+        schedules=[_schedule(deployment)] if deployment.is_scheduled else [],
+        parameters={"config": str(config.absolute()) if config else None, **deployment.parameters},
+        concurrency_limit=limit if deployment.is_scheduled else None,
+        tags=tags_of(load_settings(config)),
+        version=version("quire"),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(made, RunnerDeployment)  # noqa: S101  a coroutine only inside an event loop
     return made
+
+
+def _schedule(deployment: Deployment) -> Schedule:
+    if deployment.interval_seconds is not None:
+        return Interval(deployment.interval_seconds, timezone=TIMEZONE, slug=deployment.schedule_slug)
+    return Cron(str(deployment.cron), timezone=TIMEZONE, slug=deployment.schedule_slug)

@@ -1,16 +1,22 @@
 """One pass of the pipeline: poll, scan, submit, under the pass lock. Short, and meant to run every few minutes."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from prefect import flow
 
-from flows.poll import PollReport, poll
+from assets.domain.errors import QuireError
+from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
+from flows.questions.glance import document_rows, read_glance, status_markdown
+from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
-from flows.runtime.passes import open_pass
-from flows.scan import ScanReport, scan
-from flows.submit import DRY_RUN, SubmitReport, submit
+from flows.runtime.passes import Pass, open_pass
+from flows.runtime.runs import counted, ended, named
+from flows.scan import ScanReport, scan_records
+from flows.submit import DRY_RUN, SubmitReport, submit_batches
+
+NEEDS_PERSON_STATUS = 3
+"""The exit status of a command that has done its work and leaves something to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,58 @@ class PassReport:
         return batches + pages + ([self.submit.stopped] if self.submit.stopped and self.submit.is_held else [])
 
     @property
+    def for_a_person(self) -> list[str]:
+        """What waits for a person, counted, in a few words each: for as long as it is so, each pass says it."""
+        states, kept, unreadable = self.submit.states, len(self.submit.kept_back), len(self.submit.unreadable)
+        found = [
+            (states["dead"], "dead letter", "dead letters"),
+            (states["held"], "held page", "held pages"),
+            (len(self.poll.stuck), "batch that cannot be settled", "batches that cannot be settled"),
+            (unreadable, "image that cannot be read", "images that cannot be read"),
+            (kept, "page that is kept back", "pages that are kept back"),
+            (self.submit.no_json, "result that is no JSON", "results that are no JSON"),
+        ]
+        is_held = self.submit.stopped is not None and self.submit.is_held
+        return [counted(count, one, many) for count, one, many in found if count] + ["what stops the sending"] * is_held
+
+    @property
     def exit_status(self) -> int:
-        """Of the command that ends with this pass: 1 where a batch cannot be settled."""
-        return 1 if self.poll.stuck else 0
+        """Of the command that ends with this pass: 3 where something waits for a person."""
+        return NEEDS_PERSON_STATUS if self.for_a_person else 0
+
+    @property
+    def message(self) -> str:
+        """How the collection stands after this pass, in words."""
+        states, in_flight = self.submit.states, self.poll.running + self.submit.submitted
+        said = f"{states['done']:,} of {counted(sum(states.values()), 'page')} done, "
+        said += f"{counted(in_flight, 'batch', 'batches')} in flight"
+        if self.submit.stopped:
+            said += f"; nothing more is sent: {self.submit.stopped}"
+        if waits := self.for_a_person:
+            verb = "needs" if len(waits) == 1 and waits[0].startswith(("1 ", "what ")) else "need"
+            said += f"; {' and '.join([', '.join(waits[:-1]), waits[-1]] if waits[1:] else waits)} {verb} a person"
+        return said
 
     @property
     def only_tries_again(self) -> bool:
         """Nothing was sent, nothing can be run, and what is said to run are batches whose results cannot be written."""
         return replace(self, poll=replace(self.poll, running=self.poll.running - self.poll.unwritten)).is_idle
+
+    @property
+    def has_done_something(self) -> bool:
+        """Whether it has settled or sent a batch, or found other pages, or other batches that are stuck, than the pass
+        before."""
+        return bool(self.poll.settled or self.submit.submitted or self.scan.changed or self.poll.is_stuck_anew)
+
+    @property
+    def did(self) -> str:
+        """What it has done, in words."""
+        poll, scan, submit = self.poll, self.scan, self.submit
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in poll.outcomes.items())
+        said = [f"{counted(poll.settled, 'batch', 'batches')} settled ({kinds})" if kinds else ""]
+        said.append(f"{counted(submit.submitted, 'batch', 'batches')} with {counted(submit.sent, 'page')} sent")
+        said.append(f"{counted(scan.added, 'page')} new, {scan.removed:,} gone" if scan.changed else "")
+        return "; ".join(each for each in said if each)
 
     @property
     def is_idle(self) -> bool:
@@ -50,27 +100,50 @@ class PassReport:
         return not (self.submit.sent or self.poll.running or can_send)
 
 
-@flow(name="pipeline", persist_result=False)
+@flow(name="pipeline", flow_run_name=named("pipeline"), persist_result=False)
 @one_line
-async def pipeline(
-    config: str | None = None,
-    wait_for_turn: bool = False,
-    accept_vanished: bool = False,
-    run_started_at: datetime | None = None,
-) -> PassReport | None:
-    """Settle what has finished, refresh the manifest, send what can be sent.
+async def pipeline(config: str | None = None, accept_vanished: bool = False) -> PassReport | None:
+    """One pass: settle what has finished, refresh the list of pages, send what can be sent. The artifact of the status
+    shows how the collection stands; docs/operations.md says what to do. Like `quire run`.
 
-    ``config``: path of the configuration file. ``wait_for_turn``: wait while another pass runs, instead of raising
-    PassBusyError. ``accept_vanished``: go on although many finished records have no result any more.
-    ``run_started_at``: when the run began that this pass is a part of (UTC), for ``budget.max_usd_per_run``; None: now.
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+        accept_vanished: Go on although many finished pages have no result any more: they are read, and paid for, again.
     """
-    async with open_pass(
-        config, wait=wait_for_turn, run_started_at=run_started_at, accept_vanished=accept_vanished
-    ) as p:
+    async with open_pass(config, accept_vanished=accept_vanished) as p:
+        is_dry_run = p.services.settings.execution.dry_run
         # A dry run changes nothing that costs or that a person would miss: it only looks at what could be sent.
-        polled = PollReport() if p.services.settings.execution.dry_run else await poll(config)
-        scanned = await scan(config)
-        submitted = await submit(config)
-        if not p.services.settings.execution.dry_run:
+        polled = PollReport() if is_dry_run else await poll_batches(p)
+        report = PassReport(polled, await scan_records(p), await submit_batches(p))
+        if not is_dry_run:
             await prune_if_crowded(p)
-        return PassReport(polled, scanned, submitted)
+        did = (
+            f"{polled.settled} settled, {report.submit.submitted} sent" if report.has_done_something else "nothing new"
+        )
+        return await ended(p.services.teller, did, report.message, report, needs_person=bool(report.for_a_person))
+
+
+async def _tell_status(p: Pass, report: PassReport) -> None:
+    """Renew the artifacts that show the collection at a glance. Nothing hangs on them."""
+    services, found = p.services, report.submit.results
+    if found is None:
+        return
+    try:
+        glance = await read_glance(
+            services.settings,
+            services.storage,
+            await services.ledger.read(),
+            found,
+            run_started_at=p.run_started_at,
+            now=services.now(),
+        )
+    except (QuireError, OSError) as error:
+        logger().warning("The artifact of the status is behind, a later pass makes it anew: %s", error)
+        return
+    place = str(services.settings.paths.manifests)
+    documents = services.teller.key("documents")
+    markdown = status_markdown(glance, report.did, place, documents=documents)
+    await services.teller.publish("status", markdown, description=report.message)
+    if rows := document_rows(glance):
+        of = f"{len(glance.documents):,} documents; every page is in {place}/records.parquet"
+        await services.teller.publish_table("documents", rows, description=f"{len(rows):,} of {of}")

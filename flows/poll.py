@@ -30,6 +30,7 @@ from flows.protocol.settlement import look_at_job, settle, with_result_file
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
+from flows.runtime.runs import counted, ended, named
 from flows.tables.derived import check_outcomes, refresh_derived
 
 ODD_JOB_PATIENCE = timedelta(hours=72)
@@ -40,23 +41,34 @@ ODD_JOB_PATIENCE = timedelta(hours=72)
 class PollReport:
     """``settled``: batches; ``outcomes``: kind -> records; ``running``: batches that are not finished, claims that are
     looked for, and what the next pass tries again; ``stuck``: batches that need a person, name -> cause and way
-    out, ``unwritten``: how many of them each pass tries again; ``causes``: what went wrong
-    most in each batch that was settled."""
+    out, ``is_stuck_anew``: whether the poll before found others, ``unwritten``: how many of them each pass tries again;
+    ``causes``: what went wrong most in each batch that was settled."""
 
     settled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     running: int = 0
     stuck: dict[str, str] = field(default_factory=dict)
+    is_stuck_anew: bool = False
     unwritten: int = 0
     causes: list[str] = field(default_factory=list)
 
 
-@flow(name="poll", persist_result=False)
+@flow(name="poll", flow_run_name=named("poll"), persist_result=False)
 @one_line
 async def poll(config: str | None = None) -> PollReport:
-    """Settle what has finished. ``config``: path of the configuration file."""
+    """Settle what has finished, and send nothing. Like `quire poll`.
+
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+    """
     async with open_pass(config) as p:
-        return await poll_batches(p)
+        report = await poll_batches(p)
+        said = f"{counted(report.settled, 'batch', 'batches')} settled, {report.running} in flight"
+        stuck = f"; {'; '.join(f'{name} cannot be settled: {cause}' for name, cause in report.stuck.items())}"
+        said += stuck if report.stuck else ""
+        return await ended(
+            p.services.teller, f"{report.settled} settled", said, report, needs_person=bool(report.stuck)
+        )
 
 
 async def poll_batches(p: Pass) -> PollReport:
@@ -131,8 +143,10 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
 async def _note_stuck(p: Pass, report: PollReport) -> None:
     """For `quire status` and `quire why`, which do not ask Gemini."""
     p.lease.check()
+    stuck = p.services.storage.stuck
     try:
-        await asyncio.to_thread(p.services.storage.stuck.write, report.stuck)
+        report.is_stuck_anew = await asyncio.to_thread(stuck.read) != report.stuck
+        await asyncio.to_thread(stuck.write, report.stuck)
     except OSError as error:
         logger().warning("stuck.json is behind, a later pass catches up: %s", error)
 

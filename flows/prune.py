@@ -9,16 +9,24 @@ from prefect import flow
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
+from flows.runtime.runs import counted, ended, named
 
 MAX_COUNT_PAGES = 4
 
 
-@flow(name="prune", persist_result=False)
+@flow(name="prune", flow_run_name=named("prune"), persist_result=False)
 @one_line
 async def prune(config: str | None = None) -> int:
-    """Remove the counts of records that are done; returns how many. ``config``: path of the configuration file."""
+    """Take the failure counts of pages that are done out of the Variables. Like `quire prune`.
+
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+    """
     async with open_pass(config) as p:
-        return await prune_counts(p)
+        removed = await prune_counts(p)
+        return await ended(
+            p.services.teller, f"{removed} removed", f"{counted(removed, 'failure count')} removed", removed
+        )
 
 
 async def prune_if_crowded(p: Pass) -> None:

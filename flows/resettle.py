@@ -26,6 +26,7 @@ from flows.protocol.replacing import GivenUp
 from flows.protocol.settlement import Answers, judge_kept, write_answers
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
+from flows.runtime.runs import ended, named
 from flows.tables.derived import refresh_derived
 
 _BEFORE = ["record_key", "kind", "count_before", "count_after"]
@@ -39,13 +40,14 @@ class _Again:
     good: pa.Table
 
 
-@flow(name="resettle", persist_result=False)
+@flow(name="resettle", flow_run_name=named("resettle"), persist_result=False)
 @one_line
 async def resettle(config: str | None, batch: str, *, dry_run: bool = False) -> str:
     """Judge again what a batch has answered; what became of it, in lines. ``batch``: a batch id or a submission id;
     ``dry_run``: only say what would become of it."""
     async with open_pass(config) as p:
-        return await judge_again(p, batch, dry_run=dry_run)
+        said = await judge_again(p, batch, dry_run=dry_run)
+        return await ended(p.services.teller, "dry run" if dry_run else "judged again", said, said)
 
 
 async def judge_again(p: Pass, batch: str, *, dry_run: bool) -> str:

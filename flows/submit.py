@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from assets.domain.errors import GeminiSpendingError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import sort_key
 from assets.history import batch_size
+from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.breaking import trip
 from flows.protocol.choosing import explain_waiting, least_tried, plan
@@ -34,6 +36,7 @@ from flows.protocol.posting import post
 from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
+from flows.runtime.runs import counted, ended, named
 from flows.tables.kept_back import kept_back
 from flows.tables.prices import notices
 from flows.tables.prompts import warn_of_another_text
@@ -48,7 +51,8 @@ class SubmitReport:
     ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None; ``is_held``: whether
     that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
     read; ``kept_back``: records that wait for a person, each with the reason; ``is_limited``: whether it ended because
-    this run may send no more; ``would``: of a dry run, what would be sent, a line each."""
+    this run may send no more; ``would``: of a dry run, what would be sent, a line each; ``no_json``: results that count
+    as done and are no JSON; ``results``: all that were found, for who comes after."""
 
     submitted: int
     sent: int
@@ -60,14 +64,25 @@ class SubmitReport:
     kept_back: Mapping[str, str] = field(default_factory=dict)
     is_limited: bool = False
     would: tuple[str, ...] = ()
+    no_json: int = 0
+    results: FoundResults | None = field(default=None, repr=False, compare=False)
 
 
-@flow(name="submit", persist_result=False)
+@flow(name="submit", flow_run_name=named("submit"), persist_result=False)
 @one_line
 async def submit(config: str | None = None) -> SubmitReport:
-    """Send what can be sent. ``config``: path of the configuration file."""
+    """Send what can be sent, without settling first. Like `quire submit`.
+
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+    """
     async with open_pass(config) as p:
-        return await submit_batches(p)
+        report = await submit_batches(p)
+        said = f"{counted(report.submitted, 'batch', 'batches')} with {counted(report.sent, 'page')} sent"
+        stopped = f"; nothing more is sent: {report.stopped}" if report.stopped else ""
+        return await ended(
+            p.services.teller, f"{report.submitted} sent", said + stopped, report, needs_person=report.is_held
+        )
 
 
 async def submit_batches(p: Pass) -> SubmitReport:
@@ -78,13 +93,15 @@ async def submit_batches(p: Pass) -> SubmitReport:
     """
     settings, storage = p.services.settings, p.services.storage
     p.lease.check()
-    states, runnable, places = await plan(p)
+    chosen = await plan(p)
+    states, runnable, places = chosen.states, chosen.runnable, chosen.places
+    seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results}
     waves = waves_left(states, context_mode=settings.context.mode)
-    counted = {state.value: count for state, count in count_states(states).items()}
+    by_state = {state.value: count for state, count in count_states(states).items()}
     explain_waiting(states)
     tripped = await trip(p, records=len(states))
     if tripped is not None and not tripped.may_try:
-        return SubmitReport(0, 0, counted, waves, tripped.reason, is_held=tripped.needs_person)
+        return SubmitReport(0, 0, by_state, waves, tripped.reason, is_held=tripped.needs_person, **seen)
     if tripped is not None:
         runnable = await asyncio.to_thread(least_tried, storage, runnable)
         places = min(places, 1)
@@ -95,7 +112,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     most = await asyncio.to_thread(_left_of_run, p)
     if settings.execution.dry_run:
         would = await asyncio.to_thread(_dry_run, storage, scales, runnable.slice(0, most), places)
-        return SubmitReport(0, 0, counted, waves, DRY_RUN, would=tuple(would))
+        return SubmitReport(0, 0, by_state, waves, DRY_RUN, would=tuple(would), **seen)
     submitted, sent, stop, is_held, unreadable = 0, 0, None, False, set[str]()
     kept: dict[str, str] = {}
     is_limited = False
@@ -120,7 +137,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
             stop, is_held = cut.held, cut.is_for_a_person
             logger().warning("Held back: %s", stop)
             break
-        await asyncio.to_thread(check_room, storage, counted[RecordState.INFLIGHT] + sent + len(cut.rows))
+        await asyncio.to_thread(check_room, storage, by_state[RecordState.INFLIGHT] + sent + len(cut.rows))
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
         runnable, stop, is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
         unreadable |= batch.unreadable
@@ -136,7 +153,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if tripped is not None and stop is None:
         stop = tripped.reason
     left_out = tuple(sorted(unreadable, key=sort_key))
-    return SubmitReport(submitted, sent, counted, waves, stop, is_held, left_out, kept, is_limited)
+    return SubmitReport(submitted, sent, by_state, waves, stop, is_held, left_out, kept, is_limited, **seen)
 
 
 def _left_of_run(p: Pass) -> int | None:

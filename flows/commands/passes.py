@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,15 @@ from config.loading import PREFIX
 from flows.commands.options import BUSY, Config
 from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, places_of
 from flows.setup.up import servers_up
-from flows.terminal.running import nothing_more, run_to_end, say, tell_prefect_the_rest, wait_for, when_ready
+from flows.terminal.running import (
+    config_text,
+    nothing_more,
+    run_to_end,
+    say,
+    tell_prefect_the_rest,
+    wait_for,
+    when_ready,
+)
 
 if TYPE_CHECKING:
     from flows.pipeline import PassReport
@@ -33,7 +42,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=0, help="The most pages that this run sends.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:
-    """One pass: settle what has finished, scan, send what can be sent."""
+    """One pass: settle what has finished, scan, send what can be sent. Status 3 if something waits for a person."""
     last: list[PassReport] = []
     # As variables, which beat the file, and before anything reads the settings.
     if limit is not None:
@@ -57,6 +66,10 @@ def run(
         say(wait_for(run_it, config, service=True))
     if isinstance(places := context.obj, Places):
         say(banner(places))
+    elif last:
+        from flows.terminal.show import place_in_prefect
+
+        say(place_in_prefect(config_text(config)))
     if last and last[0].exit_status:
         raise typer.Exit(last[0].exit_status)
 
@@ -75,11 +88,16 @@ async def _alone_on_trial(
             await tell_prefect_the_rest()
 
 
-def scan(config: Config = None) -> None:
+def scan(
+    config: Config = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Open every image anew, also those that look as they did.")
+    ] = False,
+) -> None:
     """Refresh the record manifest from the tree of page images."""
     from flows.terminal.show import scan_text
 
-    say(wait_for(scan_text, config))
+    say(wait_for(partial(scan_text, full=full), config))
 
 
 def submit(config: Config = None) -> None:
@@ -109,7 +127,9 @@ def poll(config: Config = None) -> None:
         for name, cause in report.stuck.items():
             say(f"{name} cannot be settled: {cause}")
         if report.stuck:
-            raise typer.Exit(1)
+            from flows.pipeline import NEEDS_PERSON_STATUS
+
+            raise typer.Exit(NEEDS_PERSON_STATUS)
 
 
 def prune(config: Config = None) -> None:

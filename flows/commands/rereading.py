@@ -71,13 +71,14 @@ def unblock(
     kind: Kind = None,
     outdated: Outdated = False,
     prompt: Prompt = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which records it would be.")] = False,
     yes: Yes = False,
 ) -> None:
     """Reset the failure counts of dead letters, and let held records go on, so that they are tried again."""
     words = _words(keys, dead, kind, outdated, prompt)
     from flows.terminal.reruns import unblock_text
 
-    say(wait_for(partial(unblock_text, words=words, yes=yes), config))
+    say(wait_for(partial(unblock_text, words=words, dry_run=dry_run, yes=yes), config))
 
 
 def _words(keys: list[str] | None, dead: bool, kind: str | None, outdated: bool, prompt: str | None) -> "Words":

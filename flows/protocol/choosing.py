@@ -4,6 +4,7 @@ which they go. What is sent of them is decided in `submit`.
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.record import page_of
 from assets.estimates import with_sizes_before
 from assets.history import failed_jobs_of
+from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import check_known, inflight_keys, resolve
 from flows.protocol.vanished import check_vanished
@@ -27,8 +29,21 @@ from flows.tables.edited import notice_edited
 from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repairs
 
 
-async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
-    """All records with their states, the runnable ones in their order, and how many batches may be added."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``states``: all records with their states; ``runnable``: those that can be sent, in the order in which they go;
+    ``places``: how many batches may be added; ``results``: what was found of results; ``no_json``: how many of them
+    count as done and are no JSON."""
+
+    states: pa.Table
+    runnable: pa.Table
+    places: int
+    results: FoundResults
+    no_json: int
+
+
+async def plan(p: Pass) -> Choice:
+    """Read what there is to choose from. Raises StateError, ManifestError, OSError."""
     services, settings = p.services, p.services.settings
     manifest = services.storage.read_records()
     if manifest is None:
@@ -39,7 +54,7 @@ async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
     services.storage.home.check_marks()
     p.lease.check()
     await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
-    await notice_edited(p, found)
+    no_json = await notice_edited(p, found)
     existing = services.mirror.observe("existing_results", keys=found.done)
     ledger = services.mirror.observe("ledger", state=await services.ledger.read())
     standing = resolve(services.storage, ledger)
@@ -64,12 +79,18 @@ async def plan(p: Pass) -> tuple[pa.Table, pa.Table, int]:
         "rules": run_rules(settings),
     }
     states = await asyncio.to_thread(partial(record_states, manifest, existing, ledger, **who))
-    runnable = await services.mirror.materialize("runnable_records", manifest, existing, ledger, **who)
+    made = await asyncio.to_thread(services.mirror.observe, "runnable_records", manifest, existing, ledger, **who)
+    # Where there is none, Prefect is told of nothing: see `flows.scan`.
+    runnable = (
+        await services.mirror.materialize("runnable_records", manifest, existing, ledger, made=made, **who)
+        if len(made)
+        else made
+    )
     if settings.context.mode.sends_image:
         runnable = with_sizes_before(runnable, manifest)
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
     runnable = with_repairs(settings, history, runnable)
-    return states, _bisected_last(runnable, history), most - len(ledger.active)
+    return Choice(states, _bisected_last(runnable, history), most - len(ledger.active), found, no_json)
 
 
 def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:

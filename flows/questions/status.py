@@ -31,7 +31,7 @@ from flows.protocol.breaking import breaker_reason
 from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger, utc_now
-from flows.tables.derived import history_table, submissions_table
+from flows.tables.derived import history_table, kinds_table, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
@@ -252,12 +252,10 @@ async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway:
 
 def failures_by_kind(storage: Storage) -> dict[str, int]:
     """Outcome kind -> how often, over all outcomes that brought no result; most frequent first."""
-    found: dict[str, int] = {}
-    for name in storage.outcome_files():
-        for row in storage.read_outcomes(name, ["kind"])["kind"].value_counts().to_pylist():
-            if row["values"] not in ANSWERED_WELL:
-                found[row["values"]] = found.get(row["values"], 0) + row["counts"]
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    kinds = kinds_table(storage, write=False)
+    bad = kinds.filter(pc.invert(pc.is_in(kinds["kind"], value_set=pa.array(sorted(ANSWERED_WELL), pa.string()))))
+    sums = bad.group_by("kind").aggregate([("records", "sum")]).to_pylist()
+    return {row["kind"]: row["records_sum"] for row in sorted(sums, key=lambda row: (-row["records_sum"], row["kind"]))}
 
 
 def last_causes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dict[str, str]:

@@ -39,36 +39,44 @@ class Mirror:
         """The asset's key in Prefect: ``quire://main/record_manifest``."""
         return f"{self._scheme}/{name}"
 
-    def observe(self, name: str, **settings: Any) -> Any:
-        """Give what was observed outside its shape, and check it. Prefect hears of it from what is made of it."""
-        return self._graph[name](**settings)
+    def observe(self, name: str, *upstream: Any, **settings: Any) -> Any:
+        """Give what was observed outside its shape, and check it; or make an asset of which there is nothing to tell,
+        as it is what it was. Prefect hears of it from what is made of it."""
+        return self._graph[name](*upstream, **settings)
 
     async def materialize(
-        self, name: str, *upstream: Any, write: Write | None = None, about: str = "", **settings: Any
+        self,
+        name: str,
+        *upstream: Any,
+        made: Any = None,
+        write: Write | None = None,
+        about: str = "",
+        **settings: Any,
     ) -> Any:
         """Make the asset ``name`` from its upstream values and return it.
 
-        ``write``: makes it durable and returns metadata for the event; runs inside the materialization, so that an
-        asset that could not be written is a failed one. ``about``: what of the asset is made, for the run's name.
-        Raises what the asset or ``write`` raises.
+        ``made``: what `observe` has made of it before, to see whether there is anything to tell; ``write``: makes it
+        durable and returns metadata for the event; runs inside the materialization, so that an asset that could not be
+        written is a failed one. ``about``: what of the asset is made, for the run's name. Raises what the asset or
+        ``write`` raises.
         """
         declared = self._graph[name]
         if len(upstream) != len(declared.upstream):
             raise TypeError(f"asset {name} takes {declared.upstream}")
         # The value goes round Prefect: it is neither a parameter nor a stored result, however large it is.
-        made: list[Any] = []
+        values: list[Any] = []
         failed: list[QuireError | OSError] = []
 
         async def make() -> State[Any] | None:
             try:
-                value = await asyncio.to_thread(declared, *upstream, **settings)
+                value = made if made is not None else await asyncio.to_thread(declared, *upstream, **settings)
                 metadata = await write(value) if write is not None else None
             except (QuireError, OSError) as error:
                 failed.append(error)
                 return failed_with(error)
             if metadata:
                 add_asset_metadata(self.key(name), dict(metadata))
-            made.append(value)
+            values.append(value)
             return None
 
         task = MaterializingTask(
@@ -84,7 +92,7 @@ class Mirror:
         await task()
         for error in failed:
             raise error
-        return made[0]
+        return values[0]
 
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
         """``call`` as the task ``name``, see `flows.runtime.retries`. Raises what the last try raised."""

@@ -2,8 +2,8 @@
 called alone each opens its own.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from assets.domain.errors import LockBusyError, PassBusyError
 from config.settings import check_folders, load_settings
 from flows.gateways.ports import Lease
 from flows.runtime.home import ensure_home
+from flows.runtime.runs import tag_run
 from flows.runtime.wiring import Services, config_path, open_services
 
 
@@ -38,16 +39,26 @@ class OperatorsLease:
 
 
 _current: ContextVar[Pass | None] = ContextVar("quire_pass", default=None)
+_run_started_at: ContextVar[datetime | None] = ContextVar("quire_run_started_at", default=None)
+
+
+@contextmanager
+def one_run_of_passes(started_at: datetime) -> Iterator[None]:
+    """All passes within belong to one run, which began then (UTC): ``budget.max_usd_per_run`` counts from there, and
+    each of them waits for its turn while another pass runs. No parameter of a flow: nobody should fill it in."""
+    token = _run_started_at.set(started_at)
+    try:
+        yield
+    finally:
+        _run_started_at.reset(token)
 
 
 @asynccontextmanager
-async def open_pass(
-    config: str | None, *, wait: bool = False, run_started_at: datetime | None = None, accept_vanished: bool = False
-) -> AsyncIterator[Pass]:
+async def open_pass(config: str | None, *, accept_vanished: bool = False) -> AsyncIterator[Pass]:
     """The pass that is under way, or a new one under the pass lock.
 
-    ``wait``: wait for our turn. ``run_started_at``: None: the run is this pass. Raises PassBusyError if another pass
-    runs and ``wait`` is false, ConfigError, HomeMismatchError.
+    Raises PassBusyError if another pass runs, and this is no pass of a run (`one_run_of_passes`), ConfigError,
+    HomeMismatchError.
     """
     current = _current.get()
     if current is not None:
@@ -57,12 +68,14 @@ async def open_pass(
     check_folders(settings)
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
+        await tag_run(services.teller, settings)
+        started_at = _run_started_at.get()
         try:
-            lease = await stack.enter_async_context(services.pass_lock.hold(wait=wait))
+            lease = await stack.enter_async_context(services.pass_lock.hold(wait=started_at is not None))
         except LockBusyError as busy:
             raise PassBusyError(busy.lock, str(busy)) from None
         await ensure_home(settings, services.storage, services.ledger, accept_vanished=accept_vanished)
-        opened = Pass(services, lease, run_started_at or services.now(), accept_vanished)
+        opened = Pass(services, lease, started_at or services.now(), accept_vanished)
         token = _current.set(opened)
         try:
             yield opened

@@ -4,11 +4,12 @@ tried again with a bound and then let go of with a WARNING; a settled batch does
 What is mirrored into Prefect's runs stands in `flows.runtime.mirror`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect.artifacts import MarkdownArtifact, ProgressArtifact, aupdate_progress_artifact
+from prefect.artifacts import MarkdownArtifact, ProgressArtifact, TableArtifact, aupdate_progress_artifact
 from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
@@ -28,12 +29,17 @@ class Teller:
 
     async def publish(self, name: str, markdown: str, *, description: str) -> None:
         """Make a report. ``name``: with dashes, without the collection."""
-        report = MarkdownArtifact(key=self._key(name), description=description, markdown=markdown)
+        report = MarkdownArtifact(key=self.key(name), description=description, markdown=markdown)
         await self._tell(f"the report {name}", report.acreate)
+
+    async def publish_table(self, name: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
+        """Make a table of ``rows``, whose columns are the keys of the first. ``name``: as in `publish`."""
+        table = TableArtifact(key=self.key(name), description=description, table=[dict(row) for row in rows])
+        await self._tell(f"the table {name}", table.acreate)
 
     async def begin_progress(self, name: str, description: str) -> "ProgressTeller":
         """Make a bar that begins at 0 percent. ``name``: as in `publish`."""
-        bar = ProgressArtifact(key=self._key(name), description=description, progress=0.0)
+        bar = ProgressArtifact(key=self.key(name), description=description, progress=0.0)
         made: list[UUID] = []
 
         async def create(client: PrefectClient) -> None:
@@ -42,7 +48,16 @@ class Teller:
         await self._tell(f"the progress of {name}", create)
         return ProgressTeller(self._tell, made[-1] if made else None, name)
 
-    def _key(self, name: str) -> str:
+    async def describe_run(self, run: UUID, *, name: str | None = None, tags: Sequence[str] | None = None) -> None:
+        """Give a flow's run another name, or other tags; None leaves what is there."""
+
+        async def send(client: PrefectClient) -> None:
+            await client.update_flow_run(run, name=name, tags=tags)
+
+        await self._tell("the name of this run", send)
+
+    def key(self, name: str) -> str:
+        """The key of an artifact of this collection: ``ca-status``."""
         return f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
 
     async def _tell(self, what: str, send: Callable[[PrefectClient], Awaitable[object]]) -> None:

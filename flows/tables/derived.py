@@ -17,6 +17,7 @@ from assets.domain.batch import is_late, is_resettled, submission_of
 from assets.domain.errors import WAY_BACK, ManifestError
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import HISTORY_COLUMNS, HISTORY_SCHEMA, with_outcomes
+from assets.outcomes import KINDS_SCHEMA
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import SUBMISSIONS_SCHEMA, submission_row
 from flows.gateways.files.storage import Storage
@@ -51,11 +52,17 @@ def history_table(storage: Storage, *, write: bool = True) -> pa.Table:
     return _up_to_date(storage, _HISTORY, write=write)
 
 
+def kinds_table(storage: Storage, *, write: bool = True) -> pa.Table:
+    """`manifests/outcome_kinds.parquet`, likewise. Columns: KINDS_SCHEMA. Raises ManifestError, OSError."""
+    return _up_to_date(storage, _KINDS, write=write)
+
+
 def refresh_derived(storage: Storage) -> None:
-    """Bring all three up to date. Raises ManifestError, OSError."""
+    """Bring all of them up to date. Raises ManifestError, OSError."""
     results_table(storage)
     submissions_table(storage)
     history_table(storage)
+    kinds_table(storage)
 
 
 def check_outcomes(storage: Storage) -> None:
@@ -130,6 +137,20 @@ def _with_history(storage: Storage, before: pa.Table, names: list[str]) -> pa.Ta
     return table.sort_by("record_key").combine_chunks()
 
 
+def _with_kinds(storage: Storage, before: pa.Table, names: list[str]) -> pa.Table:
+    rows = [
+        {"submission_id": each, "kind": row["values"], "records": row["counts"]}
+        for each in names
+        for row in storage.read_outcomes(each, ["kind"])["kind"].value_counts().to_pylist()
+    ]
+    added = pa.Table.from_pylist(rows, schema=KINDS_SCHEMA)
+    return (
+        pa.concat_tables([before, added])
+        .sort_by([("submission_id", "ascending"), ("kind", "ascending")])
+        .combine_chunks()
+    )
+
+
 def _posted(storage: Storage, submission_id: str) -> tuple[bool, bool]:
     """Whether a create was about to be sent, and whether there is, or may be, a job: one is known, or was looked for. A
     create that was refused outright made none."""
@@ -143,3 +164,4 @@ def _posted(storage: Storage, submission_id: str) -> tuple[bool, bool]:
 _RESULTS = _Derived("results", RESULTS_SCHEMA, _with_results)
 _SUBMISSIONS = _Derived("submissions", SUBMISSIONS_SCHEMA, _with_submissions)
 _HISTORY = _Derived("history", HISTORY_SCHEMA, _with_history)
+_KINDS = _Derived("outcome_kinds", KINDS_SCHEMA, _with_kinds)

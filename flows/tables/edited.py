@@ -35,9 +35,9 @@ def find_edited(storage: Storage, files: pa.Table) -> Comparison:
     return compared(files, results_table(storage, write=False), _read(storage)[0])
 
 
-async def notice_edited(p: Pass, found: FoundResults) -> None:
+async def notice_edited(p: Pass, found: FoundResults) -> int:
     """Read those results that have to be read, and warn of those that are no JSON: they count as done, and no pass
-    sends them again. What goes wrong is made good by a later pass."""
+    sends them again. Returns how many these are. What goes wrong is made good by a later pass."""
     storage = p.services.storage
     try:
         noticed = await asyncio.to_thread(_compare, storage, found.files)
@@ -46,8 +46,10 @@ async def notice_edited(p: Pass, found: FoundResults) -> None:
             await asyncio.to_thread(_write, storage, noticed)
     except (ManifestError, OSError) as error:
         logger().warning("Which results were edited is not known now: %s", error)
-        return
-    _warn(storage, noticed.checks.filter(noticed.checks["problem"].is_valid()))
+        return 0
+    problems = noticed.checks.filter(noticed.checks["problem"].is_valid())
+    _warn(storage, problems)
+    return len(problems)
 
 
 @dataclass(frozen=True, slots=True)

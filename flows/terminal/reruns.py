@@ -146,17 +146,20 @@ async def undo_rerun_text(config: str | None, words: Words) -> str:
     return said
 
 
-async def unblock_text(config: str | None, words: Words, *, yes: bool = False) -> str:
-    """Have dead letters and held records tried again. ``yes``: as for `rerun_text`. Raises QuireError."""
+async def unblock_text(config: str | None, words: Words, *, dry_run: bool = False, yes: bool = False) -> str:
+    """Have dead letters and held records tried again. ``dry_run``, ``yes``: as for `rerun_text`. Raises QuireError."""
     settings, storage, selection = *_opened(config), words.selection()
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
         state = await ledger.read()
         keys = await asyncio.to_thread(select_records, settings, storage, state, selection)
         fields, entries = len(settings.record.document_fields), selection.entries
+        if selection.narrows and not keys:
+            return NOBODY
+        if dry_run or (selection.narrows and not yes):
+            said = f"{_listed(keys) or ', '.join(entries)}: would be tried again; nothing is done"
+            return said if dry_run else f"{said}; --yes does it"
         if selection.narrows:
-            if not yes or not keys:
-                return f"{_listed(keys)}: would be tried again; nothing is done; --yes does it" if keys else NOBODY
             entries = tuple(encode_ranges(keys))
         reset = await operate.unblock(ledger, [parse_entry(each, field_count=fields) for each in entries])
     return _counts_line(reset, await operate.unblock_held(storage, keys))

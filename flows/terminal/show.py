@@ -49,9 +49,9 @@ async def said_of_status(config: str | None, reasons: Sequence[str], *, as_json:
     return await (status_json if as_json else status_text)(config)
 
 
-async def scan_text(config: str | None) -> str:
-    """Refresh the record manifest; what was found, and how many waves it will take."""
-    report = await scan(config)
+async def scan_text(config: str | None, *, full: bool = False) -> str:
+    """Refresh the record manifest; what was found, and how many waves it will take. ``full``: see `scan`."""
+    report = await scan(config, full=full)
     if report is None:
         return BUSY
     waves = (await read_status(config)).waves_by_mode

@@ -7,6 +7,7 @@ from assets.domain.errors import LeaseLostError, QuireError
 from config.settings import load_settings
 from flows.gateways.prefect.api import engine_errors_told
 from flows.pipeline import PassReport, pipeline
+from flows.runtime.passes import one_run_of_passes
 from flows.runtime.wiring import config_path, utc_now
 from flows.terminal.show import BUSY, needs_text
 
@@ -59,10 +60,8 @@ async def run_watch(
     patience, started_at = PATIENCE, utc_now()
     while True:
         try:
-            with engine_errors_told():
-                report = await pipeline(
-                    config, wait_for_turn=True, accept_vanished=accept_vanished, run_started_at=started_at
-                )
+            with engine_errors_told(), one_run_of_passes(started_at):
+                report = await pipeline(config, accept_vanished=accept_vanished)
         except QuireError as error:
             patience -= 1
             if not patience or not (error.retry_helps or isinstance(error, LeaseLostError)):

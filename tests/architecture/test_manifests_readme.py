@@ -10,7 +10,7 @@ from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKi
 from assets.edited import RESULT_CHECK_SCHEMA
 from assets.history import HISTORY_SCHEMA
 from assets.manifest import manifest_schema
-from assets.outcomes import OUTCOME_SCHEMA
+from assets.outcomes import KINDS_SCHEMA, OUTCOME_SCHEMA
 from assets.outdated import IMAGE_HASH_SCHEMA
 from assets.planning import BATCH_SCHEMA
 from assets.provenance import RESULTS_SCHEMA
@@ -47,6 +47,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("reruns.parquet", RERUN_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),
         ("history.parquet", HISTORY_SCHEMA),
+        ("outcome_kinds.parquet", KINDS_SCHEMA),
     ],
 )
 def test_every_column_is_described_with_its_type(heading: str, schema: pa.Schema) -> None:

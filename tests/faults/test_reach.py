@@ -80,7 +80,7 @@ async def _stand_still(world: Detached) -> None:
         jobs=[{"contains_key": JOB, "list_lag_calls": 99}],
     )
     first = await world.step()
-    assert (first.exit_status, first.submit.sent) == (0, 4)
+    assert (first.exit_status, first.submit.sent) == (3, 4), "the edited result waits for a person from the beginning"
     gemini.add_fault("get_batch", key=JOB, status=404, times=None)
     (results(project) / "A" / "place").write_text("a file in the place of a folder")
     await world.step()
@@ -93,7 +93,11 @@ async def test_what_does_not_move_says_why_and_what_to_do(bare_project: Project)
     async with detached(bare_project) as world:
         await _stand_still(world)
         report, status = world.reports[-1], await world.status_text()
-        assert report.exit_status == 1
+        assert report.exit_status == 3
+        assert report.message == (
+            "1 of 6 pages done, 1 batch in flight; 1 dead letter, 2 batches that cannot be settled, 1 page that is "
+            "kept back and 1 result that is no JSON need a person"
+        )
         assert list(report.submit.kept_back) == [COMMA_BEHIND]
         [reason] = report.submit.kept_back.values()
         assert f"page {COMMA_BEHIND}: {reason}" in said_of(report).splitlines()
@@ -109,8 +113,9 @@ async def test_what_does_not_move_says_why_and_what_to_do(bare_project: Project)
         for why_it_is, key, begins in rows:
             said = next(line for line in status.splitlines() if line.startswith(begins))
             why = (await world.why(key)).splitlines()[1]
-            is_stuck = key != COMMA_BEHIND and _name(world, key) in report.poll.stuck
-            table += f"| {why_it_is} | `{_plain(world, said)}` | `{_plain(world, why)}` | {int(is_stuck)} |\n"
+            waits = key in report.submit.kept_back or key in (await world.status()).dead_letters
+            waits = waits or _name(world, key) in report.poll.stuck
+            table += f"| {why_it_is} | `{_plain(world, said)}` | `{_plain(world, why)}` | {3 if waits else 0} |\n"
         bare = world.project.result_path(COMMA)
         bare.write_text('{"blocks": []}')
         await world.step()

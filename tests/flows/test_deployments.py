@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from emulator.options import EmulatorOptions
 from emulator.server import running
-from flows.deployments import DEPLOYMENTS
+from flows.deployments import DEPLOYMENTS, TAG
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer, running_prefect_server
 
@@ -96,16 +97,19 @@ def deployments(prefect_server: PrefectServer, api: Api) -> Iterator[dict[str, d
 
 
 def test_prefect_takes_them_all(deployments: dict[str, dict[str, Any]]) -> None:
-    names = {item.flow for item in DEPLOYMENTS}
+    names = {item.name for item in DEPLOYMENTS}
     assert set(deployments) == names | {f"{name}-docker" for name in names}
     for item in DEPLOYMENTS:
-        for name, active in ((item.flow, True), (f"{item.flow}-docker", False)):
+        for name, active in ((item.name, True), (f"{item.name}-docker", False)):
             found = deployments[name]
+            assert (found["entrypoint"], found["tags"], found["version"]) == (item.entrypoint, [TAG], version("quire"))
+            if not item.is_scheduled:
+                assert (found["schedules"], found["global_concurrency_limit"]) == ([], None)
+                continue
             (schedule,) = found["schedules"]
             assert schedule["active"] is active
             assert schedule["schedule"].get("cron") == item.cron
             assert schedule["schedule"].get("interval") == item.interval_seconds
-            assert found["entrypoint"] == item.entrypoint
             assert found["global_concurrency_limit"]["limit"] == 1
             assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     steps = "prefect.deployments.steps.set_working_directory"

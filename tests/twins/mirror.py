@@ -2,8 +2,9 @@
 the thousand, as a task of Prefect's costs more than what is in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
@@ -21,9 +22,15 @@ class DirectMirror(Mirror):
         self._graph, self._attempts = graph, retries.attempts
 
     async def materialize(
-        self, name: str, *upstream: Any, write: Write | None = None, about: str = "", **settings: Any
+        self,
+        name: str,
+        *upstream: Any,
+        made: Any = None,
+        write: Write | None = None,
+        about: str = "",
+        **settings: Any,
     ) -> Any:
-        value = await asyncio.to_thread(self._graph[name], *upstream, **settings)
+        value = made if made is not None else await asyncio.to_thread(self._graph[name], *upstream, **settings)
         if write is not None:
             await write(value)
         return value
@@ -45,4 +52,10 @@ class SilentTeller(Teller):
         super().__init__(PrefectApi(), collection="")
 
     async def publish(self, name: str, markdown: str, *, description: str) -> None:
+        pass
+
+    async def describe_run(self, run: UUID, *, name: str | None = None, tags: Sequence[str] | None = None) -> None:
+        pass
+
+    async def publish_table(self, name: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
         pass

@@ -3,6 +3,7 @@
 That Prefect takes them is tested in tests/flows/test_deployments.py, on a real server.
 """
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as canonical
+from prefect.utilities.callables import parameter_schema
 
+from assets.domain.outcome import OutcomeKind
+from assets.outdated import Reason
 from config.settings import DEFAULT_FILE, load_settings
-from flows.deployments import DEPLOYMENTS, GRACE_PERIOD_SECONDS, TIMEZONE, Deployment, served
+from flows.deployments import DEPLOYMENTS, GRACE_PERIOD_SECONDS, TAG, TIMEZONE, Deployment, served
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -42,14 +46,20 @@ def deployment(name: str) -> dict[str, Any]:
 
 def expected(item: Deployment, *, active: bool) -> dict[str, Any]:
     """What both files must say about a deployment, in the words of prefect.yaml."""
+    said: dict[str, Any] = {
+        "description": item.description,
+        "entrypoint": item.entrypoint,
+        "parameters": {"config": None, **item.parameters},
+        "tags": [TAG],
+        "version": PROJECT["version"],
+    }
+    if not item.is_scheduled:
+        return said
     if item.interval_seconds is not None:
         when: dict[str, Any] = {"interval": item.interval_seconds}
     else:
         when = {"cron": item.cron}
-    return {
-        "description": item.description,
-        "entrypoint": item.entrypoint,
-        "parameters": {"config": None},
+    return said | {
         "schedules": [when | {"timezone": TIMEZONE, "slug": item.schedule_slug, "active": active}],
         "concurrency_limit": {
             "limit": 1,
@@ -65,28 +75,36 @@ PATIENCE = {"PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504"}
 
 class TestPrefectYaml:
     def test_it_has_the_deployments_of_the_table_for_both_pools_and_no_other(self) -> None:
-        names = {item.flow for item in DEPLOYMENTS}
+        names = {item.name for item in DEPLOYMENTS}
         assert {item["name"] for item in PREFECT["deployments"]} == names | {f"{name}-docker" for name in names}
 
-    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
     def test_the_process_pool_runs_by_the_clock(self, item: Deployment) -> None:
-        found = deployment(item.flow)
+        found = deployment(item.name)
         assert found["work_pool"] == {"name": "quire-process", "job_variables": {"env": PATIENCE}}
         assert found.items() >= expected(item, active=True).items()
+        assert ("schedules" in found) == ("concurrency_limit" in found) == item.is_scheduled
 
-    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
     def test_the_docker_pool_is_the_same_and_waits_to_be_switched_on(self, item: Deployment) -> None:
-        found = deployment(f"{item.flow}-docker")
+        found = deployment(f"{item.name}-docker")
         assert found["work_pool"]["name"] == "quire-docker"
         assert found["work_pool"]["job_variables"]["env"].items() >= PATIENCE.items()
         assert found.items() >= expected(item, active=False).items()
+        assert ("schedules" in found) == ("concurrency_limit" in found) == item.is_scheduled
 
-    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
     def test_serve_has_the_same_schedule_and_limit(self, item: Deployment, tmp_path: Path) -> None:
-        made = served(item, tmp_path / "quire.yaml")
-        assert (made.name, made.entrypoint) == (f"{item.flow}-served", item.entrypoint)
-        assert made.parameters == {"config": str(tmp_path / "quire.yaml")}
-        assert (made.concurrency_limit, made.concurrency_options) != (None, None)
+        config = tmp_path / "quire.yaml"
+        config.write_text("{collection: ca, model: {name: gemini-3.5-flash}}")
+        made = served(item, config)
+        assert (made.name, made.entrypoint) == (f"{item.name}-served", item.entrypoint)
+        assert made.parameters == {"config": str(config), **item.parameters}
+        assert (made.tags, made.version) == ([TAG, "ca", "gemini-3.5-flash"], PROJECT["version"])
+        has_limit = (made.concurrency_limit, made.concurrency_options) != (None, None)
+        assert has_limit == item.is_scheduled == bool(made.schedules)
+        if not item.is_scheduled:
+            return
         (schedule,) = made.schedules or []
         assert schedule.schedule is not None
         written = schedule.schedule.model_dump(exclude={"anchor_date", "day_or"})
@@ -94,6 +112,20 @@ class TestPrefectYaml:
         if "interval" in written:
             written["interval"] = written["interval"].total_seconds()
         assert written | {"slug": schedule.slug, "active": True} == wanted
+
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
+    def test_a_form_has_words_for_every_field_and_a_choice_for_what_can_be_chosen(self, item: Deployment) -> None:
+        module, _, function = item.entrypoint.rpartition(".")
+        form = parameter_schema(getattr(importlib.import_module(module), function))
+        assert set(form.properties) - {name for name, field in form.properties.items() if field.get("description")} == (
+            set()
+        ), "each parameter is described in the docstring"
+        assert form.properties.keys() >= {"config", *item.parameters}
+        assert not {"run_started_at", "wait_for_turn"} & form.properties.keys(), "nobody should fill these in"
+        if "outdated" in form.properties:
+            assert form.definitions["Reason"]["enum"] == [reason.value for reason in Reason]
+            assert form.definitions["OutcomeKind"]["enum"] == [kind.value for kind in OutcomeKind]
+            assert form.properties["pages"]["type"] == form.properties["outdated"]["type"] == "array"
 
     def test_the_job_in_a_container_fits_the_composition(self) -> None:
         job = deployment("pipeline-docker")["work_pool"]["job_variables"]
