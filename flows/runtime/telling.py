@@ -20,6 +20,11 @@ ATTEMPTS = 5
 """With the pauses of `PrefectApi` a lasting fault costs a report some two seconds."""
 
 
+def artifact_key(collection: str, name: str) -> str:
+    """``ca-status``; in the collection without a name ``status``. Prefect takes small letters, digits and dashes."""
+    return f"{collection.replace('_', '-')}-{name}".lstrip("-")
+
+
 class Teller:
     """Makes the artifacts of one collection. ``api``: the client of the pass."""
 
@@ -58,7 +63,7 @@ class Teller:
 
     def key(self, name: str) -> str:
         """The key of an artifact of this collection: ``ca-status``."""
-        return f"{self._collection.replace('_', '-')}-{name}".lstrip("-")
+        return artifact_key(self._collection, name)
 
     async def _tell(self, what: str, send: Callable[[PrefectClient], Awaitable[object]]) -> None:
         try:

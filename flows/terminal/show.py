@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from prefect.settings import PREFECT_UI_URL
+
 from assets.candidates import RecordState
 from assets.domain.errors import QuireError
 from assets.domain.money import dollars
@@ -15,6 +17,7 @@ from flows.questions.status import Status, collect_outdated, collect_status
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.printable import printable_json
+from flows.runtime.telling import artifact_key
 from flows.runtime.wiring import config_path, make_storage, open_ledger, open_services, utc_now
 from flows.scan import scan
 from flows.tables.left_out import left_out_place
@@ -63,6 +66,12 @@ async def scan_text(config: str | None, *, full: bool = False) -> str:
 
 def _waves(by_mode: Mapping[str, int]) -> str:
     return ", ".join(f"{count} with {mode}" for mode, count in by_mode.items())
+
+
+def place_in_prefect(config: str | None) -> str:
+    """Where Prefect's UI shows how the collection stands: its menu has no entry for artifacts."""
+    key = artifact_key(load_settings(config_path(config)).collection, "status")
+    return f"to be seen in Prefect at {(PREFECT_UI_URL.value() or '').rstrip('/')}/artifacts/key/{key}"
 
 
 async def status_text(config: str | None) -> str:

@@ -37,7 +37,7 @@ async def test_a_server_that_answers_503_between_claim_and_confirmation_holds_up
     proxy.faults = []
 
     assert await child.ended() == 0, child.printed
-    assert child.said[-1] == "0 batches settled, 0 running; 1 records; 1 batches with 1 records sent"
+    assert child.said[-2] == "0 batches settled, 0 running; 1 records; 1 batches with 1 records sent"
     assert f"Prefect at {proxy.api_url} does not answer (status 503): trying again" in child.printed
     [job] = project.gemini.books()["jobs"]
     assert await project.variable("active_batch_ids") == [job["name"]]

@@ -28,7 +28,7 @@ async def test_one_500_to_each_call_of_prefects_engine_and_to_a_report_holds_up_
 
     assert await child.ended() == 0, child.printed
     assert [fault.match for fault in proxy.faults if fault.times] == [], "each of them was met"
-    assert child.said[-1].startswith("1 batches settled (1 success), 0 running")
+    assert child.said[-2].startswith("1 batches settled (1 success), 0 running")
     assert "Traceback" not in child.printed
     assert project.result(key) is not None
     [report] = await Recorded(project).artifacts("batch-report")

@@ -59,7 +59,7 @@ async def test_a_folder_of_ones_own_runs_with_a_configuration_of_ten_lines(
 
     ended = await run_quire("run", "--watch", "--config", str(home / "quire.yaml"), env=environment, cwd=elsewhere)
 
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "3 of 3 records are done, nothing is left"), ended.err
+    assert (ended.code, ended.out.splitlines()[-2]) == (0, "3 of 3 records are done, nothing is left"), ended.err
     results = sorted(path.relative_to(home / "read").as_posix() for path in (home / "read").rglob("*.json"))
     assert results == ["North/7/12/1.json", "North/7/12/2.json", "Süd & West/9/a b/1.json"]
     for name in results:
