@@ -85,9 +85,11 @@ class PassReport:
         poll, scan, submit = self.poll, self.scan, self.submit
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in poll.outcomes.items())
         said = [f"{counted(poll.settled, 'batch', 'batches')} settled ({kinds})" if kinds else ""]
-        said.append(f"{counted(submit.submitted, 'batch', 'batches')} with {counted(submit.sent, 'page')} sent")
+        if submit.submitted:
+            said.append(f"{counted(submit.submitted, 'batch', 'batches')} with {counted(submit.sent, 'page')} sent")
         said.append(f"{counted(scan.added, 'page')} new, {scan.removed:,} gone" if scan.changed else "")
-        return "; ".join(each for each in said if each)
+        said.append("other batches than before cannot be settled" if poll.is_stuck_anew else "")
+        return "; ".join(each for each in said if each) or "nothing new"
 
     @property
     def is_idle(self) -> bool:
@@ -117,9 +119,10 @@ async def pipeline(config: str | None = None, accept_vanished: bool = False) -> 
         report = PassReport(polled, await scan_records(p), await submit_batches(p))
         if not is_dry_run:
             await prune_if_crowded(p)
-        did = (
-            f"{polled.settled} settled, {report.submit.submitted} sent" if report.has_done_something else "nothing new"
-        )
+        did = "nothing new"
+        if report.has_done_something:
+            did = f"{polled.settled} settled, {report.submit.submitted} sent"
+            await _tell_status(p, report)
         return await ended(p.services.teller, did, report.message, report, needs_person=bool(report.for_a_person))
 
 

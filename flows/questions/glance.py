@@ -46,10 +46,11 @@ class Glance:
 
     @property
     def left(self) -> int:
-        """How many pages are neither done nor wait for a person, or behind a page that does."""
-        states = self.status.states
-        by_itself = ("runnable", "inflight", "waiting", "postponed")
-        return max(0, sum(states[each] for each in by_itself) - sum(self.status.blocking.values()))
+        """How many pages are neither done nor wait for a person, behind a page that does, or in a batch that does."""
+        status = self.status
+        by_itself = sum(status.states[each] for each in ("runnable", "inflight", "waiting", "postponed"))
+        stuck = sum(each.records or 0 for each in status.batches if each.cause)
+        return max(0, by_itself - stuck - sum(status.blocking.values()))
 
 
 async def read_glance(
@@ -85,7 +86,7 @@ async def read_glance(
 def status_markdown(glance: Glance, did: str, place: str, *, documents: str) -> str:
     """``did``: what the pass has done, in words; ``place``: the folder of the manifests, for whoever wants the rest;
     ``documents``: the key of the artifact with the documents."""
-    parts = [_head(glance, did), _person(glance, place), _numbers(glance), _pictures(glance), _batches(glance)]
+    parts = [_head(glance, did), _person(glance, place), _pictures(glance), _numbers(glance, place), _batches(glance)]
     parts.append(f"Document by document: the artifact [{documents}](/artifacts/key/{documents}).")
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -140,22 +141,31 @@ def _person(glance: Glance, place: str) -> str:
     return "\n".join(["### What needs a person", "", *lines]) if lines else ""
 
 
-def _numbers(glance: Glance) -> str:
+def _numbers(glance: Glance, place: str) -> str:
     status, states = glance.status, glance.status.states
     postponed = f", the first goes at {_time(status.next_try_at)}" if status.next_try_at else ""
+    in_flight = (
+        f"{states['inflight']:,} in {len(status.batches):,} {'batch' if len(status.batches) == 1 else 'batches'}"
+    )
     rows = [
         ("Done", f"{states['done']:,}"),
-        ("In flight", f"{states['inflight']:,} in {len(status.batches):,} batches"),
+        ("In flight", in_flight),
         ("Can be sent", f"{states['runnable']:,}"),
-        ("Wait for the page before", f"{states['waiting']:,}"),
-        ("Wait for the service", f"{states['postponed']:,}{postponed}"),
-        ("Dead letters", f"{states['dead']:,}"),
-        ("Held for a person", f"{states['held']:,}"),
-        ("Outdated results", f"{status.outdated:,}"),
-        ("To be read again", f"{status.rerun:,}"),
-        ("Edited by a person", f"{status.edited:,}"),
-        ("Files left out", f"{status.left_out:,}"),
         ("Rounds of batches left", f"{status.waves_left:,}"),
+    ]
+    # Many of these are 0, and a report is short.
+    sometimes = [
+        ("Wait for the page before", states["waiting"], ""),
+        ("Wait for the service", states["postponed"], postponed),
+        ("Dead letters", states["dead"], ""),
+        ("Held for a person", states["held"], ""),
+        ("Outdated results", status.outdated, ""),
+        ("To be read again", status.rerun, ""),
+        ("Edited by a person", status.edited, ""),
+        ("Files left out", status.left_out, f": {escape(place)}/left\\_out\\.parquet"),
+    ]
+    rows += [(name, f"{count:,}{more}") for name, count, more in sometimes if count]
+    rows += [
         ("Spent", dollars(status.spent_usd)),
         ("Reserved for what is in flight, at most", dollars(status.open_usd)),
     ]

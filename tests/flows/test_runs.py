@@ -3,6 +3,7 @@ leaves.
 """
 
 import asyncio
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from assets.reports import escape
 from flows.runtime.runs import NEEDS_PERSON
 from tests.flows.recorded import Recorded
 from tests.prefect_server import PrefectServer, drain
@@ -54,6 +56,17 @@ async def test_a_run_says_what_it_did_and_what_needs_a_person_and_an_idle_one_le
         ("COMPLETED", NEEDS_PERSON, waits),
     ]
     assert await _events_of(runs[-1]) == ["prefect.flow-run.NeedsPerson"], "what an automation can go by"
+    told = await recorded.artifacts("status")
+    assert len(told) == 2, "each pass that changed something renews it"
+    assert told[0].startswith(f"**Collection {project.collection}: 0 of 2 pages done.**")
+    assert "This pass: 1 batch settled \\(1 blocked\\, 1 success\\)" in told[1]
+    assert f"| {escape(bad)} | dead letter | 1 failures | 0 | blocked " in told[1]
+    assert "### Pages read over time\n\n![pages read over time](data:image/svg+xml;base64," in told[1]
+    [_, documents] = [json.loads(table) for table in await recorded.artifacts("documents")]
+    assert [(row["document"], row["done"], row["failing"]) for row in documents] == [
+        ("CA:Lincoln:1901", 0, 1),
+        ("CA:Lincoln:1903", 1, 0),
+    ]
     assert await _artifacts(project) == before
     assert await _tasks_of(runs[-1]) == []
 
