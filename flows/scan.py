@@ -21,6 +21,7 @@ from flows.gateways.files.trial import folds_case
 from flows.gateways.images.headers import read_header
 from flows.render import render_sources
 from flows.runtime.logs import logger
+from flows.runtime.long_steps import long_step
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, one_run_of_passes, open_pass
 from flows.runtime.runs import counted, ended, named
@@ -80,19 +81,25 @@ async def scan_records(p: Pass, *, full: bool = False) -> ScanReport:
             walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
         )
     filters = _filters(settings)
-    walk: ImageWalk = await asyncio.to_thread(
-        walk_images,
-        settings.paths.page_images,
-        root=storage.root,
-        depth=depth,
-        known=known_images(None if full else before),
-        read_header=read_header,
-        page_pattern=settings.record.page_pattern,
-        max_pixels=settings.safety.max_image_pixels,
-        wants=lambda fields: is_wanted(fields, settings.record.document_fields, filters),
-        allowed=allowed,
-        apart=(*settings.own_paths, settings.paths.source_documents),
-    )
+    async with long_step(p.services.teller, "scanning", "Looking at the page images of documents", 0) as done:
+
+        def wants(fields: tuple[str, ...]) -> bool:
+            done.count += 1
+            return is_wanted(fields, settings.record.document_fields, filters)
+
+        walk: ImageWalk = await asyncio.to_thread(
+            walk_images,
+            settings.paths.page_images,
+            root=storage.root,
+            depth=depth,
+            known=known_images(None if full else before),
+            read_header=read_header,
+            page_pattern=settings.record.page_pattern,
+            max_pixels=settings.safety.max_image_pixels,
+            wants=wants,
+            allowed=allowed,
+            apart=(*settings.own_paths, settings.paths.source_documents),
+        )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
     left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed + meeting)
     documents = p.services.mirror.observe("source_documents", documents=sources.documents)

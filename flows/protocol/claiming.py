@@ -28,6 +28,7 @@ from flows.gateways.ports import Prepared
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.runtime.logs import logger, warn_of_each
+from flows.runtime.long_steps import long_step
 from flows.runtime.passes import Pass
 from flows.tables.kept_back import trouble_with_context
 from flows.tables.prices import price_of
@@ -71,7 +72,9 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
             jpeg_quality=uploads.jpeg_quality,
             max_pixels=settings.safety.max_image_pixels,
         )
-        return await anyio.to_thread.run_sync(call, limiter=limiter)
+        prepared = await anyio.to_thread.run_sync(call, limiter=limiter)
+        done.count += 1
+        return prepared
 
     sources = _images_of(rows) + _images_of(context_rows)
     items = [
@@ -84,16 +87,18 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
         )
         for n, row in enumerate(sources)
     ]
-    report = await upload_with_retries(
-        p.services.gemini,
-        items,
-        prepare=prepare_item,
-        submission_id=submission_id,
-        attempts=uploads.upload_retry_attempts,
-        backoff_seconds=uploads.upload_retry_backoff_seconds,
-        concurrency=uploads.upload_concurrency,
-        sleep=p.services.sleep,
-    )
+    what = f"Uploading {len(items):,} images of submission {submission_id}"
+    async with long_step(p.services.teller, "uploading", what, len(items)) as done:
+        report = await upload_with_retries(
+            p.services.gemini,
+            items,
+            prepare=prepare_item,
+            submission_id=submission_id,
+            attempts=uploads.upload_retry_attempts,
+            backoff_seconds=uploads.upload_retry_backoff_seconds,
+            concurrency=uploads.upload_concurrency,
+            sleep=p.services.sleep,
+        )
     if report.had_failed_tries:
         p.services.storage.upload_marks.doubt(submission_id)
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]

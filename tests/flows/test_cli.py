@@ -121,7 +121,7 @@ async def test_a_second_pass_says_that_one_is_running(
 
 
 async def test_the_playbook_from_the_command_line(
-    project: Project, environment: dict[str, str], tmp_path: Path
+    project: Project, environment: dict[str, str], prefect_server: PrefectServer, tmp_path: Path
 ) -> None:
     project.configure(execution={"max_retries": 0})
     good, waiting, bad = project.add_pages("CA:Lincoln:1901", [1, 2]) + project.add_pages("TX:Austin:1901", [1])
@@ -129,19 +129,21 @@ async def test_the_playbook_from_the_command_line(
     loud = environment | {"PREFECT_LOGGING_LEVEL": "DEBUG"}
     config = ["--config", str(project.config)]
     ended = [await run_quire("run", *config, env=loud, cwd=tmp_path)]
-    assert ended[-1].out == "0 batches settled, 0 running; 3 records; 1 batches with 2 records sent\n"
+    ui = prefect_server.ui_url
+    where = f"to be seen in Prefect at {ui}/artifacts/key/{project.collection}-status\n"
+    assert ended[-1].out == f"0 batches settled, 0 running; 3 records; 1 batches with 2 records sent\n{where}"
     project.gemini.advance(JOB_SECONDS)
     ended.append(await run_quire("run", *config, env=loud, cwd=tmp_path))
     assert ended[-1].out == (
         "1 batches settled (1 empty, 1 success; most often empty (the answer has no text)), 0 running; "
-        "3 records; 1 batches with 1 records sent\n"
+        f"3 records; 1 batches with 1 records sent\n{where}"
     )
     (batch_id,) = await project.variable("active_batch_ids")
 
     for command in (["status", "--json"], ["unblock", bad], ["rerun", good], ["release", batch_id]):
         ended += [await run_quire(*command, *config, env=environment, cwd=tmp_path)]
 
-    assert [each.code for each in ended] == [0] * len(ended)
+    assert [each.code for each in ended] == [0, 3] + [0] * (len(ended) - 2), "the dead letter waits for a person"
     as_json, unblocked, rerun, released = ended[2:]
     shown = json.loads(as_json.out)
     numbers = {"records": 3, "done": 1, "runnable": 0, "inflight": 1, "waiting": 0, "held": 0, "dead": 1}
