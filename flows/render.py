@@ -19,6 +19,7 @@ from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import RenderSettings
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
+from flows.runtime.progress import tell_step
 from flows.runtime.telling import ProgressTeller
 
 LOOK_SECONDS = 1.0
@@ -103,6 +104,7 @@ async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, lo
     images = sum(document.images for document in documents)
     left_out = sum(problem.left_out for document in documents for problem in document.problems)
     told = f"Rendered {_counted(images, 'page')} of {what}" + (f", {left_out} left out" if left_out else "")
+    tell_step("images of PDFs", 1, 1)
     logger().info(told)
     await bar.update(100.0, description=told)
     return documents
@@ -117,6 +119,7 @@ async def _tell(
         percent = progress.percent(documents)
         if told < percent < 100:
             told = percent
+            tell_step(f"making images of {_counted(documents, 'PDF')}, percent", percent, 100)
             await bar.update(float(percent))
 
 

@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from config.loading import PREFIX
-from flows.commands.options import BUSY, Config
-from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, places_of
+from flows.commands.options import BUSY, Config, Quiet, Verbose
+from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, logs_of, places_of
 from flows.setup.up import servers_up
 from flows.terminal.running import (
     config_text,
@@ -24,6 +23,11 @@ from flows.terminal.running import (
 
 if TYPE_CHECKING:
     from flows.pipeline import PassReport
+    from flows.poll import PollReport
+    from flows.submit import SubmitReport
+    from flows.terminal.display import Loudness
+
+T = TypeVar("T")
 
 DRY_RUN_VARIABLE = f"{PREFIX}EXECUTION__DRY_RUN"
 
@@ -41,6 +45,8 @@ def run(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=0, help="The most pages that this run sends.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """One pass: settle what has finished, scan, send what can be sent. Status 3 if something waits for a person."""
     last: list[PassReport] = []
@@ -51,27 +57,61 @@ def run(
         os.environ[DRY_RUN_VARIABLE] = "true"
 
     async def run_it(config: str | None) -> str:
-        from flows.terminal.watch import run_once, run_watch
+        from flows.terminal.calm import run_calmly
 
         async def remember(report: "PassReport") -> None:
             last[:] = [report]
 
-        repeat = run_watch if watch or trial else run_once
-        return await repeat(config, accept_vanished=accept_vanished, after_pass=remember)
+        return await run_calmly(
+            config,
+            watch=watch or trial,
+            accept_vanished=accept_vanished,
+            after_pass=remember,
+            loudness=_loudness(verbose, quiet),
+            logs=logs_of(places, on_trial=context.obj is not None),
+        )
 
+    places = places_of(config, os.environ)
     if trial and context.obj is None:
-        context.obj = places = places_of(config, os.environ)
+        context.obj = places
         say(run_to_end(_alone_on_trial(places, run_it, config)))
     else:
         say(wait_for(run_it, config, service=True))
-    if isinstance(places := context.obj, Places):
+    if context.obj is not None:
         say(banner(places))
-    elif last:
+    elif last and not quiet:
         from flows.terminal.show import place_in_prefect
 
         say(place_in_prefect(config_text(config)))
     if last and last[0].exit_status:
         raise typer.Exit(last[0].exit_status)
+
+
+def _loudness(verbose: bool, quiet: bool) -> "Loudness":
+    from flows.terminal.display import Loudness
+
+    if verbose and quiet:
+        raise typer.BadParameter("say --verbose or --quiet")
+    return Loudness.VERBOSE if verbose else Loudness.QUIET if quiet else Loudness.CALM
+
+
+def _calmly(
+    context: typer.Context,
+    command: Callable[[str | None], Coroutine[Any, Any, T]],
+    config: Path | None,
+    verbose: bool,
+    quiet: bool,
+) -> Callable[[str | None], Coroutine[Any, Any, T]]:
+    """The command as a terminal shows it: see `flows.terminal.calm`."""
+    loudness = _loudness(verbose, quiet)
+
+    async def run_it(path: str | None) -> T:
+        from flows.terminal.calm import calmly
+
+        logs = logs_of(places_of(config, os.environ), on_trial=context.obj is not None)
+        return await calmly(command, path, loudness=loudness, logs=logs)
+
+    return run_it
 
 
 async def _alone_on_trial(
@@ -89,22 +129,33 @@ async def _alone_on_trial(
 
 
 def scan(
+    context: typer.Context,
     config: Config = None,
     full: Annotated[
         bool, typer.Option("--full", help="Open every image anew, also those that look as they did.")
     ] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Refresh the record manifest from the tree of page images."""
-    from flows.terminal.show import scan_text
 
-    say(wait_for(partial(scan_text, full=full), config))
+    async def scan_it(config: str | None) -> str:
+        from flows.terminal.show import scan_text
+
+        return await scan_text(config, full=full)
+
+    say(wait_for(_calmly(context, scan_it, config, verbose, quiet), config))
 
 
-def submit(config: Config = None) -> None:
+def submit(context: typer.Context, config: Config = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
     """Send what can be sent, without polling first."""
-    from flows.submit import submit as submit_flow
 
-    report = wait_for(submit_flow, config, service=True)
+    async def submit_it(config: str | None) -> "SubmitReport | None":
+        from flows.submit import submit as submit_flow
+
+        return await submit_flow(config)
+
+    report = wait_for(_calmly(context, submit_it, config, verbose, quiet), config, service=True)
     if report is None:
         say(BUSY)
     else:
@@ -114,11 +165,15 @@ def submit(config: Config = None) -> None:
         )
 
 
-def poll(config: Config = None) -> None:
+def poll(context: typer.Context, config: Config = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
     """Settle what has finished."""
-    from flows.poll import poll as poll_flow
 
-    report = wait_for(poll_flow, config, service=True)
+    async def poll_it(config: str | None) -> "PollReport | None":
+        from flows.poll import poll as poll_flow
+
+        return await poll_flow(config)
+
+    report = wait_for(_calmly(context, poll_it, config, verbose, quiet), config, service=True)
     if report is None:
         say(BUSY)
     else:

@@ -19,7 +19,6 @@ from assets.domain.errors import QuireError
 from config.settings import Settings, load_settings
 from flows.demo.pages import DemoPages, UndegradedReading, check_size, make_pages
 from flows.demo.place import DemoFolder, isolate
-from flows.demo.progress import Display, logging_into
 from flows.demo.summary import (
     Findings,
     count_failures,
@@ -31,6 +30,7 @@ from flows.demo.summary import (
 )
 from flows.gateways.files.storage import Storage
 from flows.setup.servers import Servers
+from flows.terminal.display import Display, logging_into
 from flows.terminal.running import tell_prefect_the_rest
 
 if TYPE_CHECKING:

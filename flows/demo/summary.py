@@ -2,7 +2,6 @@
 
 import json
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from flows.demo.corpus import DOCUMENTS, PAGES_PER_DOCUMENT
 from flows.demo.pages import DemoPages
 from flows.demo.place import DemoFolder
 from flows.gateways.files.storage import Storage
+from flows.terminal.facts import LINE_WIDTH, fact, short
 
 MAX_WORD_ERROR_RATE = 0.10
 _SHOWN_LINES = 14
-_LINE_WIDTH = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +92,22 @@ def text_of(found: Findings, storage: Storage, folder: DemoFolder, *, waves: int
     else:
         headline = f"Nothing to do: {len(found.done)} of {total} pages were read before, and nothing was sent"
     lines = [headline + ("." if not found.dead else f", {len(found.dead)} is a dead letter."), ""]
-    lines += _fact("batches", f"{found.batches} settled" + (f", in {waves} waves" if found.sent else ""))
+    lines += fact("batches", f"{found.batches} settled" + (f", in {waves} waves" if found.sent else ""))
     for key in found.dead:
-        lines += _fact(
+        lines += fact(
             "dead letter",
             f"{key}: failed {found.failures.get(key, 0)} times, as it was made to (max_retries {found.max_retries}). "
             "Pages after it did not wait: context.on_dead_dependency is proceed",
         )
     if found.pages.flaky in found.done:
         times = found.failures.get(found.pages.flaky, 0)
-        lines += _fact("retried", f"{found.pages.flaky}: failed {times} time, as it was made to, then read")
-    lines += _fact(
+        lines += fact("retried", f"{found.pages.flaky}: failed {times} time, as it was made to, then read")
+    lines += fact(
         "word errors",
         f"{found.degraded.rate:.1%} as scanned, {found.undegraded.rate:.1%} undegraded "
         f"(on {len(found.done)} pages each, {found.degraded.words:,} words)",
     )
-    lines += _fact("the books", _books(found))
+    lines += fact("the books", _books(found))
     shown = next((key for key in found.done if found.failures.get(key, 0)), found.done[0]) if found.done else None
     if shown is not None:
         lines += ["", *_page(found.pages, storage, folder, shown)]
@@ -120,18 +119,18 @@ def where(folder: DemoFolder, *, prefect_url: str, is_kept: bool) -> list[str]:
     ui = prefect_url if is_kept else "ended with the demo; what it holds stays, and --keep shows it"
     return [
         "Where things are",
-        *_fact("scans", _short(folder.page_images)),
-        *_fact("results", _short(folder.output_results)),
-        *_fact("manifests", f"{_short(folder.manifests)} (Parquet; manifests/README.md has the columns)"),
-        *_fact("logs", _short(folder.logs)),
-        *_fact("Prefect's UI", ui),
+        *fact("scans", short(folder.page_images)),
+        *fact("results", short(folder.output_results)),
+        *fact("manifests", f"{short(folder.manifests)} (Parquet; manifests/README.md has the columns)"),
+        *fact("logs", short(folder.logs)),
+        *fact("Prefect's UI", ui),
     ]
 
 
 def what_next(folder: DemoFolder, found: Findings, *, prefect_url: str, pids: list[int], is_kept: bool) -> list[str]:
     """What to type next."""
-    quire, config = quire_command(), _short(folder.config)
-    flag = "" if folder.path == Path("demo-data").absolute() else f" --folder {_short(folder.path)}"
+    quire, config = quire_command(), short(folder.config)
+    flag = "" if folder.path == Path("demo-data").absolute() else f" --folder {short(folder.path)}"
     documents, pages = found.pages.size
     size = "" if (documents, pages) == (DOCUMENTS, PAGES_PER_DOCUMENT) else f" --documents {documents} --pages {pages}"
     lines = ["What to type next"]
@@ -154,7 +153,7 @@ def what_next(folder: DemoFolder, found: Findings, *, prefect_url: str, pids: li
 
 def quire_command() -> str:
     """How to call quire from here."""
-    return _short(Path(sys.executable).with_name("quire"))
+    return short(Path(sys.executable).with_name("quire"))
 
 
 def _books(found: Findings) -> str:
@@ -171,32 +170,12 @@ def _books(found: Findings) -> str:
 
 def _page(pages: DemoPages, storage: Storage, folder: DemoFolder, key: str) -> list[str]:
     text = transcript_text(json.loads(storage.read_result(key) or b"{}")).splitlines()
-    lines = [line if len(line) <= _LINE_WIDTH else line[: _LINE_WIDTH - 3] + "..." for line in text[:_SHOWN_LINES]]
+    lines = [line if len(line) <= LINE_WIDTH else line[: LINE_WIDTH - 3] + "..." for line in text[:_SHOWN_LINES]]
     more = [f"  | ... and {len(text) - _SHOWN_LINES} lines more"] if len(text) > _SHOWN_LINES else []
     return [
         f"One page: {key}",
-        *_fact("its image", _short(folder.page_images / pages.images[key])),
-        *_fact("its result", _short(storage.result_path(key))),
+        *fact("its image", short(folder.page_images / pages.images[key])),
+        *fact("its result", short(storage.result_path(key))),
         *(f"  | {line.expandtabs(4)}" for line in lines),
         *more,
     ]
-
-
-def _fact(name: str, text: str) -> list[str]:
-    indent = " " * 16
-    return textwrap.wrap(
-        text,
-        _LINE_WIDTH,
-        initial_indent=f"  {name:<13} ",
-        subsequent_indent=indent,
-        break_long_words=False,  # paths are copied
-        break_on_hyphens=False,
-    )
-
-
-def _short(path: Path) -> str:
-    """From here if it lies below, as people type it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

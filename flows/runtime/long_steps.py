@@ -1,5 +1,5 @@
-"""A bar in Prefect for a step that takes long: it begins once the step has, so that a short one leaves nothing. The bar
-itself stands in `flows.runtime.telling`; rendering, which is always long, has one from the beginning (`flows.render`).
+"""A bar in Prefect, and in a terminal, for a step that takes long: Prefect's begins once the step has, so that a short
+one leaves nothing. The bar itself stands in `flows.runtime.telling`; rendering, which is always long, has one from the beginning (`flows.render`).
 """
 
 import asyncio
@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from flows.runtime.progress import tell_step
 from flows.runtime.telling import ProgressTeller, Teller
 
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 2.0
+SHOW_SECONDS = 0.25
+"""How often a terminal is told, where somebody looks at one."""
 
 
 @dataclass(slots=True)
@@ -46,12 +49,20 @@ async def long_step(
                 percent = min(99.0, 100.0 * told / total) if total else 0.0
                 await bars[0].update(percent, description=f"{what}: {told:,}" + (f" of {total:,}" if total else ""))
 
-    telling = asyncio.create_task(tell())
+    async def show() -> None:
+        shown = -1
+        while not await _ends_within(ended, SHOW_SECONDS):
+            if done.count != shown:
+                shown = done.count
+                tell_step(what, shown, total)
+
+    telling = [asyncio.create_task(each()) for each in (tell, show)]
     try:
         yield done
     finally:
         ended.set()
-        await asyncio.wait({telling})
+        await asyncio.wait(telling)
+        tell_step(what, 1, 1)
         for bar in bars:
             await bar.update(100.0, description=f"{what}: {done.count:,} done")
 

@@ -47,6 +47,11 @@ def places_of(config: Path | None, environ: MutableMapping[str, str]) -> Places:
     return Places(settings_file(config, environ))
 
 
+def logs_of(places: Places, *, on_trial: bool) -> Path:
+    """The folder that a command logs to."""
+    return (places.trial if on_trial else places.server).logs
+
+
 def join_servers(config: Path | None, environ: MutableMapping[str, str]) -> Places | None:
     """Point ``environ`` at the servers that `quire up` runs for this collection. With a trial among them the command
     becomes one: then its places are returned. A PREFECT_API_URL that is set already wins, but over a trial's.

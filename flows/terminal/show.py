@@ -28,11 +28,12 @@ BUSY = "another pass is running; nothing to do here"
 
 
 async def read_status(config: str | None) -> Status:
-    found, _ = await _read_status(config)
+    found, _ = await read_status_and_storage(config)
     return found
 
 
-async def _read_status(config: str | None) -> tuple[Status, Storage]:
+async def read_status_and_storage(config: str | None) -> tuple[Status, Storage]:
+    """The numbers, and the files that they are of. Raises QuireError."""
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
@@ -76,7 +77,7 @@ def place_in_prefect(config: str | None) -> str:
 
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
-    found, storage = await _read_status(config)
+    found, storage = await read_status_and_storage(config)
     return "\n".join(status_lines(found, left_out_place(storage)))
 
 
@@ -149,11 +150,14 @@ def _reasons(words: Sequence[str], *, default: tuple[Reason, ...]) -> tuple[Reas
         raise QuireError(f"a result is outdated by one of {', '.join(Reason)}; {' '.join(words)} is none") from None
 
 
-async def needs_text(config: str | None, more: Sequence[str] = ()) -> str:
-    """What is left for a person when nothing can go on by itself. ``more``: lines that the last pass knows."""
+async def needs_text(config: str | None, more: Sequence[str] = (), *, limited: str | None = None) -> str:
+    """What is left for a person when nothing can go on by itself. ``more``: lines that the last pass knows;
+    ``limited``: why it has sent no more though it could."""
     found = await read_status(config)
     done = f"{found.states[RecordState.DONE]} of {found.records} records are done"
     needs = [*more[:MAX_LISTED], *_needs(found)]
+    if limited is not None:
+        return "\n".join([f"{done}; {limited}, and the next run goes on", *needs])
     return "\n".join([done + (", nothing is left" if not needs else "; the rest needs a person:"), *needs])
 
 

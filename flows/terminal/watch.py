@@ -76,8 +76,9 @@ async def run_watch(
             if after_pass is not None:
                 await after_pass(report)
             if report.is_idle or not patience:
-                ends = [report.submit.stopped] if report.submit.is_limited and report.submit.stopped else []
-                return "\n".join([*report.submit.would, await needs_text(config, report.needs_person), *ends])
+                limited = report.submit.stopped if report.submit.is_limited else None
+                needs = await needs_text(config, report.needs_person, limited=limited)
+                return "\n".join([*report.submit.would, needs])
         _stop_if_asked()
         await sleep(settings.batch.poll_interval_seconds)
 

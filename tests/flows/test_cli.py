@@ -162,7 +162,7 @@ def test_an_interrupted_watch_says_that_nothing_is_lost(
 ) -> None:
     project.add_pages("CA:Lincoln:1901", [1])
     process = subprocess.Popen(
-        [QUIRE, "run", "--watch", "--config", str(project.config)],
+        [QUIRE, "run", "--watch", "--verbose", "--config", str(project.config)],
         env=environment,
         cwd=tmp_path,
         stderr=subprocess.PIPE,

@@ -70,4 +70,4 @@ async def test_a_folder_of_ones_own_runs_with_a_configuration_of_ten_lines(
     assert gemini.existing_files() == []
     assert list(elsewhere.iterdir()) == [], "nothing is written to where one happens to be"
     made = {path.name for path in home.iterdir()} - {"cards.py", "neighbour.py", "prompts", "quire.yaml", "scans"}
-    assert made - {"__pycache__"} == {"read", "manifests"}
+    assert made - {"__pycache__"} == {"read", "manifests", "server"}, "the last one holds the log"
