@@ -11,7 +11,6 @@ import typer
 from assets.domain.errors import QuireError
 from flows.commands.options import ConfigFile, DryRun
 from flows.runtime.extras import READER, require_extra
-from flows.setup.starter import start_collection
 from flows.setup.trial import places_of
 from flows.setup.up import keep_up
 from flows.terminal.running import run_to_end, say
@@ -27,6 +26,8 @@ def init(
     dry_run: DryRun = False,
 ) -> None:
     """Write a first quire.yaml that fits the scans and PDFs that lie here, and say what to type next."""
+    from flows.setup.starter import start_collection
+
     say(start_collection(folder, dry_run=dry_run))
 
 

@@ -98,11 +98,11 @@ def test_it_scans_and_shows_the_request_for_a_page(
     assert "config/prompts/page_transcript/v1.jinja" in text
 
 
-def test_without_a_configuration_it_says_how_to_name_one(installed: Path, folder: Path) -> None:
-    ended = _run(folder, installed / "quire", "check", code=1)
+def test_without_a_configuration_it_says_how_to_name_one(installed: Path, tmp_path: Path) -> None:
+    ended = _run(tmp_path, installed / "quire", "check", code=1)
     assert ended.stdout == ""
     assert ended.stderr == (
-        f"quire: {folder}: no quire.yaml is here or above: make one with quire init in the folder of your scans, or "
+        f"quire: {tmp_path}: no quire.yaml is here or above: make one with quire init in the folder of your scans, or "
         "name yours with --config or QUIRE_CONFIG\n"
     )
 

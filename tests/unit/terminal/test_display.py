@@ -59,7 +59,7 @@ def test_a_terminal_has_bars_with_what_is_spent_and_the_next_look() -> None:
     for words in (
         "4 of 8 read, 0 in flight, 3 waiting, 1 dead",
         "1 of 1 settled",
-        "$0.50 spent, at most $0.25 in flight",
+        "$0.5000 spent, at most $0.2500 in flight",
         "next look at 10:21:00",
         "1 batch settled: 4 success, 1 blocked",
     ):
