@@ -1,5 +1,6 @@
 """A bar in Prefect, and in a terminal, for a step that takes long: Prefect's begins once the step has, so that a short
-one leaves nothing. The bar itself stands in `flows.runtime.telling`; rendering, which is always long, has one from the beginning (`flows.render`).
+one leaves nothing. The bar itself stands in `flows.runtime.telling`; rendering, which is always long, has one from the
+beginning (`flows.render`).
 """
 
 import asyncio
