@@ -38,7 +38,7 @@ async def rerun(
     dead: bool = False,
     kind: OutcomeKind | None = None,
     outdated: list[Reason] = [],  # noqa: B006
-    prompt: str | None = None,
+    prompt: str = "",
     edited: bool = False,
     dry_run: bool = True,
 ) -> str:
@@ -69,7 +69,7 @@ async def unblock(
     dead: bool = False,
     kind: OutcomeKind | None = None,
     outdated: list[Reason] = [],  # noqa: B006
-    prompt: str | None = None,
+    prompt: str = "",
     dry_run: bool = True,
 ) -> str:
     """Have dead letters and held pages tried again: their failures are forgotten. Several selectors narrow. Like `quire

@@ -40,6 +40,7 @@ ARGUMENTS = [
 ]
 DEMO_SECONDS = 600
 PATIENCE_MILLISECONDS = 30_000
+SERVE_MILLISECONDS = 90_000
 ENTRIES = 200
 
 
@@ -118,9 +119,10 @@ async def page(chromium: Path, demo: Demo) -> AsyncIterator[Page]:
 async def test_the_flow_runs_are_listed(page: Page) -> None:
     await page.goto("/runs")
 
-    for flow in ("pipeline", "poll", "scan", "submit"):
-        await _seen(page.get_by_text(flow, exact=True).first)
+    await _seen(page.get_by_text("pipeline", exact=True).first)
+    await _seen(page.get_by_text(re.compile(r"^pipeline \d{4}-\d\d-\d\d \d\d:\d\d: \d+ settled, \d+ sent$")).first)
     await _seen(page.get_by_text("Completed", exact=True).first)
+    await _seen(page.get_by_text("NeedsPerson", exact=True).first)
     await _keep(page, "1-flow-runs")
     for trouble in ("Failed", "Crashed"):
         assert await page.get_by_text(trouble, exact=True).count() == 0
@@ -128,9 +130,7 @@ async def test_the_flow_runs_are_listed(page: Page) -> None:
 
 async def test_the_logs_of_a_run_tell_what_was_sent(page: Page) -> None:
     await page.goto("/runs")
-    first_submit = page.locator("li, .state-list-item, .flow-run-list-item").filter(has_text=re.compile(r"^submit"))
-
-    await first_submit.last.get_by_role("link").last.click()
+    await page.get_by_role("link", name=re.compile(r": \d+ settled, [1-9]\d* sent$")).last.click()
 
     line = page.get_by_text(re.compile(r"Batch Submitted: \w{26} as batches/"))
     await _seen(line)
@@ -160,6 +160,60 @@ async def test_the_report_of_a_batch_is_an_artifact(page: Page, demo: Demo) -> N
     await _seen(page.get_by_role("listitem").filter(has_text=demo.dead))
     await _seen(page.get_by_role("cell", name="dead letter", exact=True))
     await _keep(page, "5-report-of-a-batch")
+
+
+async def test_the_status_is_an_artifact_with_pictures(page: Page, demo: Demo) -> None:
+    await page.goto("/artifacts/key/status")
+    await page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$")).first.click()
+
+    await _seen(page.get_by_text("3 of 4 pages done."))
+    await _seen(page.get_by_role("cell", name=demo.dead))
+    picture = page.get_by_role("img", name="pages read over time")
+    await _seen(picture)
+    assert await picture.evaluate("image => image.naturalWidth") > 100, "it is shown, and not only its words"
+    await _keep(page, "11-status")
+
+
+async def test_a_dead_letter_is_tried_again_by_filling_in_a_form(page: Page, demo: Demo) -> None:
+    counted = await demo.variable("record_failure_counts")
+    assert isinstance(counted, dict)
+    assert demo.dead in counted
+    with serving_by_hand(demo):
+        await page.goto("/deployments")
+        await page.get_by_role("link", name="unblock-served").click(timeout=SERVE_MILLISECONDS)
+        await page.get_by_role("button", name="Run", exact=True).click()
+        await page.get_by_text("Custom run").click()
+        fields = page.locator(".schema-form-property")
+        for words in ("Only dead letters. Alone: all of them.", "Only say which pages it would be."):
+            await fields.filter(has_text=words).get_by_role("switch").last.click()
+        await _keep(page, "12-form")
+        await page.get_by_role("button", name="Submit").click()
+        for _ in range(60):
+            await page.goto("/artifacts/key/unblock")
+            versions = page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$"))
+            with contextlib.suppress(AssertionError):
+                await expect(versions.first).to_be_visible(timeout=3_000)
+                break
+        await versions.first.click()
+        await _seen(page.get_by_text("1 counts reset").first)
+        await _keep(page, "13-what-it-did")
+    assert await demo.variable("record_failure_counts") == {key: counted[key] for key in counted if key != demo.dead}
+
+
+@contextlib.contextmanager
+def serving_by_hand(demo: Demo) -> Iterator[None]:
+    """The deployments that a person starts, served until the end of the block; nothing runs by the clock."""
+    code = (
+        "import sys; from pathlib import Path; from prefect import serve; "
+        "from flows.deployments import DEPLOYMENTS, served; "
+        "serve(*(served(each, Path(sys.argv[1])) for each in DEPLOYMENTS if not each.is_scheduled))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(demo.config)], env=demo.environment(), cwd=ROOT)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
 
 async def test_a_long_variable_can_be_edited_and_the_next_pass_goes_by_it(page: Page, demo: Demo) -> None:
