@@ -73,6 +73,7 @@ DEPLOYMENTS: Sequence[Deployment] = (
     Deployment("recover", "steering.recover", "By hand: make the Variables again. Shows first what it would write."),
     Deployment("estimate", "steering.estimate", "By hand: what is left, in pages, tokens and dollars."),
     Deployment("verify", "steering.verify", "By hand: read and check every result."),
+    Deployment("backup", "steering.backup", "By hand: keep manifests and Variables of one moment."),
     Deployment("full-scan", "scan.scan", "By hand: a scan that opens every image anew.", parameters={"full": True}),
 )
 

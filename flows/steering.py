@@ -1,11 +1,12 @@
 """What a person starts in Prefect's UI: the operator's commands as flows, each on the one path of the command that
 bears its name (`flows.terminal`, `flows.operate`), so that they say, check and lock alike. Each leaves what it did, or
-would do, as an artifact. None takes the pass lock but `recover`, so they work while a pass runs.
+would do, as an artifact. None takes the pass lock but `recover` and `backup`, so they work while a pass runs.
 
 What runs by the clock stands in `pipeline`, `scan` and `prune`; the table of both is `deployments`.
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from prefect import flow
 
@@ -13,6 +14,7 @@ from assets.domain.errors import QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.outdated import Reason
 from config.settings import load_settings
+from flows.backup import backup_text
 from flows.gateways.prefect.api import PrefectApi
 from flows.questions.estimate import estimate_text
 from flows.questions.verify import verify as verify_results
@@ -161,6 +163,21 @@ async def verify(config: str | None = None, edited: bool = False) -> str:
         return "\n".join([sums, *lines])
 
     return await _told("verify", config, text, needs_person=found.is_wrong(edited_is_fine=edited))
+
+
+@flow(name="backup", flow_run_name=named("backup"), persist_result=False)
+@one_line
+async def backup(to: str, config: str | None = None) -> str:
+    """Keep manifests and Variables of one moment in a folder. Results and images are not in it. Waits for no pass: it
+    fails while one runs. Like `quire backup`, see "Backup" in docs/operations.md.
+
+    Args:
+        to: The folder that gets the backup, under a name with the time, as the run sees it.
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+    """
+    if not to.strip():
+        raise QuireError("no folder is named, and nothing is done")
+    return await _told("backup", config, lambda: backup_text(config, Path(to.strip()).absolute()))
 
 
 def selected(

@@ -11,7 +11,7 @@ from assets.domain.outcome import OutcomeKind
 from flows.runtime.passes import open_pass
 from flows.runtime.runs import NEEDS_PERSON
 from flows.scan import scan
-from flows.steering import estimate, recover, release, rerun, reset_breaker, unblock, verify
+from flows.steering import backup, estimate, recover, release, rerun, reset_breaker, unblock, verify
 from flows.terminal.show import read_status
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
@@ -53,9 +53,11 @@ async def test_everything_that_a_person_decides_can_be_done_from_prefect(project
         assert "1 results: all as they were written" in await verify(config)
         project.result_path(good).write_text('{"edited": ')
         assert "1 no JSON" in await verify(config, edited=True)
-        with pytest.raises(QuireError, match="another pass is running"):
-            await recover(config, write=True)
+        for takes_the_pass_lock in (recover(config, write=True), backup(str(project.root / "kept"), config)):
+            with pytest.raises(QuireError, match="another pass is running"):
+                await takes_the_pass_lock
     assert "Nothing is written" in await recover(config)
+    assert "a list of 1 results" in await backup(str(project.root / "kept"), config)
     assert (await scan(config, full=True)).records == 3
 
     runs = {
@@ -70,6 +72,7 @@ async def test_everything_that_a_person_decides_can_be_done_from_prefect(project
         "release": f"{batch} is released",
         "reset-breaker": "the breaker was not open",
         "recover": "Nothing is written.",
+        "backup": "the Variables, and a list of 1 results",
         "estimate": "pages are to be sent",
         "verify": "1 no JSON",
         "full-scan": "3 pages\\, 0 new\\, 0 gone\\, 0 files left out",
