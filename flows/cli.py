@@ -25,44 +25,107 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
     RUN: {
-        passes.run: ("quire run --watch", "quire run --trial"),
-        passes.scan: ("quire scan", "quire scan --full"),
-        passes.submit: ("quire submit",),
-        passes.poll: ("quire poll",),
-        passes.prune: ("quire prune",),
-        passes.serve: ("quire serve",),
+        passes.run: (
+            "Read pages: one pass, or with --watch as many as it takes.",
+            "quire run --watch",
+            "quire run --trial",
+        ),
+        passes.scan: ("Look which pages there are.", "quire scan", "quire scan --full"),
+        passes.submit: (
+            "Only send what can be sent.",
+            "quire submit",
+        ),
+        passes.poll: (
+            "Only settle what has finished.",
+            "quire poll",
+        ),
+        passes.prune: (
+            "Remove failure counts that nobody needs.",
+            "quire prune",
+        ),
+        passes.serve: (
+            "Run passes on a schedule, without a worker.",
+            "quire serve",
+        ),
     },
     LOOK: {
-        looking.status: ("quire status", "quire status --outdated image"),
-        looking.why: ("quire why CA:Lincoln:2023:4",),
-        looking.check: ("quire check", "quire check CA:Lincoln:2023:4"),
-        looking.estimate: ("quire estimate",),
-        looking.verify: ("quire verify",),
-        looking.prompts: ("quire prompts",),
-        looking.doctor: ("quire doctor",),
+        looking.status: ("What is done, in flight, waiting, dead.", "quire status", "quire status --outdated image"),
+        looking.why: (
+            "Where one page stands, and why.",
+            "quire why CA:Lincoln:2023:4",
+        ),
+        looking.check: ("What would be sent for one page.", "quire check", "quire check CA:Lincoln:2023:4"),
+        looking.estimate: (
+            "What is left to be read, and what it costs.",
+            "quire estimate",
+        ),
+        looking.verify: (
+            "Whether each result is what was written.",
+            "quire verify",
+        ),
+        looking.prompts: (
+            "Which prompts there are, and which were sent.",
+            "quire prompts",
+        ),
+        looking.doctor: (
+            "Whether all that a pass needs is there.",
+            "quire doctor",
+        ),
     },
     STEER: {
-        rereading.rerun: ("quire rerun CA:Lincoln:2023:1-40 --dry-run", "quire rerun --outdated prompt --yes"),
-        rereading.undo_rerun: ("quire undo-rerun CA:Lincoln:2023:4",),
-        rereading.unblock: ("quire unblock --dead --yes",),
-        steering.release: ("quire release batches/abc123 --cancel",),
-        steering.resettle: ("quire resettle batches/abc123 --dry-run",),
-        steering.reset_breaker: ("quire reset-breaker",),
-        steering.recover: ("quire recover", "quire recover --yes"),
-        keeping.backup: ("quire backup /backups",),
-        keeping.restore: ("quire restore /backups/main-20261126T101500Z --yes",),
+        rereading.rerun: (
+            "Have pages read again.",
+            "quire rerun CA:Lincoln:2023:1-40 --dry-run",
+            "quire rerun --outdated prompt --yes",
+        ),
+        rereading.undo_rerun: (
+            "Let results stay that were to be read again.",
+            "quire undo-rerun CA:Lincoln:2023:4",
+        ),
+        rereading.unblock: (
+            "Try dead letters and held pages again.",
+            "quire unblock --dead --yes",
+        ),
+        steering.release: (
+            "Let go of a batch that is stuck.",
+            "quire release batches/abc123 --cancel",
+        ),
+        steering.resettle: (
+            "Judge the answers of a batch again.",
+            "quire resettle batches/abc123 --dry-run",
+        ),
+        steering.reset_breaker: (
+            "Send again after too much has failed.",
+            "quire reset-breaker",
+        ),
+        steering.recover: ("Make the Variables again from the files.", "quire recover", "quire recover --yes"),
+        keeping.backup: (
+            "Copy all that the collection knows, consistently.",
+            "quire backup /backups",
+        ),
+        keeping.restore: (
+            "Bring a backup back, checked against today.",
+            "quire restore /backups/main-20261126T101500Z --yes",
+        ),
     },
     SET_UP: {
-        setting_up.init: ("quire init", "quire init scans --dry-run"),
-        setting_up.up: ("quire up --trial", "quire up"),
-        setting_up.demo: ("quire demo --documents 1 --pages 2",),
-        setting_up.emulator: ("quire emulator --engine script",),
+        setting_up.init: ("Write a first quire.yaml for what lies here.", "quire init", "quire init scans --dry-run"),
+        setting_up.up: ("Run Prefect's server, and a local Gemini.", "quire up --trial", "quire up"),
+        setting_up.demo: (
+            "See all of it on a small corpus of its own.",
+            "quire demo --documents 1 --pages 2",
+        ),
+        setting_up.emulator: (
+            "Run the local Gemini alone.",
+            "quire emulator --engine script",
+        ),
     },
 }
-"""Group -> command -> examples of it."""
+"""Group -> command -> what it does, in a line of `quire --help`, and examples of it."""
 for _group, _commands in COMMANDS.items():
-    for _command, _examples in _commands.items():
-        app.command(rich_help_panel=_group, epilog=examples(*_examples))(_command)
+    for _command, _lines in _commands.items():
+        _in_a_line, *_examples = _lines
+        app.command(rich_help_panel=_group, short_help=_in_a_line, epilog=examples(*_examples))(_command)
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ async def release(p: Pass, name: str, *, cancel: bool) -> str:
             await change.set_active([each for each in change.ledger.active if each != name])
         cancelled = await _cancel(p, name) if cancel else ""
         return f"{name} is taken out of active_batch_ids; no file here knew its records{cancelled}"
-    submission_id, state = _named(p.services.storage, standing, name)
+    submission_id, state = submission_named(p.services.storage, standing, name)
     is_settled = state is SubmissionState.SETTLED
     job = p.services.storage.read_job(submission_id) if is_settled else note_first_look(p, submission_id)
     batch_id = job.batch_id if job is not None else None
@@ -155,7 +155,7 @@ async def release(p: Pass, name: str, *, cancel: bool) -> str:
     return f"{name} is released, {len(table)} records are free{said}"
 
 
-def _named(storage: Storage, standing: Standing, name: str) -> tuple[str, SubmissionState]:
+def submission_named(storage: Storage, standing: Standing, name: str) -> tuple[str, SubmissionState]:
     """The open submission that a person means. Raises QuireError."""
     for each in standing.active:
         if name in (each.name, each.submission_id):

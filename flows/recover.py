@@ -12,6 +12,7 @@ from assets.domain.batch import RemoteJob, claimed_submission, is_submission_id
 from assets.domain.errors import WAY_BACK, HomeMismatchError, LedgerError, QuireError
 from assets.domain.home import Home, HomeFile
 from assets.domain.ledger import Ledger
+from assets.domain.record import sort_key
 from config.settings import Settings, check_folders, load_settings
 from flows.gateways.files.storage import JobFile, Storage
 from flows.gateways.ports import LedgerGateway
@@ -168,6 +169,10 @@ def _what_would(recovery: Recovery) -> list[str]:
     if len(recovery.records) > MAX_LISTED:
         lines.append(f"  ... and {len(recovery.records) - MAX_LISTED} more")
     lines.append(f"{len(recovery.counts)} failure counts; those reset since a record's last failure come back")
+    by_count = sorted(recovery.counts.items(), key=lambda each: (-each[1], sort_key(each[0])))
+    lines += [f"  {printable(key)}  {count}" for key, count in by_count[:MAX_LISTED]]
+    if len(by_count) > MAX_LISTED:
+        lines.append(f"  ... and {len(by_count) - MAX_LISTED} more")
     if recovery.never_posted:
         lines.append(f"{len(recovery.never_posted)} submissions were never posted; the next pass releases them")
     if recovery.strangers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from config.loading import PREFIX
-from flows.commands.options import BUSY, Config, Quiet, Verbose
+from flows.commands.options import BUSY, AsJson, Config, Quiet, Verbose
 from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, logs_of, places_of
 from flows.setup.up import servers_up
 from flows.terminal.running import (
@@ -45,6 +45,7 @@ def run(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=0, help="The most pages that this run sends.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What the last pass did, as one JSON object.")] = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,22 +68,28 @@ def run(
             watch=watch or trial,
             accept_vanished=accept_vanished,
             after_pass=remember,
-            loudness=_loudness(verbose, quiet),
+            loudness=_loudness(verbose, quiet or as_json),
             logs=logs_of(places, on_trial=context.obj is not None),
         )
 
     places = places_of(config, os.environ)
     if trial and context.obj is None:
         context.obj = places
-        say(run_to_end(_alone_on_trial(places, run_it, config)))
+        said = run_to_end(_alone_on_trial(places, run_it, config))
     else:
-        say(wait_for(run_it, config, service=True))
-    if context.obj is not None:
-        say(banner(places))
-    elif last and not quiet:
-        from flows.terminal.show import place_in_prefect
+        said = wait_for(run_it, config, service=True)
+    if as_json:
+        from flows.terminal.calm import report_json
 
-        say(place_in_prefect(config_text(config)))
+        say(report_json(last[-1] if last else None))
+    else:
+        say(said)
+        if context.obj is not None:
+            say(banner(places))
+        elif last and not quiet:
+            from flows.terminal.show import place_in_prefect
+
+            say(place_in_prefect(config_text(config)))
     if last and last[0].exit_status:
         raise typer.Exit(last[0].exit_status)
 
@@ -118,7 +125,7 @@ async def _alone_on_trial(
     places: Places, command: Callable[[str | None], Coroutine[Any, Any, str]], config: Path | None
 ) -> str:
     """The command with servers of its own, which end with it."""
-    say(f"starting Prefect's server and the local Gemini, in {places.trial.path}")
+    typer.echo(f"starting Prefect's server and the local Gemini, in {places.trial.path}", err=True)
     async with servers_up(places.trial, os.environ, trial=True) as servers:
         enter_trial(places, servers.urls, os.environ)
         typer.echo(banner(places), err=True)
@@ -134,6 +141,7 @@ def scan(
     full: Annotated[
         bool, typer.Option("--full", help="Open every image anew, also those that look as they did.")
     ] = False,
+    as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -142,13 +150,21 @@ def scan(
     async def scan_it(config: str | None) -> str:
         from flows.terminal.show import scan_text
 
-        return await scan_text(config, full=full)
+        return await scan_text(config, full=full, as_json=as_json)
 
     say(wait_for(_calmly(context, scan_it, config, verbose, quiet), config))
 
 
-def submit(context: typer.Context, config: Config = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+def submit(
+    context: typer.Context,
+    config: Config = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
     """Send what can be sent, without polling first."""
+    if dry_run:
+        os.environ[DRY_RUN_VARIABLE] = "true"
 
     async def submit_it(config: str | None) -> "SubmitReport | None":
         from flows.submit import submit as submit_flow
@@ -162,6 +178,7 @@ def submit(context: typer.Context, config: Config = None, verbose: Verbose = Fal
         say(
             f"{report.submitted} batches, {report.sent} records sent"
             + (f"; {report.stopped}" if report.stopped else "")
+            + "".join(f"\n{line}" for line in report.would)
         )
 
 

@@ -55,13 +55,14 @@ def undo_rerun(
     kind: Kind = None,
     prompt: Prompt = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are to be read again.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let results stay that were to be read again, and have not been yet."""
     if everything == bool(keys or dead or kind or prompt):
         raise typer.BadParameter("name record keys or documents, or say --dead, --kind, --prompt; or --all")
     from flows.terminal.reruns import Words, undo_rerun_text
 
-    say(wait_for(partial(undo_rerun_text, words=Words(keys or (), dead, kind, False, prompt)), config))
+    say(wait_for(partial(undo_rerun_text, words=Words(keys or (), dead, kind, False, prompt), dry_run=dry_run), config))
 
 
 def unblock(

@@ -11,22 +11,23 @@ from flows.commands.options import BUSY, Config, DryRun
 from flows.terminal.running import say, wait_for
 
 
-def reset_breaker(config: Config = None) -> None:
+def reset_breaker(config: Config = None, dry_run: DryRun = False) -> None:
     """Send again after so much failed that nothing was sent any more."""
     from flows.terminal.show import reset_breaker_text
 
-    say(wait_for(reset_breaker_text, config))
+    say(wait_for(partial(reset_breaker_text, dry_run=dry_run), config))
 
 
 def release(
     batch: Annotated[str, typer.Argument(help="A batch id, submitting/..., or a submission id.")],
     config: Config = None,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its job at Gemini as well.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let go of a batch that is stuck; its records are sent again."""
     from flows.terminal.show import release_text
 
-    say(wait_for(partial(release_text, batch=batch, cancel=cancel), config))
+    say(wait_for(partial(release_text, batch=batch, cancel=cancel, dry_run=dry_run), config))
 
 
 def resettle(

@@ -30,7 +30,8 @@ class Attempt:
     ``is_resettled``: the answer was judged again; ``answered_by``: the model that has answered, where it is not the one
     that was asked for; ``changed``: what was another in its request, in words, "" if nothing was. Tokens are None
     where Gemini did not say, ``usd`` also where no price was known; ``unsure``: it
-    was answered, and what that cost is not known."""
+    was answered, and what that cost is not known; ``model``, ``prompt``: what was sent with, the latter as name and
+    version."""
 
     submission_id: str
     outcomes: str
@@ -48,6 +49,8 @@ class Attempt:
     answered_by: str | None
     changed: str
     usd: float | None
+    model: str
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
                 answered_by=model_id(version) if is_other else None,
                 changed=Change.from_text(sent.filter(_is_key(sent, record_key))["repair"][0].as_py()).in_words(),
                 usd=usd,
+                model=facts.model,
+                prompt=f"{facts.prompt_name} {facts.prompt_version}",
                 **row,
             )
         )

@@ -291,10 +291,11 @@ def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | Non
 
 def _attempt_line(attempt: Attempt) -> str:
     parts = [
-        f"{attempt.settled_at:%Y-%m-%d}",
+        f"{attempt.settled_at:%Y-%m-%d %H:%M}",
         attempt.submission_id,
         attempt.kind + (" (late)" if attempt.is_late else " (judged again)" if attempt.is_resettled else ""),
     ]
+    parts.append(f"{attempt.model}, {attempt.prompt}")
     parts += [f"[{attempt.changed}]"] if attempt.changed else []
     parts += [attempt.message] if attempt.message else []
     if attempt.prompt_tokens is not None:

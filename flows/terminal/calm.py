@@ -14,6 +14,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from flows.pipeline import PassReport
+from flows.runtime.printable import printable_json
 from flows.terminal.display import Display, Loudness, logging_into
 from flows.terminal.ending import facts_at_end
 from flows.terminal.show import read_status
@@ -70,6 +71,29 @@ async def calmly(
     display = Display(Console(highlight=False), loudness)
     with calm(loudness, logs), display.live():
         return await command(config)
+
+
+def report_json(report: PassReport | None) -> str:
+    """What a pass did; ``null`` if another one was running."""
+    if report is None:
+        return "null"
+    polled, scanned, submit = report.poll, report.scan, report.submit
+    return printable_json(
+        {
+            "settled": polled.settled,
+            "outcomes": dict(polled.outcomes),
+            "running": polled.running,
+            "stuck": dict(polled.stuck),
+            "records": scanned.records,
+            "left_out": scanned.problems,
+            "batches_sent": submit.submitted,
+            "records_sent": submit.sent,
+            "states": dict(submit.states),
+            "stopped": submit.stopped,
+            "would": list(submit.would),
+            "needs_person": list(report.needs_person),
+        }
+    )
 
 
 @contextlib.contextmanager

@@ -129,13 +129,16 @@ def _plan(storage: Storage, ledger: Ledger, keys: Sequence[str], *, edited: bool
     return _Plan(list(keys), files, before, paid.usd, paid.unknown, sorted(flying), left)
 
 
-async def undo_rerun_text(config: str | None, words: Words) -> str:
-    """Let results stay that were to be replaced; without words all of them. Raises QuireError."""
+async def undo_rerun_text(config: str | None, words: Words, *, dry_run: bool = False) -> str:
+    """Let results stay that were to be replaced; without words all of them. ``dry_run``: only say which. Raises
+    QuireError."""
     settings, storage, selection = *_opened(config), words.selection()
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
         state = await ledger.read()
         keys = await asyncio.to_thread(select_to_be_replaced, settings, storage, state, selection)
+        if dry_run:
+            return f"{_listed(keys) or 'no result'}: would stay as it is; nothing is done"
         kept = await operate.undo_rerun(storage, ledger, keys)
         flying = set(inflight_keys(storage, resolve(storage, await ledger.read()).open_ids())).intersection(kept)
     said = (

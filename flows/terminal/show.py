@@ -1,19 +1,23 @@
 """What the commands that read, and the operator's commands, say in the terminal."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 
 from prefect.settings import PREFECT_UI_URL
 
 from assets.candidates import RecordState
+from assets.domain.batch import submitted_at
 from assets.domain.errors import QuireError
 from assets.domain.money import dollars
 from assets.domain.record import encode_ranges
 from assets.outdated import Reason
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 from flows import operate
 from flows.gateways.files.storage import Storage
+from flows.protocol.active import resolve
 from flows.protocol.breaking import breaker_reason, reset_breaker
-from flows.questions.status import Status, collect_outdated, collect_status
+from flows.questions.status import BatchStatus, Status, collect_outdated, collect_status
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.printable import printable_json
@@ -21,6 +25,7 @@ from flows.runtime.telling import artifact_key
 from flows.runtime.wiring import config_path, make_storage, open_ledger, open_services, utc_now
 from flows.scan import scan
 from flows.tables.left_out import left_out_place
+from flows.terminal.nothing_found import why_no_pages
 
 MAX_LISTED = 50
 UNJUDGED = "a validator of the schema failed at its answer, which is kept"
@@ -53,16 +58,18 @@ async def said_of_status(config: str | None, reasons: Sequence[str], *, as_json:
     return await (status_json if as_json else status_text)(config)
 
 
-async def scan_text(config: str | None, *, full: bool = False) -> str:
+async def scan_text(config: str | None, *, full: bool = False, as_json: bool = False) -> str:
     """Refresh the record manifest; what was found, and how many waves it will take. ``full``: see `scan`."""
     report = await scan(config, full=full)
     if report is None:
         return BUSY
-    waves = (await read_status(config)).waves_by_mode
-    return (
-        f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out\n"
-        f"waves left: {_waves(waves)}"
-    )
+    found = await read_status(config)
+    if as_json:
+        return printable_json({**asdict(report), "waves_by_mode": dict(found.waves_by_mode)})
+    said = f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out"
+    if not report.records:
+        return "\n".join([said, *why_no_pages(load_settings(config_path(config)))])
+    return f"{said}\nwaves left: {_waves(found.waves_by_mode)}"
 
 
 def _waves(by_mode: Mapping[str, int]) -> str:
@@ -78,11 +85,11 @@ def place_in_prefect(config: str | None) -> str:
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
     found, storage = await read_status_and_storage(config)
-    return "\n".join(status_lines(found, left_out_place(storage)))
+    return "\n".join(status_lines(found, left_out_place(storage), now=utc_now()))
 
 
-def status_lines(found: Status, left_out_place: str) -> list[str]:
-    """``left_out_place``: where the files are listed that are left out."""
+def status_lines(found: Status, left_out_place: str, *, now: datetime | None = None) -> list[str]:
+    """``left_out_place``: where the files are listed that are left out; ``now``: for the age of batches."""
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
@@ -98,7 +105,7 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
     for batch in found.batches:
         records = "records unknown" if batch.records is None else f"{batch.records} records"
         cause = f": it cannot be settled: {batch.cause}" if batch.cause else ""
-        lines.append(f"{batch.name}  {batch.state}  {records}{cause}")
+        lines.append(f"{batch.name}  {batch.state}  {records}{_age(batch, now)}{cause}")
     if found.next_try_at is not None:
         lines.append(
             f"postponed by faults of the service: the first goes by itself at {found.next_try_at:%Y-%m-%d %H:%M} UTC"
@@ -120,6 +127,15 @@ def status_lines(found: Status, left_out_place: str) -> list[str]:
     if len(found.kept_back) > MAX_LISTED:
         lines.append(f"... and {len(found.kept_back) - MAX_LISTED} more that are kept back")
     return [*lines, *_needs(found)]
+
+
+def _age(batch: BatchStatus, now: datetime | None) -> str:
+    """Since when it is in flight: what Gemini has not answered after 48 h it expires."""
+    if batch.submission_id is None or now is None:
+        return ""
+    begun = submitted_at(batch.submission_id)
+    hours, minutes = divmod(max(0, int((now - begun).total_seconds())) // 60, 60)
+    return f"  since {begun:%Y-%m-%d %H:%M} UTC ({f'{hours} h ' if hours else ''}{minutes} min)"
 
 
 def _outdated_line(found: Status) -> str:
@@ -156,29 +172,46 @@ async def needs_text(config: str | None, more: Sequence[str] = (), *, limited: s
     found = await read_status(config)
     done = f"{found.states[RecordState.DONE]} of {found.records} records are done"
     needs = [*more[:MAX_LISTED], *_needs(found)]
+    if not found.records:
+        needs += why_no_pages(load_settings(config_path(config)))
     if limited is not None:
         return "\n".join([f"{done}; {limited}, and the next run goes on", *needs])
     return "\n".join([done + (", nothing is left" if not needs else "; the rest needs a person:"), *needs])
 
 
-async def reset_breaker_text(config: str | None) -> str:
+async def reset_breaker_text(config: str | None, *, dry_run: bool = False) -> str:
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
     records = storage.read_records()
     reason = breaker_reason(settings, storage, records=0 if records is None else len(records), now=utc_now())
+    if dry_run:
+        return f"would let go of: {reason}; nothing is done" if reason else "the breaker is not open; nothing is done"
     reset_breaker(storage, utc_now())
     return (
         f"let go of: {reason}" if reason else "the breaker was not open; what failed until now does not count any more"
     )
 
 
-async def release_text(config: str | None, batch: str, *, cancel: bool) -> str:
+async def release_text(config: str | None, batch: str, *, cancel: bool, dry_run: bool = False) -> str:
     settings = load_settings(config_path(config))
+    if dry_run:
+        return await _would_release(settings, batch)
     async with open_services(settings) as services:
         await ensure_home(settings, services.storage, services.ledger)
         return await operate.release(Pass(services, OperatorsLease(), services.now()), batch, cancel=cancel)
+
+
+async def _would_release(settings: Settings, batch: str) -> str:
+    storage = make_storage(settings)
+    async with open_ledger(settings) as ledger:
+        standing = resolve(storage, await ledger.read())
+    if batch in standing.unknown:
+        return f"{batch} would be taken out of active_batch_ids; no file here knows its records; nothing is done"
+    submission_id, state = operate.submission_named(storage, standing, batch)
+    records = len(storage.batch_keys(submission_id))
+    return f"{batch} ({state}) would be released, and its {records} records be free; nothing is done"
 
 
 def _last(found: Status, key: str) -> str:

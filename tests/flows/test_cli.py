@@ -128,23 +128,32 @@ async def test_the_playbook_from_the_command_line(
     project.gemini.set_steps(bad, "empty")
     loud = environment | {"PREFECT_LOGGING_LEVEL": "DEBUG"}
     config = ["--config", str(project.config)]
-    ended = [await run_quire("run", *config, env=loud, cwd=tmp_path)]
+    ended = [await run_quire("run", "--verbose", *config, env=loud, cwd=tmp_path)]
     ui = prefect_server.ui_url
     where = f"to be seen in Prefect at {ui}/artifacts/key/{project.collection}-status\n"
     assert ended[-1].out == f"0 batches settled, 0 running; 3 records; 1 batches with 2 records sent\n{where}"
     project.gemini.advance(JOB_SECONDS)
-    ended.append(await run_quire("run", *config, env=loud, cwd=tmp_path))
+    ended.append(await run_quire("run", "--verbose", *config, env=loud, cwd=tmp_path))
     assert ended[-1].out == (
         "1 batches settled (1 empty, 1 success; most often empty (the answer has no text)), 0 running; "
         f"3 records; 1 batches with 1 records sent\n{where}"
     )
     (batch_id,) = await project.variable("active_batch_ids")
 
-    for command in (["status", "--json"], ["unblock", bad], ["rerun", good], ["release", batch_id]):
+    would = [["unblock", "--dry-run", bad], ["release", "--dry-run", batch_id], ["reset-breaker", "--dry-run"]]
+    for command in (*would, ["status", "--json"], ["status"], ["unblock", bad], ["rerun", good], ["release", batch_id]):
         ended += [await run_quire(*command, *config, env=environment, cwd=tmp_path)]
 
     assert [each.code for each in ended] == [0, 3] + [0] * (len(ended) - 2), "the dead letter waits for a person"
-    as_json, unblocked, rerun, released = ended[2:]
+    assert [each.out for each in ended[2:5]] == [
+        f"{bad}: would be tried again; nothing is done\n",
+        f"{batch_id} (active) would be released, and its 1 records be free; nothing is done\n",
+        "the breaker is not open; nothing is done\n",
+    ]
+    as_json, status, unblocked, rerun, released = ended[5:]
+    assert re.search(
+        rf"^{batch_id}  active  1 records  since 20..-..-.. ..:.. UTC \(\d+ min\)$", status.out, re.MULTILINE
+    )
     shown = json.loads(as_json.out)
     numbers = {"records": 3, "done": 1, "runnable": 0, "inflight": 1, "waiting": 0, "held": 0, "dead": 1}
     assert {name: shown[name] for name in numbers} == numbers

@@ -1,0 +1,56 @@
+"""`quire --help` and the help of each command, as a terminal of 80 columns shows them."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import COMMANDS, app
+
+ALL = {command.__name__.replace("_", "-"): lines for group in COMMANDS.values() for command, lines in group.items()}
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_commands_are_in_groups_with_a_line_each() -> None:
+    said = shown("--help")
+    groups = re.findall(r"─ (Run|Look|Steer|Set up) ─", said)
+    assert groups == ["Run", "Look", "Steer", "Set up"]
+    for name, (in_a_line, *_) in ALL.items():
+        assert re.search(rf"^│ {name} +{re.escape(in_a_line)} *│$", said, re.MULTILINE), name
+    assert "--install-completion" in said
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_each_command_has_an_example_that_is_one_of_it(name: str) -> None:
+    said = shown(name, "--help")
+    _, *examples = ALL[name]
+    assert examples
+    for example in examples:
+        assert example.split()[:2] == ["quire", name]
+        assert re.search(rf"^ *{re.escape(example)} *$", said, re.MULTILINE), said
+        options = {word for word in example.split() if word.startswith("--")}
+        assert options <= set(re.findall(r"--[a-z-]+", said.partition("Example")[0]))
+
+
+CHANGES = ("run", "submit", "rerun", "undo-rerun", "unblock", "release", "resettle", "reset-breaker", "init")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changes_something_can_be_asked_what_it_would_do(name: str) -> None:
+    assert "--dry-run" in shown(name, "--help")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_commands_are_completed(shell: str) -> None:
+    words = {"bash": ("COMP_WORDS", "quire res"), "zsh": ("_TYPER_COMPLETE_ARGS", "quire res")}
+    variable, typed = words.get(shell, ("_TYPER_COMPLETE_ARGS", "quire res"))
+    more = {"COMP_CWORD": "1"} if shell == "bash" else {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    environment = {"_QUIRE_COMPLETE": f"complete_{shell}", variable: typed, **more}
+    result = CliRunner().invoke(app, [], env=environment, prog_name="quire")
+    assert "resettle" in result.output
+    assert "reset-breaker" in result.output
