@@ -14,8 +14,20 @@ def status(
     config: Config = None,
     as_json: AsJson = False,
     outdated: Outdated = False,
+    everything: Annotated[bool, typer.Option("--all", help="All collections of this Prefect, a line each.")] = False,
 ) -> None:
     """What is done, in flight, waiting, dead; with --outdated, which results are outdated."""
+    if everything:
+        if as_json or outdated or reasons:
+            raise typer.BadParameter("it goes alone", param_hint="--all")
+
+        async def all_of_them(_: str | None) -> str:
+            from flows.terminal.collections import collections_text
+
+            return await collections_text()
+
+        say(wait_for(all_of_them, config))
+        return
     from flows.terminal.show import said_of_status
 
     say(wait_for(partial(said_of_status, reasons=reasons or [], as_json=as_json, outdated=outdated), config))

@@ -183,12 +183,7 @@ class PrefectLedger:
             first = last + 1
 
     async def _filter(self, names: Sequence[str]) -> dict[str, object]:
-        async def send(client: PrefectClient) -> Any:
-            # PrefectClient.read_variables takes no filter (3.8).
-            body = {"variables": {"name": {"any_": list(names)}}, "limit": 200}
-            return (await client.request("POST", "/variables/filter", json=body)).json()
-
-        return {variable["name"]: variable["value"] for variable in await self._api.call(send)}
+        return await _filtered(self._api, {"any_": list(names)}, 0)
 
     async def _write_changes(self, lease: Lease, before: Ledger, after: Ledger) -> None:
         for name, value in variable_writes(before, after).items():
@@ -270,3 +265,35 @@ class PrefectTransaction:
             await self._write(self.ledger, stage)
             self.ledger = stage
         return self.ledger
+
+
+async def read_collections(api: PrefectApi) -> dict[str, Ledger | LedgerError]:
+    """Every collection in this Prefect, by name, with what its Variables say, or why they cannot be understood. Further
+    pages of counts than a few dozen are not looked at."""
+    found: dict[str, Ledger | LedgerError] = {}
+    for home in sorted(await _home_names(api)):
+        prefix = home.removesuffix(HOME)
+        values = await _filtered(api, {"any_": variable_names(prefix, first_page=1, last_page=_PAGES_ASKED)}, 0)
+        try:
+            found[prefix.removesuffix("_")] = parse_ledger(values, prefix=prefix)
+        except LedgerError as error:
+            found[prefix.removesuffix("_")] = error
+    return found
+
+
+async def _home_names(api: PrefectApi) -> set[str]:
+    names: set[str] = set()
+    offset = 0
+    while page := await _filtered(api, {"like_": HOME}, offset):
+        names |= {name for name in page if name == HOME or name.endswith(f"_{HOME}")}
+        offset += len(page)
+    return names
+
+
+async def _filtered(api: PrefectApi, name_is: Mapping[str, object], offset: int) -> dict[str, object]:
+    async def send(client: PrefectClient) -> Any:
+        # PrefectClient.read_variables takes no filter (3.8).
+        body = {"variables": {"name": dict(name_is)}, "limit": 200, "offset": offset, "sort": "NAME_ASC"}
+        return (await client.request("POST", "/variables/filter", json=body)).json()
+
+    return {variable["name"]: variable["value"] for variable in await api.call(send)}
