@@ -216,8 +216,9 @@ def logging_into(path: Path, terminal: int | None = None) -> Iterator[None]:
                 if terminal is None:
                     logger.removeHandler(handler)
                 else:
-                    handler.setLevel(terminal)
-                    handler.addFilter(_not_how_a_run_ended)
+                    handler.setLevel(max(handler.level, terminal))
+                    if terminal > logging.NOTSET:
+                        handler.addFilter(_not_how_a_run_ended)
                 logger.addHandler(file)
                 added.append(logger)
     root = logging.getLogger()

@@ -178,7 +178,7 @@ def test_an_interrupted_watch_says_that_nothing_is_lost(
         text=True,
     )
     assert process.stderr is not None
-    emergency = threading.Timer(60, process.kill)
+    emergency = threading.Timer(300, process.kill)
     emergency.start()
     lines, pass_name = [], None
     for line in process.stderr:

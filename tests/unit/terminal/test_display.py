@@ -42,6 +42,7 @@ def shown(*, terminal: bool, loudness: Loudness) -> str:
     return out.getvalue()
 
 
+ENDED = "Finished in state Failed('what quire says at its end')"
 SETTLED_AGAIN = PassReport(PollReport(), SETTLED.scan, SETTLED.submit)
 
 
@@ -99,7 +100,7 @@ def noise() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     [
         (Loudness.CALM, ["Left out: x.txt"]),
         (Loudness.QUIET, []),
-        (Loudness.VERBOSE, ["Beginning flow run", "Left out: x.txt"]),
+        (Loudness.VERBOSE, ["Beginning flow run", "Left out: x.txt", ENDED]),
     ],
 )
 def test_the_log_goes_to_a_file_and_warnings_are_seen(tmp_path: Path, loudness: Loudness, seen: list[str]) -> None:
@@ -107,7 +108,7 @@ def test_the_log_goes_to_a_file_and_warnings_are_seen(tmp_path: Path, loudness: 
         with calm(loudness, tmp_path / "logs") as log:
             logger.info("Beginning flow run")
             logger.warning("Left out: x.txt")
-            logger.error("Finished in state Failed('what quire says at its end')")
+            logger.error(ENDED)
         assert terminal.getvalue().splitlines() == seen
         logger.info("and after it as before")
         assert terminal.getvalue().splitlines() == [*seen, "and after it as before"]
@@ -116,7 +117,7 @@ def test_the_log_goes_to_a_file_and_warnings_are_seen(tmp_path: Path, loudness: 
     assert [line.partition("noisy: ")[2] for line in lines] == [
         "Beginning flow run",
         "Left out: x.txt",
-        "Finished in state Failed('what quire says at its end')",
+        ENDED,
     ]
 
 
