@@ -1,5 +1,5 @@
-"""``quire status --all``: the collections of one Prefect, by their Variables alone. Where the files of a collection are,
-and so how much of it is done, only its own `quire.yaml` knows.
+"""``quire status --all``: the collections of one Prefect, by their Variables alone. Where the files of one are, and so
+how much of it is done, only its own ``quire.yaml`` knows.
 """
 
 from assets.domain.errors import LedgerError
