@@ -17,7 +17,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
 from config.settings import load_settings
-from flows.runtime.runs import tags_of
+from flows.runtime.wiring import tags_of
 
 TIMEZONE = "UTC"
 GRACE_PERIOD_SECONDS = 60

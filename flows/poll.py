@@ -5,6 +5,7 @@ put right what a person did to the list. New batches stand in `submit`.
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from prefect import flow
 
@@ -106,8 +107,16 @@ async def poll_batches(p: Pass) -> PollReport:
 
 async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[QuireError]:
     """Each as far as it goes; returns what stood in the way in our own folders."""
-    troubles: list[QuireError] = []
     jobs = await p.services.mirror.retried("list_batches", p.services.gemini.list_jobs)
+    running = {job.name for job in jobs if not job.is_terminal}
+    advance = partial(_advance_each, p, standing, jobs, report)
+    if all(each.state is SubmissionState.ACTIVE and each.name in running for each in standing.active):
+        return await advance()
+    return await p.services.mirror.subflow("poll", advance)
+
+
+async def _advance_each(p: Pass, standing: Standing, jobs: list[RemoteJob], report: PollReport) -> list[QuireError]:
+    troubles: list[QuireError] = []
     for each in standing.active:
         try:
             await _advance(p, each, jobs, report)

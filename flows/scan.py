@@ -125,8 +125,11 @@ async def scan_records(p: Pass, *, full: bool = False) -> ScanReport:
         await notice_outdated(p, table)
         return {"records": len(table), "problems": left_out}
 
-    await mirror.materialize("page_images", documents, made=pages, **images_are)
-    await mirror.materialize("record_manifest", pages, made=table, write=write, **manifest_is)
+    async def make() -> None:
+        await mirror.materialize("page_images", documents, made=pages, **images_are)
+        await mirror.materialize("record_manifest", pages, made=table, write=write, **manifest_is)
+
+    await mirror.subflow("scan", make)
     old = set(before["record_key"].to_pylist()) if before is not None else set()
     new = set(table["record_key"].to_pylist())
     found = ScanReport(len(table), len(new - old), len(old - new), left_out, changed=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,47 +114,80 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if settings.execution.dry_run:
         would = await asyncio.to_thread(_dry_run, storage, scales, runnable.slice(0, most), places)
         return SubmitReport(0, 0, by_state, waves, DRY_RUN, would=tuple(would), **seen)
-    submitted, sent, stop, is_held, unreadable = 0, 0, None, False, set[str]()
-    kept: dict[str, str] = {}
-    is_limited = False
+    sent = _Sent()
     if len(runnable) and places > 0:
         p.lease.check()
         await asyncio.to_thread(try_folders, storage)
         for line in notices(settings, facts.created_at.date()) if _is_first_of_run(p) else ():
             logger().warning("%s", line)
-    while len(runnable) and places > 0 and stop is None:
+        most_each = len(runnable) if tripped is None else TRY_RECORDS
+        send = partial(_send, p, states, runnable, scales, places=places, most=most, most_each=most_each)
+        sent = await p.services.mirror.subflow("submit", send)
+    warn_of_each(sent.kept, "Kept back")
+    await _note_kept_back(p, sent.kept)
+    await sweep_uploads(p)
+    if sent.batches:
+        warn_of_another_text(storage, settings, p.services.template)
+    stop = tripped.reason if tripped is not None and sent.stop is None else sent.stop
+    return SubmitReport(
+        sent.batches,
+        sent.records,
+        by_state,
+        waves,
+        stop,
+        sent.is_held,
+        tuple(sorted(sent.unreadable, key=sort_key)),
+        sent.kept,
+        sent.is_limited,
+        **seen,
+    )
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a pass has sent: see `SubmitReport`, whose ``kept_back`` is ``kept`` here."""
+
+    batches: int = 0
+    records: int = 0
+    stop: str | None = None
+    is_held: bool = False
+    is_limited: bool = False
+    unreadable: set[str] = field(default_factory=set)
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+async def _send(
+    p: Pass, states: pa.Table, runnable: pa.Table, scales: Scales, *, places: int, most: int | None, most_each: int
+) -> _Sent:
+    """Batches while there are ``runnable`` records and free ``places``. ``most``: how many records the run may still
+    send; ``most_each``: how many may be in one batch, whatever else it is cut by."""
+    settings, storage = p.services.settings, p.services.storage
+    in_flight = count_states(states)[RecordState.INFLIGHT]
+    sent = _Sent()
+    while len(runnable) and sent.batches < places and sent.stop is None:
         runnable, more = await asyncio.to_thread(_without_kept_back, storage, scales, runnable)
-        kept |= more
+        sent.kept |= more
         if not len(runnable):
             break
-        if most is not None and sent >= most:
-            stop, is_limited = f"{settings.execution.max_records_per_run} pages are sent, the most of one run", True
+        if most is not None and sent.records >= most:
+            sent.stop = f"{settings.execution.max_records_per_run} pages are sent, the most of one run"
+            sent.is_limited = True
             break
-        of_the_next = runnable if tripped is None else runnable.slice(0, TRY_RECORDS)
-        if most is not None:
-            of_the_next = of_the_next.slice(0, most - sent)
+        of_the_next = runnable.slice(0, most_each if most is None else min(most_each, most - sent.records))
         cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
         if not len(cut.rows):
-            stop, is_held = cut.held, cut.is_for_a_person
-            logger().warning("Held back: %s", stop)
+            sent.stop, sent.is_held = cut.held, cut.is_for_a_person
+            logger().warning("Held back: %s", sent.stop)
             break
-        await asyncio.to_thread(check_room, storage, by_state[RecordState.INFLIGHT] + sent + len(cut.rows))
+        await asyncio.to_thread(check_room, storage, in_flight + sent.records + len(cut.rows))
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
-        runnable, stop, is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
-        unreadable |= batch.unreadable
+        runnable, sent.stop, sent.is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
+        sent.unreadable |= batch.unreadable
         if batch.table is not None:
             scales = scales.with_batch(batch.table)
         if batch.sent:
-            submitted, sent, places = submitted + 1, sent + batch.sent, places - 1
-    warn_of_each(kept, "Kept back")
-    await _note_kept_back(p, kept)
-    await sweep_uploads(p)
-    if submitted:
-        warn_of_another_text(storage, settings, p.services.template)
-    if tripped is not None and stop is None:
-        stop = tripped.reason
-    left_out = tuple(sorted(unreadable, key=sort_key))
-    return SubmitReport(submitted, sent, by_state, waves, stop, is_held, left_out, kept, is_limited, **seen)
+            sent.batches, sent.records = sent.batches + 1, sent.records + batch.sent
+    return sent
 
 
 def _left_of_run(p: Pass) -> int | None:

@@ -6,20 +6,22 @@ the lineage that ran.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+from prefect import flow, tags
 from prefect.assets import Asset as PrefectAsset
 from prefect.assets import add_asset_metadata
 from prefect.assets.core import AssetProperties
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.tasks import MaterializingTask
 
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
 from config.failing import RetriesSection
-from flows.runtime.one_line import failed_with
+from flows.runtime.one_line import failed_with, one_line
 from flows.runtime.retries import retried
 
 R = TypeVar("R")
@@ -28,11 +30,15 @@ Write = Callable[[Any], Awaitable[Mapping[str, Any] | None]]
 
 class Mirror:
     """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart; ``retries``: how
-    often a call is tried."""
+    often a call is tried; ``tags``: what subflows can be filtered by."""
 
-    def __init__(self, graph: AssetGraph, *, collection: str, retries: RetriesSection) -> None:
+    def __init__(
+        self, graph: AssetGraph, *, collection: str, retries: RetriesSection, tags: Sequence[str] = ()
+    ) -> None:
         self._graph = graph
         self._retries = retries
+        self._collection = collection
+        self._tags = tuple(tags)
         self._scheme = f"quire://{collection or 'main'}"
 
     def key(self, name: str) -> str:
@@ -93,6 +99,22 @@ class Mirror:
         for error in failed:
             raise error
         return values[0]
+
+    async def subflow(self, name: str, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        """``call`` as a subflow of the run that is under way, for a part of a pass in which something is done: a pass
+        every few minutes that finds nothing leaves one run and not four. Within the flow ``name`` itself, as when it
+        is called alone, there is none. Raises what ``call`` raises."""
+        context = FlowRunContext.get()
+        if context is None or context.flow is None or context.flow.name == name:
+            return await call()
+
+        @flow(name=name, flow_run_name=f"{name} {self._collection}".strip(), persist_result=False)
+        @one_line
+        async def part() -> R:
+            return await call()
+
+        with tags(*self._tags):
+            return await part()
 
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
         """``call`` as the task ``name``, see `flows.runtime.retries`. Raises what the last try raised."""

@@ -12,7 +12,7 @@ from assets.domain.errors import QuireError
 from config.settings import Settings, load_settings
 from flows.runtime.printable import printable_lines
 from flows.runtime.telling import Teller
-from flows.runtime.wiring import config_path, utc_now
+from flows.runtime.wiring import config_path, tags_of, utc_now
 
 R = TypeVar("R")
 
@@ -40,11 +40,6 @@ def _collection() -> str:
         return load_settings(config_path(config)).collection
     except (QuireError, OSError):
         return ""  # The run is about to say what is wrong with the settings.
-
-
-def tags_of(settings: Settings) -> list[str]:
-    """What runs can be filtered by: ``quire``, the collection, the model."""
-    return ["quire", *([settings.collection] if settings.collection else []), settings.model.name]
 
 
 async def tag_run(teller: Teller, settings: Settings) -> None:

@@ -79,7 +79,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ledger=_ledger(settings, api),
             gemini=gemini,
             pass_lock=_pass_lock(settings, api),
-            mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries),
+            mirror=Mirror(CATALOG, collection=settings.collection, retries=settings.retries, tags=tags_of(settings)),
             teller=Teller(api, collection=settings.collection),
             model=model,
             template=template,
@@ -168,6 +168,11 @@ def make_storage(settings: Settings) -> Storage:
 def lock_name(settings: Settings, what: str) -> str:
     """``quire_pass``, or ``ca_quire_pass`` in the collection ``ca``."""
     return f"{collection_prefix(settings.collection)}quire_{what}"
+
+
+def tags_of(settings: Settings) -> list[str]:
+    """What runs can be filtered by: ``quire``, the collection (``main`` for the one without a name), the model."""
+    return ["quire", settings.collection or "main", settings.model.name]
 
 
 async def find_api_key(settings: Settings) -> SecretStr:

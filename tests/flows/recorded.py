@@ -47,9 +47,14 @@ class Recorded:
         """Runs of all flows, or of one, such as ``pipeline``."""
         async with get_client() as client:
             runs = await client.read_flow_runs(limit=PAGE, sort=FlowRunSort.START_TIME_DESC)
-            ours = [run for run in reversed(runs) if (run.parameters or {}).get("config") == str(self._project.config)]
+            ours = [run for run in reversed(runs) if self._is_ours(run)]
             flows = {each: (await client.read_flow(each)).name for each in {run.flow_id for run in ours}}
         return [run for run in ours if name is None or flows[run.flow_id] == name]
+
+    def _is_ours(self, run: FlowRun) -> bool:
+        """A part of a pass has no parameters, and a run that stops at once no tags."""
+        config = (run.parameters or {}).get("config")
+        return config == str(self._project.config) or self._project.collection in run.tags
 
     async def task_runs(self, name: str) -> list[TaskRun]:
         """Runs of the tasks that are called ``name``, or ``name`` and of what."""

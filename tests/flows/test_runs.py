@@ -42,12 +42,18 @@ async def test_a_run_says_what_it_did_and_what_needs_a_person_and_an_idle_one_le
     idle = await project.run_pass()
 
     assert (settled.exit_status, idle.exit_status) == (3, 3)
-    runs = await recorded.flow_runs()
+    everything = await recorded.flow_runs()
+    runs = [run for run in everything if run.parent_task_run_id is None]
+    parts = [run for run in everything if run.parent_task_run_id is not None]
+    assert [run.name for run in parts] == [f"{part} {project.collection}" for part in ("scan", "submit", "poll")], (
+        "a part of a pass is a run of its own where something is done in it"
+    )
+    assert all(run.tags == sorted(["quire", project.collection, MODEL]) for run in parts)
     names = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-26 10:20", run.name) for run in runs]
     assert names == [
         f"pipeline {project.collection} 2026-11-26 10:20: {did}"
         for did in ("0 settled, 1 sent", "1 settled, 0 sent", "nothing new")
-    ], "one run for each pass"
+    ], "one run for each pass, and none but that for an idle one"
     assert all(run.tags == sorted(["quire", project.collection, MODEL]) for run in runs)
     waits = "1 of 2 pages done, 0 batches in flight; 1 dead letter needs a person"
     assert [_state(run) for run in runs] == [

@@ -2,7 +2,7 @@
 the thousand, as a task of Prefect's costs more than what is in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,6 +34,9 @@ class DirectMirror(Mirror):
         if write is not None:
             await write(value)
         return value
+
+    async def subflow(self, name: str, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        return await call()
 
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
         for left in reversed(range(self._attempts)):
