@@ -16,10 +16,12 @@ from flows.gateways.ports import TEMPORARY_PREFIX
 
 PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 """What systems leave in folders, in small letters; beside it all names that begin with a dot."""
+_NOTHING_GOES_ON = "nothing goes on before it can be read"
 
 
 class Tree:
-    """A tree under ``top``; one that is not there is empty.
+    """A tree under ``top``; one that is not there is empty. If ``top`` itself cannot be read, each walk stops with a
+    ManifestError: a tree of which nothing is known is not taken for empty.
 
     ``strict``: what cannot be read stops the walk with a ManifestError that names it, so that it is never taken for
     empty, and what is no document's is passed over. Else both are listed in ``problems``, whose paths are relative to
@@ -65,7 +67,10 @@ class Tree:
             # Removed while we walked, or an output folder that nothing was written to yet.
             return []
         except OSError as error:
-            self.fail(directory, f"unreadable folder: {error.strerror}")
+            reason = f"unreadable folder: {error.strerror}"
+            if directory == os.fspath(self.top):
+                raise ManifestError(directory, f"{reason}; {_NOTHING_GOES_ON}") from error
+            self.fail(directory, reason)
             return []
         wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
         if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
@@ -82,7 +87,7 @@ class Tree:
     def fail(self, path: str, reason: str) -> None:
         """``path`` cannot be read. Raises ManifestError if the walk is strict."""
         if self._strict:
-            raise ManifestError(path, f"{reason}; nothing goes on before it can be read")
+            raise ManifestError(path, f"{reason}; {_NOTHING_GOES_ON}")
         self.tell(path, reason)
 
     def place(self, path: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
 from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
 from flows.gateways.images.headers import read_header
@@ -180,6 +181,17 @@ def test_a_file_that_did_not_change_is_not_opened_again(tree: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_empty_walk(tmp_path: Path) -> None:
     assert walk(tmp_path / "a" / "gone") == ImageWalk([], [])
     assert walk_allowed(tmp_path / "gone", root=tmp_path, depth=3) == (set(), [])
+
+
+def test_a_tree_that_cannot_be_read_at_all_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    top = tmp_path / "page_images"
+    top.symlink_to(top)
+    told = f"{top}: unreadable folder: Too many levels of symbolic links; nothing goes on before it can be read"
+    with pytest.raises(ManifestError) as error:
+        walk(top)
+    assert str(error.value) == told
+    with pytest.raises(ManifestError, match="nothing goes on before it can be read"):
+        walk_allowed(top, root=tmp_path, depth=3)
 
 
 def test_what_cannot_be_read_is_told_and_the_walk_goes_on(tree: Path) -> None:
