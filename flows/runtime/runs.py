@@ -46,8 +46,10 @@ async def tag_run(teller: Teller, settings: Settings) -> None:
     """Give the run that is under way its tags, beside those of its deployment."""
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
-        wanted = sorted({*context.flow_run.tags, *tags_of(settings)})
-        await teller.describe_run(context.flow_run.id, tags=wanted)
+        has = set(context.flow_run.tags)
+        wanted = has.union(tags_of(settings))
+        if wanted != has:
+            await teller.describe_run(context.flow_run.id, tags=sorted(wanted))
 
 
 async def ended(teller: Teller, did: str, message: str, result: R, *, needs_person: bool = False) -> R:

@@ -49,9 +49,10 @@ async def test_a_report_that_can_never_be_made_keeps_no_settled_batch(
     assert await child.ended() == 0, child.printed
     assert project.result(key) is not None
     assert await project.variable("active_batch_ids") == []
-    [warning] = [line for line in child.printed.splitlines() if "is not in Prefect" in line]
-    assert "WARNING" in warning
-    assert "(status 500)" in warning
+    warnings = [line for line in child.printed.splitlines() if "is not in Prefect" in line]
+    told = ("the report batch-report", "the report status", "the table documents")
+    assert [sum(each in line for line in warnings) for each in told] == [1, 1, 1]
+    assert all("WARNING" in line and "(status 500)" in line for line in warnings)
 
 
 async def test_a_watched_run_outlives_a_prefect_that_refuses_its_runs_for_a_while(

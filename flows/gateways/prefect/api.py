@@ -33,6 +33,7 @@ _WARN_AFTER = 4
 
 Sleep = Callable[[float], Awaitable[None]]
 _logger = logging.getLogger(__name__)
+_EVENTS = logging.getLogger("prefect.events.utilities")
 
 
 class PrefectApi:
@@ -137,11 +138,25 @@ def engine_errors_told() -> Iterator[None]:
     """Around flows: what Prefect's engine asks for itself (a run, its state, a task) is tried again after a 500 and a
     504, too, as often as its client tries at all (3.9.1: five times, after 2, 4, 8 ... seconds), and what fails even
     then is a PrefectUnavailableError, in one line."""
+    _EVENTS.addFilter(_lost_event_in_one_line)
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: {500, 504}}):
         try:
             yield
         except httpx.HTTPError as error:
             raise engine_error(error) from error
+        finally:
+            _EVENTS.removeFilter(_lost_event_in_one_line)
+
+
+def _lost_event_in_one_line(record: logging.LogRecord) -> bool:
+    """Prefect logs a traceback for each event that it cannot send (3.9.1, ``prefect/events/utilities.py``). Nothing
+    hangs on events: a line will do."""
+    if record.exc_info:
+        error = record.exc_info[1]
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = f"{record.getMessage()} ({error}): Prefect does not hear of it, all else goes on", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def engine_error(error: httpx.HTTPError) -> PrefectUnavailableError:

@@ -1,5 +1,6 @@
 """What the real ledger does when Prefect is slow, busy, cut off or not there, and how much it asks of it."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -8,7 +9,7 @@ from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
 from assets.domain.ledger import CountChange
-from flows.gateways.prefect.api import PrefectApi
+from flows.gateways.prefect.api import PrefectApi, engine_errors_told
 from flows.gateways.prefect.ledger import PrefectLedger
 from flows.gateways.prefect.locks import PrefectLock
 from tests.prefect_proxy import Fault, PrefectProxy, running_proxy
@@ -178,3 +179,18 @@ async def test_requests_do_not_grow_with_records(proxy: PrefectProxy, ledger: Pr
         return proxy.requests.total()
 
     assert await settle(1, 1) - 3 == await settle(100, 2) == await settle(5000, 200)
+
+
+def test_an_event_that_prefect_cannot_send_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    events = logging.getLogger("prefect.events.utilities")
+    stopped = RuntimeError("Cannot put items in a stopped service instance.")
+    with engine_errors_told():
+        events.error("Error emitting event: %s", "prefect.flow-run.Completed", exc_info=stopped)
+    assert [(record.levelname, record.exc_info, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            None,
+            "Error emitting event: prefect.flow-run.Completed (Cannot put items in a stopped service instance.): "
+            "Prefect does not hear of it, all else goes on",
+        )
+    ]
