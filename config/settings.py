@@ -138,7 +138,7 @@ class Settings(Section):
         paths = (self.paths.output_results, self.paths.manifests)
         if self._source is None:
             return paths
-        beside = self._source.parent
+        beside = project_of(self._source)
         return (*paths, self._source, beside / TRIAL_FOLDER, beside / SERVER_FOLDER)
 
     def error(self, key: str, message: str) -> ConfigError:
@@ -180,6 +180,12 @@ def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None
 def settings_file(path: Path | None, environ: Mapping[str, str]) -> Path:
     """The absolute path of the configuration file that counts; see ``load_settings``. Raises ConfigError."""
     return Path(path or environ.get(FILE_VARIABLE) or nearest_file(Path.cwd())).expanduser().absolute()
+
+
+def project_of(file: Path) -> Path:
+    """The folder in which Quire keeps what belongs to a configuration file but not to its settings: its own, and for
+    ``config/default.yaml`` the one above."""
+    return file.parents[1] if file.parts[-2:] == USUAL_FILES[1].parts else file.parent
 
 
 def nearest_file(folder: Path) -> Path:

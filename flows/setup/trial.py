@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assets.domain.errors import QuireError
 from config.loading import KEY_VARIABLE, PREFIX
-from config.settings import SERVER_FOLDER, TRIAL_FOLDER, load_settings, settings_file
+from config.settings import SERVER_FOLDER, TRIAL_FOLDER, load_settings, project_of, settings_file
 from flows.setup.servers import Name, ServersFolder, alone_on_this_machine, running_servers
 
 API_VARIABLE = "PREFECT_API_URL"
@@ -31,11 +31,11 @@ class Places:
 
     @property
     def server(self) -> ServersFolder:
-        return ServersFolder(self.config.parent / SERVER_FOLDER)
+        return ServersFolder(project_of(self.config) / SERVER_FOLDER)
 
     @property
     def trial(self) -> ServersFolder:
-        return ServersFolder(self.config.parent / TRIAL_FOLDER)
+        return ServersFolder(project_of(self.config) / TRIAL_FOLDER)
 
     @property
     def trial_results(self) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import load_settings, read_api_key
 from flows.setup.servers import ServersFolder, running_servers
-from flows.setup.trial import banner, join_servers
+from flows.setup.trial import Places, banner, join_servers
 
 PREFECT, EMULATOR = "http://127.0.0.1:4201", "http://127.0.0.1:8791"
 REAL_KEY = "the-real-key"
@@ -86,6 +86,11 @@ def test_half_a_trial_is_none(config: Path) -> None:
     assert join_servers(config, environ) is None
     assert environ == {}
     assert running_servers(ServersFolder(config.parent / "trial")) == {"prefect": PREFECT}
+
+
+def test_a_checkout_keeps_its_servers_beside_its_folder_of_settings(tmp_path: Path) -> None:
+    assert Places(tmp_path / "config/default.yaml").server.path == tmp_path / "server"
+    assert Places(tmp_path / "config/quire.yaml").server.path == tmp_path / "config/server"
 
 
 def note(folder: Path, **pids: int) -> None:
