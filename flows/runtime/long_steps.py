@@ -12,7 +12,7 @@ from flows.runtime.progress import tell_step
 from flows.runtime.telling import ProgressTeller, Teller
 
 PATIENCE_SECONDS = 10.0
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 5.0
 SHOW_SECONDS = 0.25
 """How often a terminal is told, where somebody looks at one."""
 

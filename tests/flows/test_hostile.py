@@ -191,10 +191,10 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     project.gemini.add_fault("list_batches", status=503, message=ATTACK)
 
     async def quire(command: str, *keys: str) -> str:
-        """What it prints, when it ends well."""
+        """What it prints, when it ends well; with status 3 a pass ends that leaves dead letters."""
         arguments = ["--config", str(project.config), "--", *keys]
         child = standby.quire(command, *arguments, server=prefect_server)
-        assert await child.ended() == 0, child.printed
+        assert await child.ended() in ((0, 3) if command == "run" else (0,)), child.printed
         return child.printed
 
     printed = await quire("run")
