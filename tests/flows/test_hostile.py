@@ -205,7 +205,7 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
 
     # The disk: each result lies where its key says, and nothing lies elsewhere.
     assert dead == {*keys[:6], refused}
-    assert _names(project.root) == {"dataset", "manifests", "quire.yaml"}
+    assert _names(project.root) == {"dataset", "manifests", "quire.yaml", "server"}, "with the log of the passes"
     assert _names(project.root / "dataset") == {"page_images", "output_results"}
     results = project.root / "dataset/output_results"
     assert {path for path in results.rglob("*") if path.is_file()} == {results / MARK} | {
