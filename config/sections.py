@@ -324,6 +324,13 @@ class SafetySection(Section):
         description="How long the result file of a batch is kept in `manifests/raw` after the batch was closed. Until "
         "then it is always kept.",
     )
+    keep_run_days: Whole | None = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="How long the runs of this collection stay in Prefect, with their logs and artifacts; the newest "
+        "artifact of each name always does. `quire prune` removes older ones. null: all stay.",
+    )
     max_image_pixels: Whole = Field(
         default=150_000_000,
         ge=1_000_000,

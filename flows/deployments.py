@@ -65,7 +65,12 @@ DEPLOYMENTS: Sequence[Deployment] = (
     Deployment(
         "scan", "scan.scan", "Refresh the record manifest from the page images; sends nothing.", cron="0 2 1 * *"
     ),
-    Deployment("prune", "prune.prune", "Remove the failure counts of records that are done.", cron="0 3 1 * *"),
+    Deployment(
+        "prune",
+        "prune.prune",
+        "Remove the failure counts of pages that are done, and old runs from Prefect.",
+        cron="0 3 1 * *",
+    ),
     Deployment("rerun", "steering.rerun", "By hand: have pages read again. Shows first what it would do."),
     Deployment("unblock", "steering.unblock", "By hand: have dead letters and held pages tried again."),
     Deployment("release", "steering.release", "By hand: let go of a batch that is stuck."),

@@ -1,15 +1,18 @@
-"""Prune: take the failure counts of records that are done out of the Variables. Runs monthly, and by itself when the
-counts pass four pages.
+"""Prune: take the failure counts of records that are done out of the Variables, and old runs out of Prefect. Runs
+monthly; the counts go by themselves, too, when they pass four pages.
 """
 
 import asyncio
+from datetime import timedelta
 
 from prefect import flow
 
+from flows.gateways.prefect.retention import Removed
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.runtime.runs import counted, ended, named
+from flows.runtime.wiring import tags_of
 
 MAX_COUNT_PAGES = 4
 
@@ -17,16 +20,33 @@ MAX_COUNT_PAGES = 4
 @flow(name="prune", flow_run_name=named("prune"), persist_result=False)
 @one_line
 async def prune(config: str | None = None) -> int:
-    """Take the failure counts of pages that are done out of the Variables. Like `quire prune`.
+    """Take the failure counts of pages that are done out of the Variables, and runs that ended before
+    safety.keep_run_days out of Prefect. Like `quire prune`.
 
     Args:
         config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
     """
     async with open_pass(config) as p:
         removed = await prune_counts(p)
-        return await ended(
-            p.services.teller, f"{removed} removed", f"{counted(removed, 'failure count')} removed", removed
+        old = await remove_old_runs(p)
+        said = f"{counted(removed, 'failure count')} removed; {counted(old.runs, 'old run')} removed from Prefect"
+        said += f", with {counted(old.artifacts, 'artifact')}"
+        said += (
+            f"; {counted(old.kept, 'old run')} kept, whose artifacts are the newest of their names" if old.kept else ""
         )
+        await p.services.teller.publish("maintenance", f"{said}.\n", description="What the maintenance removed")
+        return await ended(p.services.teller, f"{removed} removed", said, removed)
+
+
+async def remove_old_runs(p: Pass) -> Removed:
+    """Remove the runs of this collection that ended before ``safety.keep_run_days``, with their logs and artifacts."""
+    settings = p.services.settings
+    days = settings.safety.keep_run_days
+    if days is None:
+        return Removed()
+    before = p.services.now() - timedelta(days=days)
+    # Whatever model they were sent to.
+    return await p.services.teller.remove_old_runs(tags=tags_of(settings)[:2], before=before, check=p.lease.check)
 
 
 async def prune_if_crowded(p: Pass) -> None:

@@ -5,6 +5,7 @@ What is mirrored into Prefect's runs stands in `flows.runtime.mirror`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
 from flows.gateways.prefect.api import PrefectApi
+from flows.gateways.prefect.retention import Removed, remove_old_runs
 from flows.runtime.logs import logger
 
 ATTEMPTS = 5
@@ -60,6 +62,16 @@ class Teller:
             await client.update_flow_run(run, name=name, tags=tags)
 
         await self._tell("the name of this run", send)
+
+    async def remove_old_runs(self, *, tags: Sequence[str], before: datetime, check: Callable[[], None]) -> Removed:
+        """See `flows.gateways.prefect.retention`. What Prefect does not let us remove now, a later call does."""
+        found = [Removed()]
+
+        async def remove(_: PrefectClient) -> None:
+            found.append(await remove_old_runs(self._api, tags=tags, before=before, check=check))
+
+        await self._tell("the removal of old runs", remove)
+        return found[-1]
 
     def key(self, name: str) -> str:
         """The key of an artifact of this collection: ``ca-status``."""

@@ -152,6 +152,9 @@ def test_a_worker_runs_the_scheduled_pipeline_and_prune_removes_what_is_done(
             lambda: report(tmp_path, api.runs_of(prune)),
         )
         assert api.call("GET", counts)["value"] == {"CA:Lincoln:2023:3": 3}
+        key = f"{collection.replace('_', '-')}-maintenance"
+        [told] = api.call("POST", "/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+        assert told["data"] == "2 failure counts removed; 0 old runs removed from Prefect, with 0 artifacts.\n"
 
 
 def collection_file(folder: Path, collection: str) -> Path:
