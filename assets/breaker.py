@@ -1,6 +1,6 @@
 """The breaker: when so much fails that sending more would only burn money, nothing is sent until a person says so.
 Where it were faults of the service alone, which pass, it tries again by itself, with one small batch. Derived from the
-closed submissions; what a person has let go of stands in a file of its own.
+closed submissions and from what became of each record last; what a person has let go of stands in a file of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
 from assets.domain.settlements import by_settlement
 from assets.service_waits import over_at
 
@@ -25,8 +26,8 @@ _COLUMNS = ["submission_id", "created_at", "closed_at", "records", "succeeded", 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """The settings: batches in a row without a success, and the share of the last ``window_records`` outcomes that may
-    fail. ``records``: of the collection; in one that is smaller than the window, so many are enough."""
+    """The settings: batches in a row without a success, and the share of the last ``window_records`` records that may
+    have failed. ``records``: of the collection; in one that is smaller than the window, so many are enough."""
 
     max_failed_batches_in_a_row: int
     max_failure_rate: float
@@ -64,18 +65,20 @@ class Reset:
     settlement: int | None
 
 
-def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
+def open_breaker(closed: pa.Table, history: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
     """Whether nothing is to be sent.
 
-    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`. ``reset``: the last one; what was closed by then does not
-    count. A submission that was never at Gemini counts neither as a success nor as a failure.
+    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`; ``history``: HISTORY_SCHEMA of `assets.history`. ``reset``: the
+    last one; what was closed by then does not count. A submission that was never at Gemini counts neither as a success
+    nor as a failure. A record counts once in the share, by what became of it last: a few pages that nobody can read are
+    tried again at the end of a collection, when nothing else is left, and would be most of the last tries.
     """
     sent = closed.filter(closed["was_sent"])
     if reset is not None:
         sent = sent.filter(_later(sent, reset))
     in_order = sent.sort_by(by_settlement("closed_at"))
     rows: list[dict[str, Any]] = in_order.select(_COLUMNS).to_pylist()[::-1]
-    lasting = _lasting(rows, rules)
+    lasting = _lasting(rows, _last_answers(history), rules)
     if lasting is not None:
         return Open(
             f"{lasting}{_cause(rows)}; {RESET}",
@@ -86,24 +89,35 @@ def open_breaker(closed: pa.Table, rules: BreakerRules, *, reset: Reset | None) 
     return _passing(rows, rules)
 
 
-def _lasting(rows: Sequence[Mapping[str, Any]], rules: BreakerRules) -> str | None:
+def _last_answers(history: pa.Table) -> dict[str, tuple[int, int]]:
+    """Submission id -> of how many records the last answer is of it, and how many of these have failed. Faults of the
+    service are no answers."""
+    answered = history.filter(pc.not_equal(history["kind"], OutcomeKind.SERVICE_ERROR.value))
+    good = pc.is_in(answered["kind"], value_set=pa.array(sorted(kind.value for kind in ANSWERED_WELL)))
+    table = pa.table({"submission_id": answered["submission_id"], "failed": pc.invert(good).cast(pa.int64())})
+    counted = table.group_by("submission_id").aggregate([("failed", "count"), ("failed", "sum")])
+    rows = zip(*(counted[name].to_pylist() for name in ("submission_id", "failed_count", "failed_sum")), strict=True)
+    return {submission_id: (records, failed) for submission_id, records, failed in rows}
+
+
+def _lasting(rows: Sequence[Mapping[str, Any]], last: Mapping[str, tuple[int, int]], rules: BreakerRules) -> str | None:
     """What a person has to look at: all failures but the faults of the service, which say nothing of pages, prompt and
-    settings. ``rows``: newest first."""
-    judged = [(row, row["records"] - row["service_errors"]) for row in rows if row["records"] > row["service_errors"]]
+    settings. ``rows``: newest first; ``last``: see `_last_answers`."""
+    judged = [row for row in rows if row["records"] > row["service_errors"]]
     in_a_row = 0
-    for row, _ in judged:
+    for row in judged:
         if row["succeeded"]:
             break
         in_a_row += 1
     if in_a_row >= rules.max_failed_batches_in_a_row:
         return (
             f"safety.max_failed_batches_in_a_row: the last {in_a_row} batches had not one success, the newest is "
-            f"{judged[0][0]['submission_id']}"
+            f"{judged[0]['submission_id']}"
         )
     records = failed = 0
-    for row, answered in judged:
-        records += answered
-        failed += answered - row["succeeded"]
+    for row in judged:
+        of_it, failed_of_it = last.get(row["submission_id"], (0, 0))
+        records, failed = records + of_it, failed + failed_of_it
         if records >= rules.window:
             break
     if records >= rules.window and failed > rules.max_failure_rate * records:

@@ -308,7 +308,8 @@ class SafetySection(Section):
         default=0.5,
         ge=0,
         le=1,
-        description="Likewise when more than this share of the last `window_records` records failed.",
+        description="Likewise when more than this share of the last `window_records` records failed. A record counts "
+        "once, by its last answer.",
     )
     window_records: Whole = Field(
         default=200,

@@ -12,7 +12,7 @@ from flows.gateways.files.decisions import Breaker
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
-from flows.tables.derived import submissions_table
+from flows.tables.derived import history_table, submissions_table
 from flows.tables.from_files import open_submissions
 
 
@@ -51,7 +51,8 @@ def find_open(settings: Settings, storage: Storage, *, records: int, write: bool
     """``write``: see `flows.tables.derived`."""
     safety = settings.safety
     rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records, records)
-    return open_breaker(submissions_table(storage, write=write), rules, reset=storage.read_breaker().reset)
+    closed, history = submissions_table(storage, write=write), history_table(storage, write=write)
+    return open_breaker(closed, history, rules, reset=storage.read_breaker().reset)
 
 
 def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: datetime) -> Tripped:

@@ -1,5 +1,6 @@
 """When the breaker opens, and when it does not."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from assets.breaker import LEAST_WINDOW, BreakerRules, Open, Reset, open_breaker
+from assets.history import HISTORY_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
 from tests.unit.assets.tables import NOW
 
@@ -40,8 +42,33 @@ def closed(*batches: tuple[int, int] | tuple[int, int, int] | None, apart: int =
     return pa.Table.from_pylist(rows, schema=SUBMISSIONS_SCHEMA)
 
 
+def breaker(
+    table: pa.Table, rules: BreakerRules = RULES, *, reset: Reset | None = None, again: Collection[str] = ()
+) -> Open | None:
+    """Of batches that have no record in common, but for the failures of the submissions ``again``: those were tried
+    again in the newest one, and are its failures."""
+    kinds = []
+    for row in table.to_pylist():
+        failed = row["records"] - row["succeeded"] - row["service_errors"]
+        kinds += [
+            (row["submission_id"], kind)
+            for kind, count in (
+                ("success", row["succeeded"]),
+                ("service_error", row["service_errors"]),
+                ("not_json", 0 if row["submission_id"] in again else failed),
+            )
+            for _ in range(count)
+        ]
+    history = [
+        {field.name: None if field.nullable else 0 for field in HISTORY_SCHEMA}
+        | {"record_key": f"A:b:{number}", "submission_id": submission_id, "kind": kind, "settled_at": NOW}
+        for number, (submission_id, kind) in enumerate(kinds)
+    ]
+    return open_breaker(table, pa.Table.from_pylist(history, schema=HISTORY_SCHEMA), rules, reset=reset)
+
+
 def opened(table: pa.Table, rules: BreakerRules = RULES) -> Open:
-    found = open_breaker(table, rules, reset=None)
+    found = breaker(table, rules)
     assert found is not None
     return found
 
@@ -61,7 +88,7 @@ def opened(table: pa.Table, rules: BreakerRules = RULES) -> Open:
     ],
 )
 def test_it_stays_closed(batches: tuple[tuple[int, int] | None, ...]) -> None:
-    assert open_breaker(closed(*batches), RULES, reset=None) is None
+    assert breaker(closed(*batches), RULES, reset=None) is None
 
 
 def test_batches_in_a_row_without_a_success_open_it() -> None:
@@ -74,16 +101,23 @@ def test_batches_in_a_row_without_a_success_open_it() -> None:
 
 
 def test_a_share_of_failures_over_a_full_window_opens_it() -> None:
-    assert open_breaker(closed((9, 1), (10, 1)), RULES, reset=None) is None, "too few to say"
+    assert breaker(closed((9, 1), (10, 1)), RULES, reset=None) is None, "too few to say"
     reason = opened(closed((100, 100), (10, 4), (10, 5))).reason
     assert reason.startswith("safety.max_failure_rate: 11 of the last 20 records failed, most often not_json (words)")
     assert "20 of the last 25 records failed, most often not_json" in opened(closed((20, 0), (5, 5))).reason
 
 
+def test_a_record_counts_once_however_often_it_has_failed() -> None:
+    """Four pages of twenty that nobody can read are the last tries of a collection, again and again."""
+    tried_again = closed((20, 16), (4, 0), (4, 0))
+    assert breaker(tried_again, again=("s99", "s98")) is None, "4 of 20"
+    assert breaker(closed((20, 9), (11, 0)), again=("s99",)) is not None, "11 of 20"
+
+
 def test_what_a_person_has_let_go_of_does_not_count() -> None:
     table = closed((5, 0), (5, 0), (5, 0), (5, 0))
-    assert open_breaker(table, RULES, reset=Reset(NOW, 2)) is None
-    assert open_breaker(table, RULES, reset=Reset(NOW, 1)) is not None
+    assert breaker(table, RULES, reset=Reset(NOW, 2)) is None
+    assert breaker(table, RULES, reset=Reset(NOW, 1)) is not None
 
 
 def test_a_clock_that_was_set_back_makes_no_old_batch_the_latest_and_no_reset_void() -> None:
@@ -91,30 +125,30 @@ def test_a_clock_that_was_set_back_makes_no_old_batch_the_latest_and_no_reset_vo
         [NOW + timedelta(hours=hours) for hours in (9, 9, 9, 1, 1)], SUBMISSIONS_SCHEMA.field("closed_at").type
     )
     table = closed((1, 0), (1, 0), (1, 0), (1, 1), (1, 0)).set_column(2, "closed_at", at)
-    assert open_breaker(table, RULES, reset=None) is None, "the three were before the success"
+    assert breaker(table, RULES, reset=None) is None, "the three were before the success"
     failures = table.filter(pa.array([True, True, True, False, False]))
-    assert open_breaker(failures, RULES, reset=Reset(NOW + timedelta(hours=1), 3)) is None
-    assert open_breaker(failures, RULES, reset=Reset(NOW + timedelta(hours=10), 0)) is not None
+    assert breaker(failures, RULES, reset=Reset(NOW + timedelta(hours=1), 3)) is None
+    assert breaker(failures, RULES, reset=Reset(NOW + timedelta(hours=10), 0)) is not None
 
 
 def test_what_an_earlier_release_has_noted_goes_by_its_times() -> None:
     table = closed((1, 0), (1, 0), (1, 0), (1, 1), (1, 0))
     old = table.set_column(3, "settlement", pa.array([None, None, None, 1, 2], pa.int64()))
-    assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW + timedelta(minutes=3), None)) is None
-    assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW - timedelta(minutes=1), None)) is not None
-    assert open_breaker(old.slice(0, 3), RULES, reset=Reset(NOW, 0)) is None, "all of them are older"
-    assert open_breaker(old, RULES, reset=None) is None, "what has a number came later"
+    assert breaker(old.slice(0, 3), RULES, reset=Reset(NOW + timedelta(minutes=3), None)) is None
+    assert breaker(old.slice(0, 3), RULES, reset=Reset(NOW - timedelta(minutes=1), None)) is not None
+    assert breaker(old.slice(0, 3), RULES, reset=Reset(NOW, 0)) is None, "all of them are older"
+    assert breaker(old, RULES, reset=None) is None, "what has a number came later"
     a_day_later = Reset(NOW + timedelta(days=1), None)
     numbered = closed((1, 0), (1, 0), (1, 0))
-    assert open_breaker(numbered, RULES, reset=a_day_later) is not None, "a later release settled these, whatever time"
+    assert breaker(numbered, RULES, reset=a_day_later) is not None, "a later release settled these, whatever time"
 
 
 def test_in_a_small_collection_a_window_of_its_own_size_is_enough() -> None:
     rules = BreakerRules(max_failed_batches_in_a_row=5, max_failure_rate=0.5, window_records=200, records=30)
     assert opened(closed((30, 10)), rules).reason.startswith("safety.max_failure_rate: 20 of the last 30 records")
-    assert open_breaker(closed((29, 0)), rules, reset=None) is None, "a whole window"
+    assert breaker(closed((29, 0)), rules, reset=None) is None, "a whole window"
     tiny = replace(rules, records=3)
-    assert open_breaker(closed((3, 0)), tiny, reset=None) is None, "three bad pages say nothing"
+    assert breaker(closed((3, 0)), tiny, reset=None) is None, "three bad pages say nothing"
     assert opened(closed(*[(3, 0)] * 3, (LEAST_WINDOW - 9, 0)), tiny).reason.startswith("safety.max_failure_rate")
 
 
