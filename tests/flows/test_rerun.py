@@ -131,7 +131,7 @@ async def test_a_rerun_that_is_killed_has_done_nothing_or_all_and_a_settlement_l
     assert {key: shelf.bytes_of(key) for key in shelf.keys} == before
     assert (await shelf.status())["rerun"] == (when == "after")
     await shelf.ended("rerun", first)
-    await shelf.ended("undo-rerun", first, status=-9, kill_at="replace /manifests/reruns.parquet", when=when)
+    await shelf.ended("undo-rerun", first, status=-9, kill_at=" /manifests/reruns.parquet", when=when)
     await free_locks(shelf.project)
     assert (await shelf.status())["rerun"] == (when == "before"), "taken back, or not"
     assert {key: shelf.bytes_of(key) for key in shelf.keys} == before

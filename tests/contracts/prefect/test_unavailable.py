@@ -147,7 +147,7 @@ async def test_a_server_that_never_answers_is_given_up(proxy: PrefectProxy, coll
 
 async def test_a_wrong_api_key_is_said_and_not_tried_again(proxy: PrefectProxy, ledger: PrefectLedger) -> None:
     proxy.faults = [Fault("status", "/variables/filter", status=401)]
-    with pytest.raises(PrefectUnavailableError, match=r"refuses us \(401\): check PREFECT_API_KEY"):
+    with pytest.raises(PrefectUnavailableError, match=r"refuses us \(401\): set PREFECT_API_AUTH_STRING"):
         await ledger.read()
     assert proxy.requests["POST /variables/filter"] == 1
 
