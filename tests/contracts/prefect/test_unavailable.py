@@ -71,7 +71,7 @@ async def test_prefects_client_makes_no_pause_of_its_own(
 ) -> None:
     proxy.faults = [Fault("status", "/variables/filter", times=100, status=status, headers=headers)]
     # Less than its pause of 2 s: with one, a try would end by its time-out and not by its answer.
-    async with PrefectApi(timeout_seconds=1.2, attempts=2, sleep=no_wait) as api:
+    async with PrefectApi(timeout_seconds=1.9, attempts=2, sleep=no_wait) as api:
         lock = PrefectLock(f"{collection}_quire_ledger", api=api)
         with pytest.raises(PrefectUnavailableError, match=rf"\(status {status}\)"):
             await PrefectLedger(collection=collection, field_count=3, lock=lock, api=api).read_home()
