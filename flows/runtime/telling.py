@@ -64,14 +64,13 @@ class Teller:
         await self._tell("the name of this run", send)
 
     async def remove_old_runs(self, *, tags: Sequence[str], before: datetime, check: Callable[[], None]) -> Removed:
-        """See `flows.gateways.prefect.retention`. What Prefect does not let us remove now, a later call does."""
-        found = [Removed()]
-
-        async def remove(_: PrefectClient) -> None:
-            found.append(await remove_old_runs(self._api, tags=tags, before=before, check=check))
-
-        await self._tell("the removal of old runs", remove)
-        return found[-1]
+        """See `flows.gateways.prefect.retention`. Each of its calls has tries and a time of its own: all of them
+        together may take minutes. What Prefect does not let us remove now, a later call does."""
+        try:
+            return await remove_old_runs(self._api, tags=tags, before=before, check=check)
+        except (PrefectUnavailableError, httpx.HTTPError) as error:
+            logger().warning("Not all old runs are removed from Prefect, the next prune goes on: %s", error)
+            return Removed()
 
     def key(self, name: str) -> str:
         """The key of an artifact of this collection: ``ca-status``."""
