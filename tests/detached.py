@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from assets.domain.record import decode_span
-from flows.operate import unblock, unblock_held
+from flows.operate import release, unblock, unblock_held
 from flows.pipeline import PassReport
 from flows.questions.status import Status, state_table, status_of
 from flows.questions.why import why_lines, why_of
+from flows.resettle import judge_again
+from flows.runtime.passes import OperatorsLease, Pass
 from flows.terminal.show import status_lines
 from tests.crash_matrix.light import LightPasses, light_passes
 from tests.emulator_server import API_KEY, EmulatorHandle
@@ -36,10 +38,19 @@ class Detached:
 
     async def step(self, *, minutes: float = 1) -> PassReport:
         """A pass, then so much time, in which each job that runs ends."""
+        report = await self.run_pass()
+        await self.wait(minutes=minutes)
+        return report
+
+    async def run_pass(self) -> PassReport:
+        """A pass, after which what it has sent still runs."""
         self.reports.append(await self.passes.run())
+        return self.reports[-1]
+
+    async def wait(self, *, minutes: float = 1) -> None:
+        """So much time, in which each job that runs ends."""
         await asyncio.to_thread(self.project.gemini.advance, JOB_SECONDS)
         self.clock[0] += timedelta(minutes=minutes)
-        return self.reports[-1]
 
     async def to_the_end(self, *, minutes: float = 1, at_most: int = 25) -> PassReport:
         for _ in range(at_most):
@@ -68,6 +79,21 @@ class Detached:
         services = self.passes.services
         ledger = await services.ledger.read()
         return "\n".join(why_lines(why_of(services.settings, services.storage, ledger, key, now=self.clock[0])))
+
+    async def release(self, key: str) -> str:
+        """Let go of the batch that was made last of those with this record, and cancel its job."""
+        return await release(self._pass(), self._last_submission(key), cancel=True)
+
+    async def judge_again(self, key: str) -> str:
+        """Judge again what the batch has answered that was made last of those with this record."""
+        return await judge_again(self._pass(), self._last_submission(key), dry_run=False)
+
+    def _pass(self) -> Pass:
+        return Pass(self.passes.services, OperatorsLease(), self.clock[0])
+
+    def _last_submission(self, key: str) -> str:
+        sent = self.project.submissions()
+        return max(each for each in sent if key in {row["record_key"] for row in self.project.requests(each)})
 
     async def unblock(self, *keys: str) -> tuple[int, int]:
         """Counts that were reset, held records that were let go of."""

@@ -89,7 +89,8 @@ def test_a_proxy_that_the_clients_cannot_use(tmp_path: Path, environ: Mapping[st
 
 
 SLEEPER = """
-import asyncio, sys
+import asyncio, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal; what runs in the background ignores it
 from flows.terminal.running import run_to_end
 
 async def command():
@@ -115,18 +116,21 @@ app()
     ],
 )
 def test_a_signal_ends_a_command_in_order(tmp_path: Path, number: signal.Signals, status: int, name: str) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SLEEPER],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(number)
-    out, errors = process.communicate(timeout=60)
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(number)
+            out, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (status, "tidied up\n")
     assert errors.startswith(f"quire: {name}")
     assert errors.endswith("; nothing is lost, the next pass goes on\n")
