@@ -2,6 +2,10 @@
 # nothing is resolved (--no-deps): in hash mode pip stumbles over extras that are pinned below the newest version.
 # pip brings uv, and uv the rest: on two cores it takes a fifth of pip's time. It asks the index that pip is set to, with
 # the certificates of the machine, but reads no other setting of pip's: where it fails, pip does it.
+#
+# Bytecode is compiled once and kept: an image of Python may say that none is written, but then each of some hundred
+# processes of the tests compiles all that it imports, which is half of what most of them do.
+unexport PYTHONDONTWRITEBYTECODE
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -9,7 +13,7 @@ PART ?= 1/1
 
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
 INDEX = $(shell $(BIN)/python -m pip config get global.index-url 2>/dev/null || printenv PIP_INDEX_URL)
-UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX)) UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --python $(BIN)/python --no-deps
+UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX)) UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode
 LOCKED := --require-hashes -r requirements-dev.lock
 # $(call step,what it does,command): one line, and what the command says only if it fails. pip has a warning for each
 # package and each place of the machine's settings that it does not find it in.

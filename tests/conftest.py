@@ -1,6 +1,7 @@
 """Fixtures that tests of several folders share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulat
 from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
 from tests.project import Project, make_project
 from tests.standby import Standby, standing_by
+
+# A shell that starts the tests in its background has Ctrl-C ignored, also by what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: how long an example takes depends on what else the machine does. No chance: a red run can be run again.
 hypothesis.settings.register_profile("quire", deadline=None, derandomize=True)

@@ -89,8 +89,7 @@ def test_a_proxy_that_the_clients_cannot_use(tmp_path: Path, environ: Mapping[st
 
 
 SLEEPER = """
-import asyncio, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal; what runs in the background ignores it
+import asyncio
 from flows.terminal.running import run_to_end
 
 async def command():
