@@ -18,6 +18,7 @@ from assets.domain.errors import ConfigError, PromptError, SchemaError
 from assets.domain.ledger import Ledger
 from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
+from assets.domain.outcome import OutcomeKind
 from assets.domain.record import parse_key
 from assets.outcomes import cause_of
 from assets.repair import Change, changes
@@ -26,6 +27,7 @@ from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.results import object_in
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
+from flows.protocol.breaking import breaker_reason
 from flows.questions.absence import why_left_out
 from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
 from flows.questions.status import read_ledger_or_files, state_table
@@ -112,7 +114,8 @@ def why_of(
     if is_done:
         reason = "; ".join(each for each in (reason, _done(maker)) if each)
     elif row is not None:
-        reason = _reason(settings, storage, states, row, batch, now=now)
+        last = history[-1] if history else None
+        reason = _reason(settings, storage, states, row, batch, last, now=now)
         reason += f"; last: {cause_of(history[-1].kind, history[-1].message)}" if _has_a_cause(state, history) else ""
     then = maker.image if maker is not None else _image_sent_last(storage, history, batch, key)
     return Why(
@@ -165,6 +168,7 @@ def _reason(
     states: pa.Table,
     row: Mapping[str, Any],
     batch: ActiveSubmission | None,
+    last: Attempt | None,
     *,
     now: datetime,
 ) -> str:
@@ -180,7 +184,7 @@ def _reason(
         case RecordState.DEAD:
             return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
         case RecordState.HELD:
-            return f"held: it waits for a person; quire unblock {row['record_key']} tries it again"
+            return f"held: it waits for a person; {_unjudged(last)}quire unblock {row['record_key']} tries it again"
         case RecordState.POSTPONED:
             later = postponed_keys(settings, storage, history_table(storage, write=False), now=now)
             at = later.get(row["record_key"], now)
@@ -193,7 +197,16 @@ def _reason(
     history = history_table(storage, write=False)
     key = pa.chunked_array([pa.array([row["record_key"]])])
     again += _said_of_change(changes(history, key.combine_chunks(), repair_rules(settings)))
+    if (breaker := breaker_reason(settings, storage, records=len(states), now=now)) is not None:
+        return f"runnable, but nothing is sent: {breaker}{again}"
     return f"runnable: the next pass that has a free place sends it{again}"
+
+
+def _unjudged(last: Attempt | None) -> str:
+    """The way out for an answer that is there and could not be judged."""
+    if last is None or last.kind != OutcomeKind.VALIDATOR_ERROR:
+        return ""
+    return f"quire resettle {last.submission_id} judges its answer again, once the schema is mended; "
 
 
 def _said_of_change(repair: pa.Array) -> str:

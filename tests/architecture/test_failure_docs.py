@@ -22,7 +22,8 @@ def text_of(page: str) -> str:
 
 
 def rows(page: str) -> list[list[str]]:
-    lines = [line for line in text_of(page).splitlines() if line.startswith("| ") and line != HEADS[page]]
+    tables = [block for block in text_of(page).split("\n\n") if block.startswith(HEADS[page])]
+    lines = [line for table in tables for line in table.splitlines()[2:]]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 

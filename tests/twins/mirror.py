@@ -2,9 +2,8 @@
 the thousand, as a task of Prefect's costs more than what is in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
-from uuid import UUID
 
 from assets.domain.errors import QuireError
 from assets.graph import AssetGraph
@@ -54,11 +53,5 @@ class SilentTeller(Teller):
     def __init__(self) -> None:
         super().__init__(PrefectApi(), collection="")
 
-    async def publish(self, name: str, markdown: str, *, description: str) -> None:
-        pass
-
-    async def describe_run(self, run: UUID, *, name: str | None = None, tags: Sequence[str] | None = None) -> None:
-        pass
-
-    async def publish_table(self, name: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
+    async def _tell(self, what: str, send: object) -> None:
         pass
