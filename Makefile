@@ -19,7 +19,7 @@ LOCKED := --require-hashes -r requirements-dev.lock
 # package and each place of the machine's settings that it does not find it in.
 step = @echo "setup: $(1)"; { $(2); } > $(VENV)/setup.log 2>&1 || { cat $(VENV)/setup.log; echo "setup: failed: $(1)"; exit 1; }
 
-.PHONY: setup demo test test-served test-properties test-units test-checks check slow-test crash-matrix errno-matrix state-machine ui-test fuzz lock
+.PHONY: setup demo test test-served test-properties test-units test-checks check slow-test crash-matrix errno-matrix state-machine ui-test deploy-test fuzz lock
 
 setup: $(VENV)/.installed
 
@@ -49,7 +49,7 @@ test: setup
 at-once = @said=$$(mktemp); $(1) > $$said 2>&1; status=$$?; echo; echo "$@:"; cat $$said; rm $$said; exit $$status
 
 test-served:
-	$(PYTEST) -m "not ui and not slow" -n 3 --dist loadfile --no-loadscope-reorder \
+	$(PYTEST) -m "not ui and not slow and not deploy" -n 3 --dist loadfile --no-loadscope-reorder \
 		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
 test-properties:
@@ -86,6 +86,10 @@ state-machine: setup
 
 ui-test: setup
 	$(BIN)/python -m pytest -m ui
+
+# Prefect on PostgreSQL, workers, forms filled in in a browser. Skipped, with a word, where PostgreSQL is not installed.
+deploy-test: setup
+	$(BIN)/python -m pytest -m deploy tests/deploy
 
 # The laws of the parser of result files once more, with chance and many examples for each: FUZZ_EXAMPLES=5000 for fewer.
 fuzz: setup

@@ -4,57 +4,24 @@ does its work as a deployment. What the files say is tested in tests/unit/test_d
 
 import contextlib
 import json
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from emulator.options import EmulatorOptions
 from emulator.server import running
 from flows.deployments import DEPLOYMENTS, TAG
+from tests.deployments import Api, going, prefect, process_worker, wait_until
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer, running_prefect_server
 
 ROOT = Path(__file__).parents[2]
-WAIT_SECONDS = 240.0
 SCHEDULE_SECONDS = 15
 """Instead of the 600 s of prefect.yaml, so that the test need not wait for ten minutes."""
-
-
-class Api:
-    """Prefect's REST API. SQLite answers 503 while others write, so each call is tried until it gets through."""
-
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30)
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        for attempt in Retrying(
-            retry=retry_if_exception(_is_busy), wait=wait_fixed(0.5), stop=stop_after_delay(60), reraise=True
-        ):
-            with attempt:
-                answer = self._client.request(method, path, json=body).raise_for_status()
-        return answer.json() if answer.content else None
-
-    def runs_of(self, deployment: dict[str, Any]) -> list[dict[str, Any]]:
-        wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
-        runs: list[dict[str, Any]] = self.call("POST", "/flow_runs/filter", wanted)
-        return runs
-
-    def close(self) -> None:
-        self._client.close()
-
-
-def _is_busy(error: BaseException) -> bool:
-    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 503
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +45,7 @@ def deployments(prefect_server: PrefectServer, api: Api) -> Iterator[dict[str, d
         ["work-pool", "create", "quire-docker", "--type", "docker"],
         ["--no-prompt", "deploy", "--all"],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *command],
-            env=prefect_server.environment(),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        prefect(prefect_server.environment(), ROOT, *command)
     found = {item["name"]: item for item in api.call("POST", "/deployments/filter", {})}
     yield found
     for item in found.values():
@@ -173,42 +131,15 @@ def collection_file(folder: Path, collection: str) -> Path:
 
 @contextlib.contextmanager
 def worker(server: PrefectServer, config: Path, base_url: str) -> Iterator[None]:
-    """A process worker of the pool quire-process whose runs find ``config``; ended with all that it started."""
+    """A worker whose runs find ``config``."""
     environment = {
         **server.environment(),
         "QUIRE_CONFIG": str(config),
         "QUIRE__GEMINI__BASE_URL": base_url,
         "GEMINI_API_KEY": API_KEY,
     }
-    command = ["worker", "start", "--pool", "quire-process", "--type", "process"]
-    with (config.parent / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *command],
-            env=environment,
-            cwd=config.parent,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def going(runs: list[dict[str, Any]]) -> bool:
-    return any(run["state_type"] in ("PENDING", "RUNNING", "CANCELLING") for run in runs)
-
-
-def wait_until(is_so: Callable[[], bool], say: Callable[[], str]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, say()
-        time.sleep(0.25)
+    with process_worker(environment, config.parent):
+        yield
 
 
 def report(folder: Path, runs: list[dict[str, Any]]) -> str:

@@ -17,29 +17,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, Route, async_playwright, expect
+from playwright.async_api import Page, expect
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import VariableUpdate
 
 from config.schemas.page_transcript import PageTranscript
+from tests.browser import (
+    browsing,
+    installed_chromium,
+    keep,
+    open_artifact,
+    open_editor,
+    open_form,
+    save_variable,
+    seen,
+    submit_form,
+)
 from tests.emulator_server import EmulatorHandle
 
 pytestmark = pytest.mark.ui
 
 ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "ui-screenshots"
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DEMO_SECONDS = 600
-PATIENCE_MILLISECONDS = 30_000
 SERVE_MILLISECONDS = 90_000
 ENTRIES = 200
 
@@ -74,14 +73,8 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Path:
-    if not CHROMIUM.exists():
-        pytest.fail(f"there is no {CHROMIUM}: install it with apt-get install chromium", pytrace=False)
-    return CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def demo(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    installed_chromium()
     folder = tmp_path_factory.mktemp("demo") / "data"
     try:
         _quire(
@@ -98,32 +91,19 @@ def demo(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 
 @pytest.fixture
-async def page(chromium: Path, demo: Demo) -> AsyncIterator[Page]:
-    """A page of a browser that can reach this machine only."""
-
-    async def stay_here(route: Route) -> None:
-        if route.request.url.startswith(demo.prefect_url):
-            await route.continue_()
-        else:
-            await route.abort()
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = await browser.new_context(viewport={"width": 1280, "height": 900}, base_url=demo.prefect_url)
-        context.set_default_timeout(PATIENCE_MILLISECONDS)
-        await context.route("**/*", stay_here)
-        yield await context.new_page()
-        await browser.close()
+async def page(demo: Demo) -> AsyncIterator[Page]:
+    async with browsing(demo.prefect_url) as page:
+        yield page
 
 
 async def test_the_flow_runs_are_listed(page: Page) -> None:
     await page.goto("/runs")
 
-    await _seen(page.get_by_text("pipeline", exact=True).first)
-    await _seen(page.get_by_text(re.compile(r"^pipeline \d{4}-\d\d-\d\d \d\d:\d\d: \d+ settled, \d+ sent$")).first)
-    await _seen(page.get_by_text("Completed", exact=True).first)
-    await _seen(page.get_by_text("NeedsPerson", exact=True).first)
-    await _keep(page, "1-flow-runs")
+    await seen(page.get_by_text("pipeline", exact=True).first)
+    await seen(page.get_by_text(re.compile(r"^pipeline \d{4}-\d\d-\d\d \d\d:\d\d: \d+ settled, \d+ sent$")).first)
+    await seen(page.get_by_text("Completed", exact=True).first)
+    await seen(page.get_by_text("NeedsPerson", exact=True).first)
+    await keep(page, "1-flow-runs")
     for trouble in ("Failed", "Crashed"):
         assert await page.get_by_text(trouble, exact=True).count() == 0
 
@@ -135,45 +115,45 @@ async def test_the_logs_of_a_run_tell_what_was_sent(page: Page) -> None:
     await first_submit.last.get_by_role("link").last.click()
 
     line = page.get_by_text(re.compile(r"Batch Submitted: \w{26} as batches/"))
-    await _seen(line)
+    await seen(line)
     await line.scroll_into_view_if_needed()
-    await _keep(page, "2-log-of-a-run")
+    await keep(page, "2-log-of-a-run")
 
 
 async def test_the_variables_are_listed(page: Page) -> None:
     await page.goto("/variables")
 
     for name in ("active_batch_ids", "batch_record_keys", "inflight_record_ids", "record_failure_counts"):
-        await _seen(page.get_by_text(name, exact=True))
-    await _keep(page, "3-variables")
+        await seen(page.get_by_text(name, exact=True))
+    await keep(page, "3-variables")
 
 
 async def test_the_report_of_a_batch_is_an_artifact(page: Page, demo: Demo) -> None:
     await page.goto("/artifacts")
-    await _seen(page.get_by_text(re.compile(r"Submission \w{26}: \d+ \w+")))
-    await _keep(page, "4-artifacts")
+    await seen(page.get_by_text(re.compile(r"Submission \w{26}: \d+ \w+")))
+    await keep(page, "4-artifacts")
     await page.get_by_text("batch-report", exact=True).click()
 
     # The newest stands first; its links are the beginnings of ids.
     await page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$")).first.click()
 
-    await _seen(page.get_by_text("Processed 2 records. 1 Success, 1 Failed."))
-    await _seen(page.get_by_role("heading", name="Dead letters: 1"))
-    await _seen(page.get_by_role("listitem").filter(has_text=demo.dead))
-    await _seen(page.get_by_role("cell", name="dead letter", exact=True))
-    await _keep(page, "5-report-of-a-batch")
+    await seen(page.get_by_text("Processed 2 records. 1 Success, 1 Failed."))
+    await seen(page.get_by_role("heading", name="Dead letters: 1"))
+    await seen(page.get_by_role("listitem").filter(has_text=demo.dead))
+    await seen(page.get_by_role("cell", name="dead letter", exact=True))
+    await keep(page, "5-report-of-a-batch")
 
 
 async def test_the_status_is_an_artifact_with_pictures(page: Page, demo: Demo) -> None:
     await page.goto("/artifacts/key/status")
     await page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$")).first.click()
 
-    await _seen(page.get_by_text("3 of 4 pages done."))
-    await _seen(page.get_by_role("cell", name=demo.dead))
+    await seen(page.get_by_text("3 of 4 pages done."))
+    await seen(page.get_by_role("cell", name=demo.dead))
     picture = page.get_by_role("img", name="pages read over time")
-    await _seen(picture)
+    await seen(picture)
     assert await picture.evaluate("image => image.naturalWidth") > 100, "it is shown, and not only its words"
-    await _keep(page, "11-status")
+    await keep(page, "11-status")
 
 
 async def test_a_dead_letter_is_tried_again_by_filling_in_a_form(page: Page, demo: Demo) -> None:
@@ -183,24 +163,14 @@ async def test_a_dead_letter_is_tried_again_by_filling_in_a_form(page: Page, dem
     with serving_by_hand(demo):
         await page.goto("/deployments")
         await page.get_by_role("link", name="unblock-served").click(timeout=SERVE_MILLISECONDS)
-        await page.get_by_role("button", name="Run", exact=True).click()
-        await page.get_by_text("Custom run").click()
-        fields = page.locator(".schema-form-property")
+        fields = await open_form(page)
         for words in ("Only dead letters. Alone: all of them.", "Only say which pages it would be."):
             await fields.filter(has_text=words).get_by_role("switch").last.click()
-        await _keep(page, "12-form")
-        # Whoever leaves the page before the server has the run has not started it.
-        async with page.expect_response(re.compile("/create_flow_run")):
-            await page.get_by_role("button", name="Submit").click()
-        for _ in range(60):
-            await page.goto("/artifacts/key/unblock")
-            versions = page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$"))
-            with contextlib.suppress(AssertionError):
-                await expect(versions.first).to_be_visible(timeout=3_000)
-                break
-        await versions.first.click()
-        await _seen(page.get_by_text("1 counts reset").first)
-        await _keep(page, "13-what-it-did")
+        await keep(page, "12-form")
+        await submit_form(page)
+        await open_artifact(page, "unblock")
+        await seen(page.get_by_text("1 counts reset").first)
+        await keep(page, "13-what-it-did")
     assert await demo.variable("record_failure_counts") == {key: counted[key] for key in counted if key != demo.dead}
 
 
@@ -226,17 +196,16 @@ async def test_a_long_variable_can_be_edited_and_the_next_pass_goes_by_it(page: 
     demo.gemini.set_steps(demo.dead, "auto")
     sent_before = demo.gemini.record(demo.dead)["submitted"]
 
-    value = await _edit_counts(page)
+    value = await open_editor(page, "record_failure_counts")
     await expect(value).to_have_value(re.compile(rf'"{re.escape(demo.dead)}":2}}$'))
-    await _keep(page, "6-editing")
+    await keep(page, "6-editing")
     await value.focus()
     # In its one line: the last thing before the brace is the count of the dead letter.
     for key in ("Control+End", "ArrowLeft", "Backspace", "1"):
         await page.keyboard.press(key)
-    await _keep(page, "7-edited")
-    await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("Edit record_failure_counts")).to_be_hidden(timeout=PATIENCE_MILLISECONDS)
-    await _keep(page, "8-saved")
+    await keep(page, "7-edited")
+    await save_variable(page, "record_failure_counts")
+    await keep(page, "8-saved")
 
     edited = counts | {demo.dead: 1}
     assert await demo.variable("record_failure_counts") == edited
@@ -253,8 +222,8 @@ async def test_a_long_variable_can_be_edited_and_the_next_pass_goes_by_it(page: 
     await page.goto("/artifacts")
     await page.get_by_text("batch-report", exact=True).click()
     await page.get_by_role("link", name=re.compile(r"^[0-9a-f]{8}$")).first.click()
-    await _seen(page.get_by_text("Processed 1 records. 1 Success, 0 Failed."))
-    await _keep(page, "9-report-of-the-next-pass")
+    await seen(page.get_by_text("Processed 1 records. 1 Success, 0 Failed."))
+    await keep(page, "9-report-of-the-next-pass")
 
 
 async def test_with_line_breaks_a_long_variable_is_refused_and_the_page_says_why(page: Page, demo: Demo) -> None:
@@ -263,7 +232,7 @@ async def test_with_line_breaks_a_long_variable_is_refused_and_the_page_says_why
     counts = {f"CA:Lincoln:1901:{number}": 1 for number in range(1, ENTRIES + 1)}
     await _set_counts(demo, counts)
 
-    value = await _edit_counts(page)
+    value = await open_editor(page, "record_failure_counts")
     await page.get_by_role("button", name="Format").click()
     await expect(value).to_have_value(re.compile(r'\n  "CA:Lincoln:1901:200": 1\n}$'))
     await value.focus()
@@ -272,28 +241,9 @@ async def test_with_line_breaks_a_long_variable_is_refused_and_the_page_says_why
     await expect(page.get_by_role("button", name="Save")).to_be_in_viewport(ratio=1)
     await page.get_by_role("button", name="Save").click()
 
-    await _seen(page.get_by_text("Value must be less than or equal to 5000 characters"))
-    await _keep(page, "10-formatted-and-refused")
+    await seen(page.get_by_text("Value must be less than or equal to 5000 characters"))
+    await keep(page, "10-formatted-and-refused")
     assert await demo.variable("record_failure_counts") == counts
-
-
-async def _edit_counts(page: Page) -> Locator:
-    """Open the editor of record_failure_counts; returns the field of its value."""
-    await page.goto("/variables")
-    row = page.get_by_role("row").filter(has_text="record_failure_counts")
-    await row.get_by_role("button").last.click()
-    await page.get_by_text("Edit", exact=True).click()
-    await _seen(page.get_by_text("Edit record_failure_counts"))
-    return page.locator("textarea")
-
-
-async def _seen(what: Locator) -> None:
-    await expect(what).to_be_visible(timeout=PATIENCE_MILLISECONDS)
-
-
-async def _keep(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
 async def _set_counts(demo: Demo, counts: dict[str, int]) -> None:
