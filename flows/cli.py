@@ -59,6 +59,12 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "What is left to be read, and what it costs.",
             "quire estimate",
         ),
+        looking.assets: (
+            "The assets: what is fresh, stale or missing.",
+            "quire assets",
+            "quire assets --document CA:Lincoln:2023",
+            "quire assets --svg > assets.svg",
+        ),
         looking.verify: (
             "Whether each result is what was written.",
             "quire verify",

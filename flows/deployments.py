@@ -77,6 +77,7 @@ DEPLOYMENTS: Sequence[Deployment] = (
     Deployment("reset-breaker", "steering.reset_breaker", "By hand: send again after too much failed."),
     Deployment("recover", "steering.recover", "By hand: make the Variables again. Shows first what it would write."),
     Deployment("estimate", "steering.estimate", "By hand: what is left, in pages, tokens and dollars."),
+    Deployment("assets", "steering.assets", "By hand: the graph of assets; of one document what is fresh or missing."),
     Deployment("verify", "steering.verify", "By hand: read and check every result."),
     Deployment("backup", "steering.backup", "By hand: keep manifests and Variables of one moment."),
     Deployment("full-scan", "scan.scan", "By hand: a scan that opens every image anew.", parameters={"full": True}),

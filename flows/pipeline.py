@@ -1,12 +1,17 @@
 """One pass of the pipeline: poll, scan, submit, under the pass lock. Short, and meant to run every few minutes."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from prefect import flow
 
 from assets.domain.errors import QuireError
+from assets.domain.ledger import Ledger
+from flows.gateways.files.output_results import FoundResults
 from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
+from flows.questions.catalogue import Catalogue, read_standings, with_runs
+from flows.questions.catalogue_report import catalogue_markdown
 from flows.questions.glance import document_rows, read_glance, status_markdown
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
@@ -132,10 +137,11 @@ async def _tell_status(p: Pass, report: PassReport) -> None:
     if found is None:
         return
     try:
+        ledger = await services.ledger.read()
         glance = await read_glance(
             services.settings,
             services.storage,
-            await services.ledger.read(),
+            ledger,
             found,
             run_started_at=p.run_started_at,
             now=services.now(),
@@ -150,3 +156,15 @@ async def _tell_status(p: Pass, report: PassReport) -> None:
     if rows := document_rows(glance):
         of = f"{len(glance.documents):,} documents; every page is in {place}/records.parquet"
         await services.teller.publish_table("documents", rows, description=f"{len(rows):,} of {of}")
+    await _tell_assets(p, ledger, found)
+
+
+async def _tell_assets(p: Pass, ledger: Ledger, found: FoundResults) -> None:
+    """Likewise the artifact of the assets. What of them cannot be read stands in it."""
+    services, now = p.services, p.services.now()
+    settings, storage = services.settings, services.storage
+    standings = await asyncio.to_thread(read_standings, settings, storage, ledger, None, found, now=now)
+    standings, problem = await with_runs(standings, services.teller, settings, services.mirror.made)
+    catalogue = Catalogue(settings.collection, now, tuple(standings), problem)
+    description = "The graph of the assets, with what was made of each last"
+    await services.teller.publish("assets", catalogue_markdown(catalogue), description=description)

@@ -5,7 +5,7 @@ Nothing is said or made in Prefect when there is nothing to render. How it is do
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from assets.sources import SourcePdf, SourceProblem
 from config.settings import Settings
 from flows.gateways.files import atomic
 from flows.gateways.files.presence import is_folder
-from flows.gateways.files.walking import Tree
-from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
+from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, not_current, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import RenderSettings
 from flows.runtime.logs import logger
-from flows.runtime.passes import Pass
+from flows.runtime.passes import ScanPass
 from flows.runtime.progress import tell_step
+from flows.runtime.sources import render_settings, source_tree
 from flows.runtime.telling import ProgressTeller
 
 LOOK_SECONDS = 1.0
@@ -35,32 +35,42 @@ class SourceReport:
     problems: list[SourceProblem] = field(default_factory=list)
 
 
-async def render_sources(p: Pass) -> SourceReport:
+async def render_sources(p: ScanPass) -> SourceReport:
     """See that the images of every PDF are there. Raises LeaseLostError, RenderError, OSError."""
     settings = p.services.settings
     folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images, files=atomic)
     if not is_folder(folders.source_documents):
         return SourceReport()
     looks = render_settings(settings)
-    pdfs, problems = await asyncio.to_thread(
-        walk_pdfs,
-        source_tree(folders.source_documents, apart=(*settings.own_paths, settings.paths.page_images)),
-        depth=len(settings.record.document_fields),
-    )
+    pdfs, problems = await asyncio.to_thread(_walk, settings)
     plan = await asyncio.to_thread(plan_rendering, pdfs, folders, looks, check=p.lease.check)
     documents = plan.known + (await _render(p, plan.todo, folders, looks) if plan.todo else [])
     documents.sort(key=lambda document: document.pdf.path)
     everything = problems + [problem for document in documents for problem in document.problems]
-    place = _place(folders.source_documents, p.services.storage.root)
-    return SourceReport(
-        [(document.pdf, document.pages) for document in documents],
-        [replace(problem, path=f"{place}/{problem.path}") for problem in everything],
-    )
+    found = [(document.pdf, document.pages) for document in documents]
+    return SourceReport(found, _placed(p, everything))
 
 
-def source_tree(folder: Path, *, apart: Collection[Path] = ()) -> Tree:
-    """Whatever lies among the source documents and is none is told; a link does not lead to those of others."""
-    return Tree(folder, root=folder, stays_inside=True, merges_codings=True, apart=apart)
+def look_at_sources(p: ScanPass) -> tuple[SourceReport, int]:
+    """Which PDFs there are, and of how many of them `render_sources` would make images. Writes nothing, and opens none.
+    Raises OSError."""
+    settings = p.services.settings
+    if not is_folder(settings.paths.source_documents):
+        return SourceReport(), 0
+    pdfs, problems = _walk(settings)
+    looks = render_settings(settings)
+    todo = [pdf for pdf in pdfs if not_current(pdf, settings.paths.page_images, looks) is not None]
+    return SourceReport([(pdf, None) for pdf in pdfs], _placed(p, problems)), len(todo)
+
+
+def _walk(settings: Settings) -> tuple[list[SourcePdf], list[SourceProblem]]:
+    tree = source_tree(settings.paths.source_documents, apart=(*settings.own_paths, settings.paths.page_images))
+    return walk_pdfs(tree, depth=len(settings.record.document_fields))
+
+
+def _placed(p: ScanPass, problems: Sequence[SourceProblem]) -> list[SourceProblem]:
+    place = _place(p.services.settings.paths.source_documents, p.services.storage.root)
+    return [replace(problem, path=f"{place}/{problem.path}") for problem in problems]
 
 
 def _place(folder: Path, root: Path) -> str:
@@ -68,16 +78,9 @@ def _place(folder: Path, root: Path) -> str:
     return os.path.relpath(folder, root).replace(os.sep, "/")
 
 
-def render_settings(settings: Settings) -> RenderSettings:
-    return RenderSettings(
-        dpi=settings.render.dpi,
-        max_side_pixels=settings.render.max_side_pixels,
-        jpeg_quality=settings.render.jpeg_quality,
-        max_image_pixels=settings.safety.max_image_pixels,
-    )
-
-
-async def _render(p: Pass, todo: Sequence[SourcePdf], folders: SourceFolders, looks: RenderSettings) -> list[Document]:
+async def _render(
+    p: ScanPass, todo: Sequence[SourcePdf], folders: SourceFolders, looks: RenderSettings
+) -> list[Document]:
     settings = p.services.settings
     what = _counted(len(todo), "PDF")
     logger().info("Rendering %s", what)

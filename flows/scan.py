@@ -14,20 +14,20 @@ from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents
 from assets.manifest import is_wanted
 from assets.reports import escape
-from assets.sources import PageImage, SourceProblem
+from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
 from config.settings import Settings
 from flows.gateways.files.trees import ImageWalk, walk_allowed, walk_images
 from flows.gateways.files.trial import folds_case
 from flows.gateways.images.headers import read_header
-from flows.render import render_sources
+from flows.render import SourceReport, look_at_sources, render_sources
 from flows.runtime.logs import logger
 from flows.runtime.long_steps import long_step
 from flows.runtime.one_line import one_line
-from flows.runtime.passes import Pass, one_run_of_passes, open_pass
+from flows.runtime.passes import ScanPass, one_run_of_passes, open_pass
 from flows.runtime.runs import counted, ended, named
 from flows.runtime.wiring import utc_now
 from flows.tables.known_images import known_images
-from flows.tables.left_out import tell_left_out
+from flows.tables.left_out import count_left_out, tell_left_out
 from flows.tables.outdated import notice_outdated
 
 
@@ -68,71 +68,41 @@ async def _scan(config: str | None, *, full: bool) -> ScanReport:
         return await ended(p.services.teller, counted(report.records, "page"), said, report)
 
 
-async def scan_records(p: Pass, *, full: bool = False) -> ScanReport:
+async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
     """Render PDFs, walk, warn, and replace the manifest if it changed. ``full``: believe nothing of what was known of
     an image. Raises ManifestError, RenderError, OSError."""
-    settings, storage = p.services.settings, p.services.storage
+    storage, mirror = p.services.storage, p.services.mirror
     before = storage.read_records()
-    depth = len(settings.record.document_fields)
     sources = await render_sources(p)
-    allowed, not_allowed = None, list[SourceProblem]()
-    if settings.paths.allow_list is not None:
-        allowed, not_allowed = await asyncio.to_thread(
-            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
-        )
-    filters = _filters(settings)
-    async with long_step(p.services.teller, "scanning", "Looking at the page images of documents", 0) as done:
-
-        def wants(fields: tuple[str, ...]) -> bool:
-            done.count += 1
-            return is_wanted(fields, settings.record.document_fields, filters)
-
-        walk: ImageWalk = await asyncio.to_thread(
-            walk_images,
-            settings.paths.page_images,
-            root=storage.root,
-            depth=depth,
-            known=known_images(None if full else before),
-            read_header=read_header,
-            page_pattern=settings.record.page_pattern,
-            max_pixels=settings.safety.max_image_pixels,
-            wants=wants,
-            allowed=allowed,
-            apart=(*settings.own_paths, settings.paths.source_documents),
-        )
-    images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
-    left_out = await tell_left_out(p, sources.problems + walk.problems + not_allowed + meeting)
-    documents = p.services.mirror.observe("source_documents", documents=sources.documents)
-    mirror, fields = p.services.mirror, settings.record.document_fields
-    images_are: dict[str, Any] = {"images": images, "document_fields": fields}
-    manifest_is: dict[str, Any] = {"document_fields": fields, "filters": filters, "allowed": allowed}
-    pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
-    table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
+    walked = await _walk(p, before, sources, full=full)
+    problems = await tell_left_out(p, walked.problems)
+    documents, pages, table = walked.documents, walked.pages, walked.table
     if before is not None and before.equals(table):
         # Nothing was made, so Prefect is told of nothing: a pass every few minutes would fill its database with that.
         await notice_outdated(p, table)
-        return ScanReport(len(table), 0, 0, left_out, changed=False)
+        return ScanReport(len(table), 0, 0, problems, changed=False)
 
     async def write(table: pa.Table) -> dict[str, int]:
         if before is not None and len(before) and not len(table):
             raise ManifestError(
-                settings.paths.page_images,
+                p.services.settings.paths.page_images,
                 f"not one page is left of {len(before)}: is the folder mounted, do filters and allow list fit? If they "
                 f"are meant to be gone, delete {storage.records_path}",
             )
         p.lease.check()
         await asyncio.to_thread(storage.write_records, table)
         await notice_outdated(p, table)
-        return {"records": len(table), "problems": left_out}
+        return {"records": len(table), "problems": problems}
+
+    async def tell(pages: pa.Table) -> dict[str, int]:
+        return {"pages": len(pages), "left_out": problems}
 
     async def make() -> None:
-        await mirror.materialize("page_images", documents, made=pages, **images_are)
-        await mirror.materialize("record_manifest", pages, made=table, write=write, **manifest_is)
+        await mirror.materialize("page_images", documents, made=pages, write=tell, **walked.images_are)
+        await mirror.materialize("record_manifest", pages, made=table, write=write, **walked.manifest_is)
 
     await mirror.subflow("scan", make)
-    old = set(before["record_key"].to_pylist()) if before is not None else set()
-    new = set(table["record_key"].to_pylist())
-    found = ScanReport(len(table), len(new - old), len(old - new), left_out, changed=True)
+    found = _report(before, table, problems, changed=True)
     logger().info(
         "Record manifest: %d records, %d new, %d gone, %d files left out",
         found.records,
@@ -141,6 +111,87 @@ async def scan_records(p: Pass, *, full: bool = False) -> ScanReport:
         found.problems,
     )
     return found
+
+
+async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None = None) -> tuple[ScanReport, int]:
+    """What a scan would find, and of how many PDFs it would make images first. Writes nothing. ``limit``: no further
+    document is looked into once so many pages were found. Raises ManifestError, OSError."""
+    before = p.services.storage.read_records()
+    sources, to_render = await asyncio.to_thread(look_at_sources, p)
+    walked = await _walk(p, before, sources, full=full, limit=limit)
+    problems = count_left_out(left_out(walked.problems))
+    is_whole = limit is None or len(walked.table) < limit
+    report = _report(before if is_whole else None, walked.table, problems, changed=False)
+    return report, to_render
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """``documents``, ``pages``, ``table``: the assets of these names; ``problems``: what is left out, and why;
+    ``images_are``, ``manifest_is``: what else the assets are made of."""
+
+    documents: pa.Table
+    pages: pa.Table
+    table: pa.Table
+    problems: list[SourceProblem]
+    images_are: dict[str, Any]
+    manifest_is: dict[str, Any]
+
+
+async def _walk(
+    p: ScanPass, before: pa.Table | None, sources: SourceReport, *, full: bool, limit: int | None = None
+) -> _Walked:
+    settings, storage, mirror = p.services.settings, p.services.storage, p.services.mirror
+    depth, fields = len(settings.record.document_fields), settings.record.document_fields
+    allowed, not_allowed = None, list[SourceProblem]()
+    if settings.paths.allow_list is not None:
+        allowed, not_allowed = await asyncio.to_thread(
+            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
+        )
+    filters = _filters(settings)
+    pages_found = 0
+
+    def read(path: str, *, max_pixels: int) -> ImageHeader:
+        nonlocal pages_found
+        header = read_header(path, max_pixels=max_pixels)
+        pages_found += len(header.sizes)
+        return header
+
+    async with long_step(p.services.teller, "scanning", "Looking at the page images of documents", 0) as done:
+
+        def wants(document: tuple[str, ...]) -> bool:
+            done.count += 1
+            is_enough = limit is not None and pages_found >= limit
+            return not is_enough and is_wanted(document, fields, filters)
+
+        walk: ImageWalk = await asyncio.to_thread(
+            walk_images,
+            settings.paths.page_images,
+            root=storage.root,
+            depth=depth,
+            # Whoever looks at so many pages and no more has each of them counted as it is opened.
+            known=known_images(None if full or limit is not None else before),
+            read_header=read,
+            page_pattern=settings.record.page_pattern,
+            max_pixels=settings.safety.max_image_pixels,
+            wants=wants,
+            allowed=allowed,
+            apart=(*settings.own_paths, settings.paths.source_documents),
+        )
+    images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
+    documents = mirror.observe("source_documents", documents=sources.documents)
+    images_are: dict[str, Any] = {"images": images, "document_fields": fields}
+    manifest_is: dict[str, Any] = {"document_fields": fields, "filters": filters, "allowed": allowed}
+    pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
+    table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
+    problems = sources.problems + walk.problems + not_allowed + meeting
+    return _Walked(documents, pages, table, problems, images_are, manifest_is)
+
+
+def _report(before: pa.Table | None, table: pa.Table, problems: int, *, changed: bool) -> ScanReport:
+    old = set(before["record_key"].to_pylist()) if before is not None else set()
+    new = set(table["record_key"].to_pylist())
+    return ScanReport(len(table), len(new - old), len(old - new), problems, changed=changed)
 
 
 def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], list[SourceProblem]]:

@@ -16,6 +16,8 @@ from assets.outdated import Reason
 from config.settings import load_settings
 from flows.backup import backup_text
 from flows.gateways.prefect.api import PrefectApi
+from flows.questions.catalogue import read_catalogue
+from flows.questions.catalogue_report import assets_text, catalogue_lines, catalogue_markdown
 from flows.questions.estimate import estimate_text
 from flows.questions.verify import verify as verify_results
 from flows.recover import recover_text
@@ -145,6 +147,27 @@ async def estimate(config: str | None = None) -> str:
     return await _told("estimate", config, lambda: estimate_text(config))
 
 
+@flow(name="assets", flow_run_name=named("assets"), persist_result=False)
+@one_line
+async def assets(config: str | None = None, document: str = "") -> str:
+    """Each asset: what it is made from, what was made of it last, whether its checks hold, as a picture and a table. Or
+    of one document: what is fresh, stale or missing of it, and why. Like `quire assets`, see "The assets" in
+    docs/operations.md.
+
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+        document: Only this document, such as CA:Lincoln:2023, page by page. Empty: the whole collection.
+    """
+    if document.strip():
+        return await _told("document-assets", config, lambda: assets_text(config, document.strip()))
+    catalogue = await read_catalogue(config)
+
+    async def text() -> str:
+        return "\n".join(catalogue_lines(catalogue))
+
+    return await _told("assets", config, text, markdown=lambda _: catalogue_markdown(catalogue))
+
+
 @flow(name="verify", flow_run_name=named("verify"), persist_result=False)
 @one_line
 async def verify(config: str | None = None, edited: bool = False) -> str:
@@ -199,6 +222,7 @@ async def _told(
     *,
     dry_run: bool = False,
     needs_person: bool = False,
+    markdown: Callable[[str], str] | None = None,
 ) -> str:
     """Do it, and leave what it said as an artifact, in the name of the run and in the message of its state."""
     settings = load_settings(config_path(config))
@@ -207,7 +231,7 @@ async def _told(
         await tag_run(teller, settings)
         said = await act()
         did = "nothing done yet" if dry_run else "something is wrong" if needs_person else "done"
-        await teller.publish(what, said_markdown(said), description=f"{what}: {did}")
+        await teller.publish(what, (markdown or said_markdown)(said), description=f"{what}: {did}")
         return await ended(teller, did, said, said, needs_person=needs_person)
 
 

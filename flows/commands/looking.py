@@ -62,6 +62,24 @@ def estimate(config: Config = None, as_json: AsJson = False) -> None:
     say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config))))
 
 
+def assets(
+    document: Annotated[
+        str | None, typer.Option("--document", help="Only this one, such as CA:Lincoln:2023, page by page.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    svg: Annotated[bool, typer.Option("--svg", help="The graph as a picture, in SVG.")] = False,
+) -> None:
+    """Each asset: what it is made from, what was made of it last, whether its checks hold; or, of one document, what is
+    fresh, stale or missing of it at each asset, and why."""
+    if svg and (as_json or document):
+        raise typer.BadParameter("it goes alone", param_hint="--svg")
+    from flows.questions.catalogue_report import assets_json, assets_svg, assets_text
+
+    path = config_text(config)
+    say(run_to_end(assets_svg(path) if svg else (assets_json if as_json else assets_text)(path, document)))
+
+
 def verify(
     config: Config = None,
     edited: Annotated[

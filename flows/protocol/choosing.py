@@ -79,10 +79,14 @@ async def plan(p: Pass) -> Choice:
         "rules": run_rules(settings),
     }
     states = await asyncio.to_thread(partial(record_states, manifest, existing, ledger, **who))
+
+    async def tell(made: pa.Table) -> dict[str, int]:
+        return {"records": len(made)}
+
     made = await asyncio.to_thread(services.mirror.observe, "runnable_records", manifest, existing, ledger, **who)
     # Where there is none, Prefect is told of nothing: see `flows.scan`.
     runnable = (
-        await services.mirror.materialize("runnable_records", manifest, existing, ledger, made=made, **who)
+        await services.mirror.materialize("runnable_records", manifest, existing, ledger, made=made, write=tell, **who)
         if len(made)
         else made
     )

@@ -198,10 +198,15 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         return
     settings = p.services.settings
     table, facts = p.services.storage.read_batch_manifest(submission_id)
+
+    async def tell(_: str) -> dict[str, int]:
+        return {"records": len(committed)}
+
     markdown = await p.services.mirror.materialize(
         "batch_report",
         committed,
         None,
+        write=tell,
         about=submission_id,
         max_retries=settings.execution.max_retries,
         cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),

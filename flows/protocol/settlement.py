@@ -65,6 +65,10 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> pa.Table:
     services = p.services
     answers = await judged_lines(p, submission_id, job)
     replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
+
+    async def tell(outcomes: pa.Table) -> dict[str, int]:
+        return {"records": len(outcomes), **totals(outcomes)}
+
     outcomes = await services.mirror.materialize(
         "record_outcomes",
         answers.batch_manifest,
@@ -76,6 +80,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob) -> pa.Table:
         and await asyncio.to_thread(has_failed_before, services.storage, answers.batch_manifest),
         replaced=replaced,
         settled_at=services.now(),
+        write=tell,
         about=submission_id,
     )
     outcomes = await write_answers(p, outcomes, answers, is_awaited=True)

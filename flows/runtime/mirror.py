@@ -7,7 +7,9 @@ the lineage that ran.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from prefect import flow, tags
 from prefect.assets import Asset as PrefectAsset
@@ -28,9 +30,18 @@ R = TypeVar("R")
 Write = Callable[[Any], Awaitable[Mapping[str, Any] | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class MadeHere:
+    """``about``: what of the asset was made; ``run``, ``run_name``: by which flow run."""
+
+    about: str
+    run: UUID
+    run_name: str
+
+
 class Mirror:
     """Runs assets as Prefect materializations. ``collection`` keeps the assets of collections apart; ``retries``: how
-    often a call is tried; ``tags``: what subflows can be filtered by."""
+    often a call is tried; ``tags``: what subflows can be filtered by; ``made``: asset -> what of it was made last."""
 
     def __init__(
         self, graph: AssetGraph, *, collection: str, retries: RetriesSection, tags: Sequence[str] = ()
@@ -40,6 +51,7 @@ class Mirror:
         self._collection = collection
         self._tags = tuple(tags)
         self._scheme = f"quire://{collection or 'main'}"
+        self.made: dict[str, MadeHere] = {}
 
     def key(self, name: str) -> str:
         """The asset's key in Prefect: ``quire://main/record_manifest``."""
@@ -80,8 +92,10 @@ class Mirror:
             except (QuireError, OSError) as error:
                 failed.append(error)
                 return failed_with(error)
-            if metadata:
-                add_asset_metadata(self.key(name), dict(metadata))
+            # Prefect's events are the only place where its UI shows of which batch an asset is, and how many it holds.
+            told = {**({"submission_id": about} if about else {}), **(metadata or {})}
+            if told:
+                add_asset_metadata(self.key(name), told)
             values.append(value)
             return None
 
@@ -98,6 +112,9 @@ class Mirror:
         await task()
         for error in failed:
             raise error
+        context = FlowRunContext.get()
+        if context is not None and context.flow_run is not None:
+            self.made[name] = MadeHere(about, context.flow_run.id, context.flow_run.name)
         return values[0]
 
     async def subflow(self, name: str, call: Callable[[], Coroutine[Any, Any, R]]) -> R:

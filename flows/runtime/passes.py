@@ -7,12 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from assets.domain.errors import LockBusyError, PassBusyError
-from config.settings import check_folders, load_settings
+from config.settings import Settings, check_folders, load_settings
+from flows.gateways.files.storage import Storage
 from flows.gateways.ports import Lease
 from flows.runtime.home import ensure_home
+from flows.runtime.mirror import Mirror
 from flows.runtime.runs import tag_run
+from flows.runtime.telling import Teller
 from flows.runtime.wiring import Services, config_path, open_services
 
 
@@ -28,6 +32,32 @@ class Pass:
     run_started_at: datetime
     accept_vanished: bool = False
     told: set[str] = field(default_factory=set)
+
+
+class ScanServices(Protocol):
+    """What a scan works with."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def mirror(self) -> Mirror: ...
+
+    @property
+    def teller(self) -> Teller: ...
+
+
+class ScanPass(Protocol):
+    """As much of a pass as a scan needs: no Variable, and nothing of Gemini."""
+
+    @property
+    def services(self) -> ScanServices: ...
+
+    @property
+    def lease(self) -> Lease: ...
 
 
 class OperatorsLease:

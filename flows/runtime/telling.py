@@ -15,6 +15,7 @@ from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
 from flows.gateways.prefect.api import PrefectApi
+from flows.gateways.prefect.made import Made, runs_that_made
 from flows.gateways.prefect.retention import Removed, remove_old_runs
 from flows.runtime.logs import logger
 
@@ -71,6 +72,10 @@ class Teller:
         except (PrefectUnavailableError, httpx.HTTPError) as error:
             logger().warning("Not all old runs are removed from Prefect, the next prune goes on: %s", error)
             return Removed()
+
+    async def runs_that_made(self, tasks: Sequence[str], *, tags: Sequence[str]) -> list[Made]:
+        """See `flows.gateways.prefect.made`. Raises PrefectUnavailableError, httpx.HTTPError."""
+        return await runs_that_made(self._api, tasks, tags=tags)
 
     def key(self, name: str) -> str:
         """The key of an artifact of this collection: ``ca-status``."""

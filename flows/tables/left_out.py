@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from assets.sources import SourceProblem, left_out
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
-from flows.runtime.passes import Pass
+from flows.runtime.passes import ScanPass
 from flows.runtime.printable import printable
 
 MAX_WARNINGS = 200
 """A tree of a thousand thumbnails must not become a thousand rows in Prefect's database."""
 
 
-async def tell_left_out(p: Pass, problems: Iterable[SourceProblem]) -> int:
+async def tell_left_out(p: ScanPass, problems: Iterable[SourceProblem]) -> int:
     """Tell what is new since the last scan, and keep the list. Returns how many files were left out.
 
     Told first and written then: a scan that is killed between the two is repeated, not silent.

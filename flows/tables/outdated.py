@@ -23,7 +23,7 @@ from flows.gateways.files.contents import sha256_of
 from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
-from flows.runtime.passes import Pass
+from flows.runtime.passes import ScanPass
 from flows.runtime.wiring import make_template
 from flows.tables.derived import results_table
 
@@ -57,10 +57,19 @@ class Outdated:
 def find_outdated(settings: Settings, storage: Storage, images: pa.Table) -> Outdated:
     """``images``: the rows of the record manifest that are done. Writes nothing. Raises ManifestError, OSError."""
     hashes, _, _ = _read(storage)
-    return Outdated(*outdated(results_table(storage, write=False), images, hashes, _making(settings)))
+    return Outdated(*outdated(results_table(storage, write=False), images, hashes, making(settings)))
 
 
-def _making(settings: Settings) -> Making:
+def not_compared(storage: Storage, images: pa.Table) -> set[str]:
+    """The records of which only the content of their image can tell whether it is another, and of which no scan has
+    read that yet. ``images``: as for `find_outdated`. Raises ManifestError, OSError."""
+    wanted = to_be_hashed(results_table(storage, write=False), images)
+    known = wanted.join(_read(storage)[0], IMAGE_HASH_SCHEMA.names[:3], join_type="left anti")
+    return set(known["record_key"].to_pylist())
+
+
+def making(settings: Settings) -> Making:
+    """What a result would be made by now."""
     try:
         _, template = make_template(settings)
     except (ConfigError, PromptError, SchemaError):
@@ -69,7 +78,7 @@ def _making(settings: Settings) -> Making:
     return Making(settings.model.name, text_hash(template.prompt), schema_hash(template.response_schema))
 
 
-async def notice_outdated(p: Pass, manifest: pa.Table) -> None:
+async def notice_outdated(p: ScanPass, manifest: pa.Table) -> None:
     """Read those images that have to be read, and say how many results were made from another one, when they have
     become more. What goes wrong is made good by a later scan."""
     storage = p.services.storage

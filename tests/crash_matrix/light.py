@@ -24,13 +24,14 @@ from flows.questions.status import collect_status
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import Pass
 from flows.runtime.printable import printable_json
+from flows.runtime.untold import UntoldTeller
 from flows.runtime.wiring import Services, lock_name, open_services, utc_now
 from flows.scan import scan_records
 from flows.submit import submit_batches
 from tests.invariants import violations_by
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
-from tests.twins.mirror import DirectMirror, SilentTeller
+from tests.twins.mirror import DirectMirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _without_prefect(services: Services, settings: Settings, variables: InMemory
         ),
         pass_lock=InMemoryLock("pass"),
         mirror=DirectMirror(CATALOG, collection=settings.collection, retries=settings.retries),
-        teller=SilentTeller(),
+        teller=UntoldTeller(),
     )
 
 

@@ -34,6 +34,7 @@ from flows.recover import recover
 from flows.runtime.elapsed import CollectionClock
 from flows.runtime.home import ensure_home
 from flows.runtime.passes import OperatorsLease, Pass
+from flows.runtime.untold import UntoldTeller
 from flows.runtime.wiring import Services
 from flows.scan import scan_records
 from flows.submit import submit_batches
@@ -42,7 +43,7 @@ from tests.properties.protocol_images import FIELDS, KEYS, Images, manifest
 from tests.twins.effects import Crash, Effects, Interruption, file_effects
 from tests.twins.gemini import START, InMemoryGemini
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
-from tests.twins.mirror import DirectMirror, SilentTeller
+from tests.twins.mirror import DirectMirror
 from tests.twins.storage import StorageTwin, Tables
 
 PUT_BACK = timedelta(minutes=60)
@@ -217,7 +218,7 @@ class World:
             gemini=self.gemini,
             pass_lock=self.pass_lock,
             mirror=DirectMirror(CATALOG, collection="", retries=settings.retries),
-            teller=SilentTeller(),
+            teller=UntoldTeller(),
             model=self.model,
             template=_template(settings.context.mode, self.model),
             now=self._wall,

@@ -201,6 +201,22 @@ def _render_one(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def not_current(pdf: SourcePdf, page_images: Path, settings: RenderSettings) -> str | None:
+    """Why the images of a PDF are not those that it has now, in a few words; None: they are. Opens no PDF, and looks at
+    no image. Raises OSError."""
+    try:
+        folder = find_folder(page_images, pdf.fields)
+        marker = read_marker(folder, names_in(folder))
+    except FolderProblemError as problem:
+        return str(problem)
+    if marker is None:
+        return "no images were made of it yet"
+    if _is_current(marker, pdf, settings):
+        return None
+    is_same = (marker.source, marker.bytes, marker.modified_ns) == (pdf.path, pdf.bytes, pdf.modified_ns)
+    return "it was rendered with other settings" if is_same else "the PDF was changed since its images were made"
+
+
 def _is_current(marker: Marker, pdf: SourcePdf, settings: RenderSettings) -> bool:
     was = (marker.source, marker.bytes, marker.modified_ns, marker.render)
     return was == (pdf.path, pdf.bytes, pdf.modified_ns, settings)

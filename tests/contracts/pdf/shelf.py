@@ -23,7 +23,7 @@ from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import PAGE_SECONDS, RenderSettings
 from flows.gateways.ports import TEMPORARY_PREFIX
-from flows.render import source_tree
+from flows.runtime.sources import source_tree
 
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 

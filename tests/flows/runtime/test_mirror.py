@@ -55,7 +55,12 @@ async def test_every_asset_is_materialized_with_the_lineage_of_the_registry(proj
         assert {each.removeprefix(prefix) for each in event.upstream} == set(CATALOG[name].upstream), "each time"
     told = {event.key.removeprefix(prefix): event.metadata for event in found if event.metadata}
     assert told["record_manifest"] == {"records": 1, "problems": 0}
-    assert told["output_results"] == {"written": 1, "superseded": 0}
+    [submission_id] = project.submissions()
+    assert told["output_results"] == {"submission_id": submission_id, "written": 1, "superseded": 0}
+    assert told["record_outcomes"] == {"submission_id": submission_id, "records": 1, "success": 1}
+    counted = {name: {key for key in metadata if key != "submission_id"} for name, metadata in told.items()}
+    assert set(counted) == made, "each tells how much it holds"
+    assert all(counted.values())
 
 
 async def test_pages_of_pdfs_are_an_asset_like_page_images(project: Project) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from flows.runtime.long_steps import long_step
 from flows.runtime.telling import ProgressTeller
-from tests.twins.mirror import SilentTeller
+from flows.runtime.untold import UntoldTeller
 
 
-class ListeningTeller(SilentTeller):
+class ListeningTeller(UntoldTeller):
     """Keeps what it was told: the bars that were begun, and each update."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from config.settings import check_folders, load_settings
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
 from flows.gateways.pdf.tree import walk_pdfs
-from flows.render import source_tree
+from flows.runtime.sources import source_tree
 from flows.setup.guess import collection_name
 from flows.setup.starter import start_collection
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assets.sources import SourceProblem
 from flows.gateways.pdf.tree import walk_pdfs
-from flows.render import source_tree
+from flows.runtime.sources import source_tree
 
 
 def make(top: Path, *names: str) -> None:
