@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from config.loading import PREFIX
-from flows.commands.options import BUSY, AsJson, Config, Quiet, Verbose
+from flows.commands.options import BUSY, AsJson, Config, DryRun, Quiet, Verbose
 from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, logs_of, places_of
 from flows.setup.up import servers_up
 from flows.terminal.running import (
@@ -141,18 +141,23 @@ def scan(
     full: Annotated[
         bool, typer.Option("--full", help="Open every image anew, also those that look as they did.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Look at so many pages, and whole documents, only; nothing is written.")
+    ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Refresh the record manifest from the tree of page images."""
+    """Refresh the record manifest from the tree of page images. Needs no Prefect; where one answers, no pass runs
+    meanwhile."""
 
     async def scan_it(config: str | None) -> str:
-        from flows.terminal.show import scan_text
+        from flows.terminal.scanning import scan_text
 
-        return await scan_text(config, full=full, as_json=as_json)
+        return await scan_text(config, full=full, as_json=as_json, dry_run=dry_run, limit=limit)
 
-    say(wait_for(_calmly(context, scan_it, config, verbose, quiet), config))
+    say(run_to_end(_calmly(context, scan_it, config, verbose, quiet)(config_text(config))))
 
 
 def submit(

@@ -1,7 +1,6 @@
 """What the commands that read, and the operator's commands, say in the terminal."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from prefect.settings import PREFECT_UI_URL
@@ -23,13 +22,11 @@ from flows.runtime.passes import OperatorsLease, Pass
 from flows.runtime.printable import printable_json
 from flows.runtime.telling import artifact_key
 from flows.runtime.wiring import config_path, make_storage, open_ledger, open_services, utc_now
-from flows.scan import scan
 from flows.tables.left_out import left_out_place
 from flows.terminal.nothing_found import why_no_pages
 
 MAX_LISTED = 50
 UNJUDGED = "a validator of the schema failed at its answer, which is kept"
-BUSY = "another pass is running; nothing to do here"
 
 
 async def read_status(config: str | None) -> Status:
@@ -58,21 +55,7 @@ async def said_of_status(config: str | None, reasons: Sequence[str], *, as_json:
     return await (status_json if as_json else status_text)(config)
 
 
-async def scan_text(config: str | None, *, full: bool = False, as_json: bool = False) -> str:
-    """Refresh the record manifest; what was found, and how many waves it will take. ``full``: see `scan`."""
-    report = await scan(config, full=full)
-    if report is None:
-        return BUSY
-    found = await read_status(config)
-    if as_json:
-        return printable_json({**asdict(report), "waves_by_mode": dict(found.waves_by_mode)})
-    said = f"{report.records} records, {report.added} new, {report.removed} gone, {report.problems} files left out"
-    if not report.records:
-        return "\n".join([said, *why_no_pages(load_settings(config_path(config)))])
-    return f"{said}\nwaves left: {_waves(found.waves_by_mode)}"
-
-
-def _waves(by_mode: Mapping[str, int]) -> str:
+def waves_text(by_mode: Mapping[str, int]) -> str:
     return ", ".join(f"{count} with {mode}" for mode, count in by_mode.items())
 
 
@@ -93,7 +76,7 @@ def status_lines(found: Status, left_out_place: str, *, now: datetime | None = N
     width = max(len(state) for state in RecordState)
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
-    lines.append(f"waves left {found.waves_left} ({_waves(found.waves_by_mode)})")
+    lines.append(f"waves left {found.waves_left} ({waves_text(found.waves_by_mode)})")
     if found.spent_usd or found.open_usd:
         lines.append(f"spent {dollars(found.spent_usd)}, in flight at most {dollars(found.open_usd)}")
     if found.unsure:

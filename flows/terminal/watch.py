@@ -9,7 +9,8 @@ from flows.gateways.prefect.api import engine_errors_told
 from flows.pipeline import PassReport, pipeline
 from flows.runtime.passes import one_run_of_passes
 from flows.runtime.wiring import config_path, utc_now
-from flows.terminal.show import BUSY, needs_text
+from flows.terminal.scanning import BUSY
+from flows.terminal.show import needs_text
 
 PATIENCE = 5
 """Passes in a row that may stop for trouble that passes by itself."""
