@@ -16,22 +16,36 @@ from assets.domain.ledger_parsing import parse_ledger
 from config.settings import Settings, check_folders, load_settings
 from flows.gateways.files.backups import Backup, compared, copy_files, files_below, finish, put_back, read_backup
 from flows.gateways.files.home import HomeFiles
+from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
 from flows.recover import recover
 from flows.runtime.home import check_home, check_settings
-from flows.runtime.wiring import Services, config_path, make_storage, open_pass_lock, open_services, utc_now
+from flows.runtime.wiring import (
+    Services,
+    config_path,
+    make_storage,
+    open_ledger,
+    open_pass_lock,
+    open_services,
+    utc_now,
+)
 
 NOTHING_YET = "nothing was sent or settled yet, so there is nothing to back up"
 
 
-async def backup_text(config: str | None, to: Path) -> str:
-    """Make a backup in a new folder below ``to``, an absolute path; what was copied, in a line. Raises PassBusyError,
-    StateError, QuireError, OSError; then what there is of it has no ``backup.json``."""
+async def backup_text(config: str | None, to: Path, *, dry_run: bool = False) -> str:
+    """Make a backup in a new folder below ``to``, an absolute path; what was copied, in a line. ``dry_run``: only say
+    what would be, whether a pass runs or not. Raises PassBusyError, StateError, QuireError, OSError; then what there is
+    of it has no ``backup.json``."""
     settings = load_settings(config_path(config))
     check_folders(settings)
     storage, manifests = make_storage(settings), settings.paths.manifests
     if to.is_relative_to(manifests):
         raise QuireError(f"{to} lies in {manifests}, which is backed up itself; name another folder")
+    if dry_run:
+        async with open_ledger(settings) as ledger:
+            is_begun = await check_home(settings, storage, ledger)
+        return await asyncio.to_thread(_would_copy, storage, to) if is_begun else NOTHING_YET
     async with open_pass_lock(settings) as (ledger, pass_lock), pass_lock.hold(wait=False):
         if not await check_home(settings, storage, ledger):
             return NOTHING_YET
@@ -60,6 +74,17 @@ async def backup_text(config: str | None, to: Path) -> str:
         f"{folder}: {len(copied):,} files, {size / 1e6:,.1f} MB, {len(backup.submissions()):,} batches, the Variables, "
         f"and a list of {len(backup.results):,} results. The results themselves are not in it: copy "
         f"{storage.output_results}"
+    )
+
+
+def _would_copy(storage: Storage, to: Path) -> str:
+    names = files_below(storage.manifests)
+    found = [found_at(storage.manifests / name) for name in names]
+    size = sum(each.st_size for each in found if each is not None)
+    results = len(storage.find_results().files)
+    return (
+        f"{len(names):,} files, {size / 1e6:,.1f} MB, the Variables, and a list of {results:,} results would be copied "
+        f"into a new folder in {to}; nothing is done"
     )
 
 

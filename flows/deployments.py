@@ -93,6 +93,18 @@ def serve_all(config: Path | None = None) -> None:
     serve(*(served(deployment, config) for deployment in DEPLOYMENTS), limit=len(DEPLOYMENTS))
 
 
+def would_serve_text() -> str:
+    """What `serve_all` would register, a line each."""
+    lines = [f"{each.name}-served: {_when(each)}: {each.description}" for each in DEPLOYMENTS]
+    return "\n".join([*lines, "nothing is done"])
+
+
+def _when(deployment: Deployment) -> str:
+    if deployment.interval_seconds is not None:
+        return f"every {deployment.interval_seconds // 60} minutes"
+    return f"by the clock, {deployment.cron} {TIMEZONE}" if deployment.cron is not None else "when a person says so"
+
+
 def served(deployment: Deployment, config: Path | None) -> RunnerDeployment:
     """The deployment for a runner in this machine's process, as prefect.yaml has it, with tags for collection and model
     besides. Raises ConfigError."""

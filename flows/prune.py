@@ -7,12 +7,15 @@ from datetime import timedelta
 
 from prefect import flow
 
-from flows.gateways.prefect.retention import Removed
+from config.settings import load_settings
+from flows.gateways.prefect.api import PrefectApi
+from flows.gateways.prefect.retention import Removed, count_old_runs
+from flows.runtime.home import check_home
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.runtime.runs import counted, ended, named
-from flows.runtime.wiring import tags_of
+from flows.runtime.wiring import config_path, make_storage, open_ledger, tags_of, utc_now
 
 MAX_COUNT_PAGES = 4
 
@@ -36,6 +39,25 @@ async def prune(config: str | None = None) -> int:
         )
         await p.services.teller.publish("maintenance", f"{said}.\n", description="What the maintenance removed")
         return await ended(p.services.teller, f"{removed} removed", said, removed)
+
+
+async def would_prune_text(config: str | None) -> str:
+    """What a prune would remove. Takes no lock. Raises QuireError, OSError."""
+    settings = load_settings(config_path(config))
+    storage, days = make_storage(settings), settings.safety.keep_run_days
+    async with PrefectApi() as api:
+        async with open_ledger(settings) as ledger:
+            counts = (await ledger.read()).counts if await check_home(settings, storage, ledger) else {}
+        done = (await asyncio.to_thread(storage.find_results)).done
+        lines = [f"{counted(sum(key in counts for key in done), 'failure count')} would be removed"]
+        if days is not None:
+            before = utc_now() - timedelta(days=days)
+            old = await count_old_runs(api, tags=tags_of(settings)[:2], before=before)
+            lines.append(
+                f"{counted(old, 'run')} that ended before {before:%Y-%m-%d} would be removed from Prefect, but for "
+                "those whose artifacts are the newest of their names"
+            )
+    return "\n".join([*lines, "nothing is done"])
 
 
 async def remove_old_runs(p: Pass) -> Removed:

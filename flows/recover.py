@@ -102,13 +102,14 @@ def _trusted_home(settings: Settings, storage: Storage) -> HomeFile:
     return home
 
 
-async def accept_folders_text(config: str | None) -> str:
-    """Say that folders and settings are the right ones as they are; what was written, a line each. Raises
+async def accept_folders_text(config: str | None, *, dry_run: bool = False) -> str:
+    """Say that folders and settings are the right ones as they are; what was written, or would be, a line each. Raises
     PassBusyError, StateError, OSError."""
     settings = load_settings(config_path(config))
     check_folders(settings)
     async with open_services(settings) as services, services.pass_lock.hold(wait=False) as lease:
-        lines = await accept_folders(settings, services.storage, services.ledger, lease)
+        lines = await accept_folders(settings, services.storage, services.ledger, lease, dry_run=dry_run)
+        lines += ["nothing is done"] if lines and dry_run else []
     return "\n".join(lines or ["Folders and settings are what they were; nothing is written."])
 
 

@@ -137,14 +137,15 @@ async def recover(config: str | None = None, write: bool = False, forget: int = 
 
 @flow(name="estimate", flow_run_name=named("estimate"), persist_result=False)
 @one_line
-async def estimate(config: str | None = None) -> str:
+async def estimate(config: str | None = None, limit: int | None = None) -> str:
     """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing. Like
     `quire estimate`, see docs/costs.md.
 
     Args:
         config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+        limit: Only of so many pages, those that would be sent first. Empty: of all.
     """
-    return await _told("estimate", config, lambda: estimate_text(config))
+    return await _told("estimate", config, lambda: estimate_text(config, limit=limit))
 
 
 @flow(name="assets", flow_run_name=named("assets"), persist_result=False)

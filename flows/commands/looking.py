@@ -55,11 +55,15 @@ def check(
     say(run_to_end((check_json if as_json else check_text)(config_text(config), key)))
 
 
-def estimate(config: Config = None, as_json: AsJson = False) -> None:
+def estimate(
+    config: Config = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Of so many pages, those that would be sent first.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """What is left to be read, in pages, tokens and dollars, and how each number was reached. Sends nothing."""
     from flows.questions.estimate import estimate_json, estimate_text
 
-    say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config))))
+    say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config), limit=limit)))
 
 
 def assets(

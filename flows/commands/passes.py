@@ -187,8 +187,19 @@ def submit(
         )
 
 
-def poll(context: typer.Context, config: Config = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+def poll(
+    context: typer.Context,
+    config: Config = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
     """Settle what has finished."""
+    if dry_run:
+        from flows.terminal.polling import would_poll_text
+
+        say(wait_for(would_poll_text, config, service=True))
+        return
 
     async def poll_it(config: str | None) -> "PollReport | None":
         from flows.poll import poll as poll_flow
@@ -209,16 +220,27 @@ def poll(context: typer.Context, config: Config = None, verbose: Verbose = False
             raise typer.Exit(NEEDS_PERSON_STATUS)
 
 
-def prune(config: Config = None) -> None:
-    """Take the failure counts of records that are done out of the Variables."""
+def prune(config: Config = None, dry_run: DryRun = False) -> None:
+    """Take the failure counts of records that are done out of the Variables, and old runs out of Prefect."""
+    if dry_run:
+        from flows.prune import would_prune_text
+
+        say(wait_for(would_prune_text, config))
+        return
     from flows.prune import prune as prune_flow
 
     removed = wait_for(prune_flow, config)
     say(BUSY if removed is None else f"{removed} counts removed")
 
 
-def serve(config: Config = None) -> None:
+def serve(config: Config = None, dry_run: DryRun = False) -> None:
     """Run all deployments in this process, on their schedules, without a worker."""
+    if dry_run:
+        from flows.deployments import would_serve_text
+
+        wait_for(nothing_more, config)
+        say(would_serve_text())
+        return
     from flows.deployments import serve_all
     from flows.gateways.prefect.api import engine_errors_told
 

@@ -51,10 +51,13 @@ def recover(
         bool,
         typer.Option("--accept-folders", help="Folders and settings that changed are right as they are; nothing else."),
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Make the Variables again from manifests and Gemini's list, when Prefect's database was lost or restored."""
     from flows.recover import accept_folders_text, recover_text
 
     if accept and (yes or forget):
         raise typer.BadParameter("it goes alone: first the folders, then the Variables", param_hint="--accept-folders")
-    say(wait_for(accept_folders_text if accept else partial(recover_text, write=yes, forget=forget), config))
+    write = yes and not dry_run
+    accepted = partial(accept_folders_text, dry_run=dry_run)
+    say(wait_for(accepted if accept else partial(recover_text, write=write, forget=forget), config))

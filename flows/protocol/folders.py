@@ -15,9 +15,11 @@ from flows.runtime.wiring import new_home_id
 from flows.tables.derived import check_outcomes, submissions_table
 
 
-async def accept_folders(settings: Settings, storage: Storage, ledger: LedgerGateway, lease: Lease) -> list[str]:
-    """Give each folder its mark and note today's settings; what was done, a line each. Raises StateError, OSError; then
-    nothing is written."""
+async def accept_folders(
+    settings: Settings, storage: Storage, ledger: LedgerGateway, lease: Lease, *, dry_run: bool = False
+) -> list[str]:
+    """Give each folder its mark and note today's settings; what was done, a line each. ``dry_run``: only say it. Raises
+    StateError, OSError; then nothing is written."""
     there = await ledger.read_home()
     home = storage.home.read() or HomeFile(_id_of_marks(storage, there.id if there is not None else None))
     if there is not None and there.id != home.id:
@@ -46,13 +48,14 @@ async def accept_folders(settings: Settings, storage: Storage, ledger: LedgerGat
                     f"{posted[0]} has no outcomes and is not active, which is what a folder looks like that lost some; "
                     f"restore them, or put its batch back into active_batch_ids; {WAY_BACK}",
                 )
-    lease.check()
-    storage.home.mark(home.id)
-    storage.home.write(HomeFile(home.id, now))
+    if not dry_run:
+        lease.check()
+        storage.home.mark(home.id)
+        storage.home.write(HomeFile(home.id, now))
     then = home.settings or {}
     return [
         *(f"{name} was {then[name]!r} and is {now[name]!r} now" for name in changed),
-        *(f"{each.folder} {each.problem}: it has its mark now" for each in unmarked),
+        *(f"{each.folder} {each.problem}: it {'would have' if dry_run else 'has'} its mark now" for each in unmarked),
     ]
 
 

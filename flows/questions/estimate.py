@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState
+from assets.candidates import RecordState, in_running_order
 from assets.domain.errors import ManifestError
 from assets.domain.ledger import Ledger
 from assets.domain.models import setting
@@ -63,11 +63,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class EstimateReport:
-    """``day``: today, UTC; ``tariff``: what holds then; ``price_source``: where its price is from; ``spent``: every
-    submission so far; ``caps``: those that are set; ``prefect_problem``: why Prefect could not be asked, or None."""
+    """``left``: how many pages are to be sent in all; ``day``: today, UTC; ``tariff``: what holds then;
+    ``price_source``: where its price is from; ``spent``: every submission so far; ``caps``: those that are set;
+    ``prefect_problem``: why Prefect could not be asked, or None."""
 
     settings: Settings
     estimate: Estimate
+    left: int
     states: Mapping[str, int]
     spent: tuple[Spent, ...]
     caps: tuple[Cap, ...]
@@ -79,6 +81,7 @@ class EstimateReport:
     def as_json(self) -> dict[str, Any]:
         return {
             **asdict(self.estimate),
+            "left": self.left,
             "input_tokens": self.estimate.input_tokens,
             "spent_usd": sum(each.usd for each in self.spent),
             "open_usd": sum(each.open_usd for each in self.spent),
@@ -88,18 +91,21 @@ class EstimateReport:
         }
 
 
-async def read_estimate(config: str | None) -> EstimateReport:
-    """Raises ConfigError, SchemaError, PromptError, StateError."""
+async def read_estimate(config: str | None, *, limit: int | None = None) -> EstimateReport:
+    """``limit``: of so many pages at most, those that would be sent first. Raises ConfigError, SchemaError,
+    PromptError, StateError."""
     settings = load_settings(config_path(config))
     storage = make_storage(settings)
     if storage.read_records() is None:
         raise ManifestError(storage.records_path, "is missing; run quire scan first")
     ledger, problem = await read_ledger_or_files(settings, storage)
-    return await asyncio.to_thread(estimate_of, settings, storage, ledger, problem)
+    return await asyncio.to_thread(estimate_of, settings, storage, ledger, problem, limit=limit)
 
 
-def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None) -> EstimateReport:
-    """Read and count."""
+def estimate_of(
+    settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None, *, limit: int | None = None
+) -> EstimateReport:
+    """Read and count. ``limit``: see `read_estimate`."""
     model, template = make_template(settings)
     states = state_table(settings, storage, ledger, now=utc_now())
     if settings.context.mode.sends_image:
@@ -110,6 +116,9 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
             value_set=pa.array([RecordState.RUNNABLE.value, RecordState.POSTPONED.value, RecordState.WAITING.value]),
         )
     )
+    in_all = len(left)
+    if limit is not None:
+        left = _first(left, limit, settings)
     now = utc_now()
     tariff = tariff_of(settings, now.date())
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
@@ -118,6 +127,7 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
     return EstimateReport(
         settings=settings,
         estimate=_estimate(settings, template, left, tariff, rates_of(settings, closed, facts)),
+        left=in_all,
         states={row["values"]: row["counts"] for row in counted},
         spent=tuple(read_spent(settings, storage)),
         caps=read_caps(settings, storage, run_started_at=now, now=now),
@@ -126,6 +136,13 @@ def estimate_of(settings: Settings, storage: Storage, ledger: Ledger, problem: s
         price_source=price_source(settings, settings.model.name, now.date()),
         prefect_problem=problem,
     )
+
+
+def _first(left: pa.Table, limit: int, settings: Settings) -> pa.Table:
+    """Those that can be sent now in the order in which they are, then the others."""
+    can_go = pc.equal(left["state"].cast(pa.string()), RecordState.RUNNABLE.value)
+    now = in_running_order(left, context_mode=settings.context.mode)
+    return pa.concat_tables([now, left.filter(pc.invert(can_go))]).slice(0, limit)
 
 
 def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tariff: Tariff, rates: Rates) -> Estimate:
@@ -166,12 +183,12 @@ def _prompt_tokens(template: RequestTemplate, left: pa.Table) -> float:
     return float(text_tokens(text_bytes).mean())
 
 
-async def estimate_json(config: str | None) -> str:
-    return printable_json((await read_estimate(config)).as_json())
+async def estimate_json(config: str | None, *, limit: int | None = None) -> str:
+    return printable_json((await read_estimate(config, limit=limit)).as_json())
 
 
-async def estimate_text(config: str | None) -> str:
-    return shown(await read_estimate(config))
+async def estimate_text(config: str | None, *, limit: int | None = None) -> str:
+    return shown(await read_estimate(config, limit=limit))
 
 
 def shown(report: EstimateReport) -> str:
@@ -189,7 +206,8 @@ def shown(report: EstimateReport) -> str:
         ("output", found.output_tokens, f"{rates.output_tokens:,.0f} a page, {basis}"),
         ("thinking", found.thinking_tokens, f"{rates.thinking_tokens:,.0f} a page, {basis}; {_thinking(settings)}"),
     ]
-    lines = [f"{found.records:,} pages are to be sent, {_others(report.states)}"]
+    first = f"the first {found.records:,} of " if found.records < report.left else ""
+    lines = [f"{first}{report.left:,} pages are to be sent, {_others(report.states)}"]
     lines += [f"{name:<18}{count:>16,}  {how}".rstrip() for name, count, how in rows]
     lines.append(_cost_line(report))
     spent, opened = sum(each.usd for each in report.spent), sum(each.open_usd for each in report.spent)

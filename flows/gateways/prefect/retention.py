@@ -27,17 +27,26 @@ class Removed:
     kept: int = 0
 
 
+def _old(tags: Sequence[str], before: datetime) -> dict[str, Any]:
+    return {
+        "tags": {"all_": list(tags)},
+        "end_time": {"before_": before.isoformat()},
+        "state": {"type": {"any_": sorted(state.value for state in TERMINAL_STATES)}},
+    }
+
+
+async def count_old_runs(api: PrefectApi, *, tags: Sequence[str], before: datetime) -> int:
+    """How many runs `remove_old_runs` would look at. Raises PrefectUnavailableError, httpx.HTTPError."""
+    return int(await _asked(api, "/flow_runs/count", {"flow_runs": _old(tags, before)}))
+
+
 async def remove_old_runs(
     api: PrefectApi, *, tags: Sequence[str], before: datetime, check: Callable[[], None]
 ) -> Removed:
     """Remove the runs that carry all of ``tags`` and ended before then (UTC), with their artifacts; those of which an
     artifact is the newest of its name stay. ``check``: asked before each deletion. What is cut off is gone on with by
     the next. Raises PrefectUnavailableError, httpx.HTTPError."""
-    wanted = {
-        "tags": {"all_": list(tags)},
-        "end_time": {"before_": before.isoformat()},
-        "state": {"type": {"any_": sorted(state.value for state in TERMINAL_STATES)}},
-    }
+    wanted = _old(tags, before)
     removed = Removed()
     while True:
         runs = await _asked(

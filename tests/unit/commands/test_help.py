@@ -1,11 +1,13 @@
 """`quire --help` and the help of each command, as a terminal of 80 columns shows them."""
 
 import re
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from flows.cli import COMMANDS, app
+from tests.command import QUIRE
 
 ALL = {command.__name__.replace("_", "-"): lines for group in COMMANDS.values() for command, lines in group.items()}
 
@@ -37,12 +39,37 @@ def test_each_command_has_an_example_that_is_one_of_it(name: str) -> None:
         assert options <= set(re.findall(r"--[a-z-]+", said.partition("Example")[0]))
 
 
-CHANGES = ("run", "submit", "rerun", "undo-rerun", "unblock", "release", "resettle", "reset-breaker", "init")
+CHANGE_NOTHING = {"status", "why", "check", "estimate", "assets", "verify", "prompts", "doctor"}
+RUN_UNTIL_CTRL_C = {"up", "demo", "emulator"}
+"""Servers of this machine, that change nothing of a collection."""
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", sorted(ALL.keys() - CHANGE_NOTHING - RUN_UNTIL_CTRL_C))
 def test_what_changes_something_can_be_asked_what_it_would_do(name: str) -> None:
     assert "--dry-run" in shown(name, "--help")
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("quire res", {"reset-breaker", "resettle", "restore"}),
+        ("quire assets --do", {"--document"}),
+        ("quire scan --", {"--full", "--limit", "--dry-run", "--json", "--config", "--verbose", "--quiet", "--help"}),
+        ("quire nonsense", set()),
+    ],
+)
+def test_bash_itself_completes_them(typed: str, expected: set[str]) -> None:
+    """As after `quire --install-completion`, with Tab at the end of the line."""
+    script = (
+        f'eval "$({QUIRE} --show-completion bash)"\n'
+        f"read -ra COMP_WORDS <<< '{typed}'; COMP_CWORD=$(({len(typed.split())} - 1)); COMP_LINE='{typed}'\n"
+        "COMP_POINT=${#COMP_LINE}; complete -p quire >&2\n"
+        f'_quire_completion {QUIRE} "${{COMP_WORDS[COMP_CWORD]}}" x; printf \'%s\\n\' "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert "-F _quire_completion quire" in done.stderr, "bash asks this function"
+    assert {word for word in done.stdout.split() if word} == expected
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
