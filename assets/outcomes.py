@@ -220,6 +220,21 @@ def with_counts(
     return table.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
 
 
+def why_dead(count: int, last: tuple[str, int | None, int | None] | None) -> str:
+    """Why a record is a dead letter, in a few words. ``count``: what the ledger says; ``last``: kind, count before and
+    count after of its last outcome. A failure that no further try would change makes a dead letter at once, by a count
+    that is no number of failures: see `with_counts`."""
+    if last is not None:
+        kind, before, after = last
+        if before is not None and after == count and after > before + 1:
+            return f"{kind}, failed {_times(before + 1)}, and no further try would help"
+    return f"{count} failure" if count == 1 else f"{count} failures"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def numbered(outcomes: pa.Table, settlement: int) -> pa.Table:
     """The outcomes with their place in the order of all that was ever settled, which no clock has a part in."""
     at = outcomes.schema.get_field_index("settlement")

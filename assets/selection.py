@@ -34,6 +34,14 @@ class Selection:
         """Whether it says more than names."""
         return self.dead or self.kind is not None or bool(self.outdated) or self.prompt is not None
 
+    def is_shown_first(self, *, field_count: int) -> bool:
+        """Whether it is more than one record that is named by its key: how many there are, and what they cost, a person
+        should see before. Raises RecordKeyError."""
+        if self.narrows or len(self.entries) != 1:
+            return True
+        _, first, last = parse_entry(self.entries[0], field_count=field_count)
+        return first != last
+
 
 def parse_prompt(text: str) -> tuple[str, str]:
     """``page_transcript:v1``. Raises QuireError."""

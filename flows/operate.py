@@ -63,7 +63,7 @@ async def rerun(
             change.check()
             storage.write_reruns(after)
     asked = np.count_nonzero(pc.equal(after["rerun_id"], behind_all).to_numpy(zero_copy_only=False))
-    return Rerun(int(asked), reset, let_go)
+    return Rerun(int(asked), len(reset), len(let_go))
 
 
 async def undo_rerun(storage: Storage, ledger: LedgerGateway, record_keys: Collection[str]) -> list[str]:
@@ -92,9 +92,9 @@ def results_as_they_are(storage: Storage, record_keys: Iterable[str]) -> pa.Tabl
     return pa.table(columns, names=schema.names).cast(schema)
 
 
-async def unblock_held(storage: Storage, record_keys: Iterable[str]) -> int:
+async def unblock_held(storage: Storage, record_keys: Iterable[str]) -> set[str]:
     """Let records go on that are held for a person, as they were in batch after batch without an answer, or have one
-    that could not be judged and is to be asked for again, and those that wait for the service; returns how many. Raises
+    that could not be judged and is to be asked for again, and those that wait for the service; returns which. Raises
     ManifestError, OSError."""
     keys = set(record_keys)
     history = history_table(storage, write=False)
@@ -110,19 +110,19 @@ async def unblock_held(storage: Storage, record_keys: Iterable[str]) -> int:
         let_go.update(found)
     if let_go:
         storage.write_let_go(counts)
-    return len(let_go)
+    return let_go
 
 
-async def unblock(ledger: LedgerGateway, spans: Iterable[Span]) -> int:
-    """Reset the failure counts of records; returns how many had one. Raises LedgerError, LeaseLostError."""
+async def unblock(ledger: LedgerGateway, spans: Iterable[Span]) -> Counts:
+    """Reset the failure counts of records; returns those that they had. Raises LedgerError, LeaseLostError."""
     async with ledger.transaction() as change:
         return await _reset(change, spans)
 
 
-async def _reset(change: LedgerTransaction, spans: Iterable[Span]) -> int:
+async def _reset(change: LedgerTransaction, spans: Iterable[Span]) -> Counts:
     counted = Counts(run for span in spans for run in change.ledger.counts.within(*span))
     await change.apply_counts(CountChange(run.entry, run.count, 0) for run in counted.runs())
-    return len(counted)
+    return counted
 
 
 async def release(p: Pass, name: str, *, cancel: bool) -> str:

@@ -99,7 +99,7 @@ class Detached:
         """Counts that were reset, held records that were let go of."""
         services = self.passes.services
         reset = await unblock(services.ledger, [decode_span(each) for each in keys])
-        return reset, await unblock_held(services.storage, keys)
+        return len(reset), len(await unblock_held(services.storage, keys))
 
 
 @asynccontextmanager

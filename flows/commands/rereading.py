@@ -23,7 +23,7 @@ Names = Annotated[
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="Whose last outcome is of this kind, such as blocked.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Read, or tried last, with it: page_transcript:v1.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; by options it is only shown without this.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; all but a single record key is only shown without.")]
 NAME_SOME = "name record keys, such as CA:Lincoln:2023:4, or a document, or say --dead, --kind, --outdated or --prompt"
 
 

@@ -5,7 +5,7 @@ What a batch weighs when it is cut stands in `weighing`; the rules of counting i
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState, in_running_order
-from assets.domain.errors import ManifestError
+from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
 from assets.domain.ledger import Ledger
 from assets.domain.models import setting
 from assets.domain.money import dollars
@@ -181,6 +181,22 @@ def _prompt_tokens(template: RequestTemplate, left: pa.Table) -> float:
     schema = schema_bytes(template)
     text_bytes = np.array([len(text.encode(errors="replace")) + schema for text in texts], dtype=np.int64)
     return float(text_tokens(text_bytes).mean())
+
+
+def price_of(settings: Settings, storage: Storage, ledger: Ledger, record_keys: Sequence[str]) -> float | None:
+    """About what it costs to read these records, in dollars, if each is answered the first time; None where no price is
+    known, or prompt or schema cannot be loaded. Raises ManifestError, OSError."""
+    try:
+        model, template = make_template(settings)
+    except (ConfigError, PromptError, SchemaError):
+        return None
+    states, now = state_table(settings, storage, ledger, now=utc_now()), utc_now()
+    if settings.context.mode.sends_image:
+        states = with_sizes_before(states, states)
+    rows = states.filter(pc.is_in(states["record_key"], value_set=pa.array(record_keys, pa.string())))
+    facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
+    rates = rates_of(settings, submissions_table(storage, write=False), facts)
+    return _estimate(settings, template, rows, tariff_of(settings, now.date()), rates).usd
 
 
 async def estimate_json(config: str | None, *, limit: int | None = None) -> str:

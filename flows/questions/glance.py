@@ -121,7 +121,7 @@ def _person(glance: Glance, place: str) -> str:
     lines += [f"- Page {escape(key)} is kept back: {escape(reason)}" for key, reason in kept[:MAX_KEPT_BACK]]
     if len(kept) > MAX_KEPT_BACK:
         lines.append(f"- ... and {len(kept) - MAX_KEPT_BACK:,} more that are kept back: {escape(place)}/stuck.json")
-    letters = [(key, "dead letter", f"{count} failures") for key, count in status.dead_letters.items()]
+    letters = [(key, "dead letter", status.why_dead(key)) for key in status.dead_letters]
     unjudged = set(status.unjudged)
     letters += [
         (key, "held", "a validator failed at its answer" if key in unjudged else "batch after batch brought no answer")
@@ -131,7 +131,7 @@ def _person(glance: Glance, place: str) -> str:
         lines += ["", "| Page | State | Because | Wait behind it | What became of it last |"]
         lines += ["| --- | --- | --- | --- | --- |"]
         lines += [
-            f"| {escape(key)} | {what} | {why} | {status.blocking.get(key, 0):,} "
+            f"| {escape(key)} | {what} | {escape(why)} | {status.blocking.get(key, 0):,} "
             f"| {escape(status.causes.get(key, ''))} |"
             for key, what, why in letters[:MAX_LETTERS]
         ]

@@ -21,7 +21,7 @@ from flows.gateways.files.storage import Storage
 from flows.tables.settlements import in_order_of_settlement
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "settlement", "prompt_tokens", "output_tokens"]
-_COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version"]
+_COLUMNS += ["thoughts_tokens", "cached_tokens", "unsure", "model_version", "count_before", "count_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Attempt:
     that was asked for; ``changed``: what was another in its request, in words, "" if nothing was. Tokens are None
     where Gemini did not say, ``usd`` also where no price was known; ``unsure``: it
     was answered, and what that cost is not known; ``model``, ``prompt``: what was sent with, the latter as name and
-    version."""
+    version; ``count_before``, ``count_after``: the failure count, None where it is no failure of the record."""
 
     submission_id: str
     outcomes: str
@@ -51,6 +51,8 @@ class Attempt:
     usd: float | None
     model: str
     prompt: str
+    count_before: int | None
+    count_after: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import unjudged_records
 from assets.manifest import manifest_schema
-from assets.outcomes import cause_of
+from assets.outcomes import cause_of, why_dead
 from assets.sources import existing_results
 from config.settings import Settings
 from flows.gateways.files.output_results import FoundResults
@@ -75,7 +75,8 @@ class Status:
     ``rerun``: records that are to be read again although they have a result, which stays until then; ``edited``:
     records whose result is not what was written, ``no_json``: those of them whose result is no JSON;
     ``results_not_compared``: how many a pass has not read yet that only their content can tell of; ``kept_back``:
-    records that could run and that the last submit has not sent, each with the reason and the way out."""
+    records that could run and that the last submit has not sent, each with the reason and the way out;
+    ``dead_because``: dead record key -> why it is that, in a few words."""
 
     collection: str
     records: int
@@ -105,6 +106,11 @@ class Status:
     no_json: tuple[str, ...]
     results_not_compared: int
     kept_back: Mapping[str, str] = field(default_factory=dict)
+    dead_because: Mapping[str, str] = field(default_factory=dict)
+
+    def why_dead(self, key: str) -> str:
+        """``key``: of a dead letter."""
+        return self.dead_because.get(key) or why_dead(self.dead_letters[key], None)
 
     def as_json(self) -> dict[str, Any]:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
@@ -202,6 +208,8 @@ def status_of(
     unjudged = unjudged_records(history) if held else {}
     later = postponed_keys(settings, storage, history, now=now)
     dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
+    dead_letters = dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True))
+    last = last_outcomes(storage, history, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
     stale = outdated_of(settings, storage, states)
     comparison = find_edited(storage, results_found.files)
     return Status(
@@ -217,9 +225,9 @@ def status_of(
         model_notes=tuple(model_notes(submissions_table(storage, write=False), settings.model.name, now)),
         batches=tuple(_batches(storage, ledger)),
         failures=failures_by_kind(storage),
-        causes=last_causes(storage, history, [*dead["record_key"].to_pylist()[:MAX_CAUSES], *held[:MAX_CAUSES]]),
+        causes={key: cause_of(each.kind, each.message) for key, each in last.items()},
         next_try_at=min(later.values(), default=None),
-        dead_letters=dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True)),
+        dead_letters=dead_letters,
         held=held,
         unjudged=tuple(key for key in held if key in unjudged),
         breaker=breaker_reason(settings, storage, records=len(states), now=now),
@@ -233,6 +241,7 @@ def status_of(
         no_json=tuple(comparison.problems["record_key"].to_pylist()),
         results_not_compared=len(comparison.unread),
         kept_back=_kept_back(storage, states),
+        dead_because={key: why_dead(count, _counted(last.get(key))) for key, count in dead_letters.items()},
     )
 
 
@@ -258,16 +267,31 @@ def failures_by_kind(storage: Storage) -> dict[str, int]:
     return {row["kind"]: row["records_sum"] for row in sorted(sums, key=lambda row: (-row["records_sum"], row["kind"]))}
 
 
-def last_causes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dict[str, str]:
-    """Record key -> kind and message of its last outcome, in one bounded line. ``history``: see
-    `flows.tables.derived.history_table`. Raises ManifestError, OSError."""
+@dataclass(frozen=True, slots=True)
+class LastOutcome:
+    """Of a record; as in OUTCOME_SCHEMA of `assets.outcomes`."""
+
+    kind: str
+    message: str
+    count_before: int | None
+    count_after: int | None
+
+
+def _counted(last: LastOutcome | None) -> tuple[str, int | None, int | None] | None:
+    return (last.kind, last.count_before, last.count_after) if last is not None else None
+
+
+def last_outcomes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dict[str, LastOutcome]:
+    """Record key -> its last outcome. ``history``: see `flows.tables.derived.history_table`. Raises ManifestError,
+    OSError."""
     rows = history.filter(pc.is_in(history["record_key"], value_set=pa.array(keys, pa.string())))
-    found: dict[str, str] = {}
+    found: dict[str, LastOutcome] = {}
     for submission_id in rows["submission_id"].unique().to_pylist():
-        table = storage.read_outcomes(submission_id, ["record_key", "kind", "message"])
+        table = storage.read_outcomes(submission_id, ["record_key", "kind", "message", "count_before", "count_after"])
         its = rows.filter(pc.equal(rows["submission_id"], submission_id))["record_key"].combine_chunks()
         for row in table.filter(pc.is_in(table["record_key"], value_set=its)).to_pylist():
-            found[row["record_key"]] = cause_of(row["kind"], row["message"])
+            key = row.pop("record_key")
+            found[key] = LastOutcome(**row)
     return found
 
 

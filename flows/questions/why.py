@@ -4,40 +4,33 @@ For looking only: nothing is written. What files tell of its past stands in `his
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from assets.candidates import RecordState
-from assets.domain.batch import SubmissionState
-from assets.domain.errors import ConfigError, PromptError, SchemaError
+from assets.domain.batch import SubmissionState, submitted_at
+from assets.domain.errors import ManifestError
 from assets.domain.ledger import Ledger
 from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
-from assets.domain.outcome import OutcomeKind
 from assets.domain.record import parse_key
 from assets.outcomes import cause_of
-from assets.repair import Change, changes
 from config.settings import Settings, load_settings
+from flows.gateways.files.acts import Act
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.results import object_in
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
-from flows.protocol.breaking import breaker_reason
 from flows.questions.absence import why_left_out
 from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
 from flows.questions.status import read_ledger_or_files, state_table
+from flows.questions.why_not import row_of, why_not_done
 from flows.runtime.printable import printable, printable_json
-from flows.runtime.wiring import config_path, make_storage, make_template, utc_now
-from flows.tables.derived import history_table
-from flows.tables.kept_back import kept_back
-from flows.tables.rules import postponed_keys, repair_rules
+from flows.runtime.wiring import config_path, make_storage, utc_now
 
 UNKNOWN = "unknown"
+EDITED = "edited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,8 @@ class Why:
     state; ``image``: what is to be said of its image, if anything; ``made_by``: what made its result, if it has one;
     ``prompt_file``: where that prompt's text is kept; ``prefect_problem``: why the files alone were
     asked; ``rerun``: it has a result, which is to be replaced; ``about_result``: what is to be said of its
-    result as it lies there."""
+    result as it lies there; ``acts``: what a person has done with it, the oldest first, ``acts_problem``: why
+    not all of that is known."""
 
     record_key: str
     state: str
@@ -58,6 +52,8 @@ class Why:
     prefect_problem: str | None
     rerun: bool = False
     about_result: str | None = None
+    acts: tuple[Act, ...] = ()
+    acts_problem: str | None = None
 
 
 async def find_why(config: str | None, key: str) -> Why:
@@ -88,11 +84,55 @@ def why_lines(found: Why) -> list[str]:
     lines += [found.about_result] if found.about_result else []
     lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
     lines += [found.image] if found.image else []
-    lines += ["", "what became of it so far:" if found.history else "it has no outcome so far"]
-    lines += [_attempt_line(attempt) for attempt in found.history]
+    lines += ["", *_past_lines(found)]
     if found.prefect_problem is not None:
         lines += ["", f"This is what the files alone tell: {found.prefect_problem}"]
     return [printable(line) for line in lines]
+
+
+def _past_lines(found: Why) -> list[str]:
+    """Outcomes in the order of their settlement, and between them, by time, what a person has done."""
+    head = "what became of it so far:" if found.history else "it has no outcome so far"
+    lines, acts = [head], list(found.acts)
+    for attempt in found.history:
+        while acts and acts[0].at < attempt.settled_at:
+            lines.append(_act_line(acts.pop(0)))
+        lines.append(_attempt_line(attempt))
+    lines += [_act_line(act) for act in acts]
+    return lines + ([f"what a person has done is not known: {found.acts_problem}"] if found.acts_problem else [])
+
+
+def _act_line(act: Act) -> str:
+    return f"  {act.at:%Y-%m-%d %H:%M}  a person: {_ACTS.get(act.act, act.act)}"
+
+
+_ACTS = {
+    "rerun": "quire rerun, to have it read again",
+    "undo-rerun": "quire undo-rerun, to let its result be",
+    "unblock": "quire unblock, to have it tried again",
+    EDITED: "its result was edited, or put there, last",
+}
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    parts = [
+        f"{attempt.settled_at:%Y-%m-%d %H:%M}",
+        attempt.submission_id,
+        attempt.kind + (" (late)" if attempt.is_late else " (judged again)" if attempt.is_resettled else ""),
+    ]
+    parts.append(f"{attempt.model}, {attempt.prompt}")
+    parts += [f"[{attempt.changed}]"] if attempt.changed else []
+    parts += [attempt.message] if attempt.message else []
+    if attempt.prompt_tokens is not None:
+        parts.append(
+            f"{attempt.prompt_tokens:,} tokens in, {attempt.output_tokens or 0:,} out, "
+            f"{attempt.thoughts_tokens or 0:,} thought"
+        )
+        parts.append("no price was known" if attempt.usd is None else dollars(attempt.usd))
+        parts += [f"answered by {attempt.answered_by}"] if attempt.answered_by else []
+    elif attempt.unsure:
+        parts.append("what it cost is not known: its usage does not add up")
+    return "  " + "  ".join(parts)
 
 
 def why_of(
@@ -100,7 +140,7 @@ def why_of(
 ) -> Why:
     """``problem``: why ``ledger`` is what the files alone tell; ``now``: UTC."""
     states = state_table(settings, storage, ledger, now=now)
-    row = _row(states, key)
+    row = row_of(states, key)
     history = attempts_of(storage, key)
     batch = _batch_with(storage, ledger, key)
     if row is None:
@@ -115,8 +155,9 @@ def why_of(
         reason = "; ".join(each for each in (reason, _done(maker)) if each)
     elif row is not None:
         last = history[-1] if history else None
-        reason = _reason(settings, storage, states, row, batch, last, now=now)
+        reason = why_not_done(settings, storage, states, row, batch, last, now=now)
         reason += f"; last: {cause_of(history[-1].kind, history[-1].message)}" if _has_a_cause(state, history) else ""
+    acts, acts_problem = _acts(storage, key)
     then = maker.image if maker is not None else _image_sent_last(storage, history, batch, key)
     return Why(
         record_key=key,
@@ -129,7 +170,28 @@ def why_of(
         prefect_problem=problem,
         rerun=rerun,
         about_result=_about_result(storage, maker, key),
+        acts=tuple(sorted([*acts, *_edit(storage, maker, key)], key=lambda act: act.at)),
+        acts_problem=acts_problem,
     )
+
+
+def _acts(storage: Storage, key: str) -> tuple[list[Act], str | None]:
+    """What was noted of a person's commands; a wish that is still open, also where nothing was noted of it."""
+    try:
+        found, problem = storage.acts.of(key), None
+    except (ManifestError, OSError) as error:
+        found, problem = [], str(error)
+    for rerun_id in storage.to_be_replaced([key])["rerun_id"].to_pylist():
+        if not any(act.act == "rerun" for act in found):
+            found.append(Act(submitted_at(rerun_id), "rerun"))
+    return found, problem
+
+
+def _edit(storage: Storage, maker: MadeBy | None, key: str) -> list[Act]:
+    file = storage.result_file(key)
+    if file is None or (maker is not None and maker.result_sha256 in (None, file.sha256)):
+        return []
+    return [Act(datetime.fromtimestamp(file.modified_ns / 1e9, UTC), EDITED)]
 
 
 def _has_a_cause(state: str, history: Sequence[Attempt]) -> bool:
@@ -149,104 +211,10 @@ def _about_result(storage: Storage, maker: MadeBy | None, key: str) -> str | Non
     return "; ".join(said) or None
 
 
-def _row(states: pa.Table, key: str | None) -> dict[str, Any] | None:
-    found = states.filter(pc.equal(states["record_key"], key)).select(
-        ["record_key", "image_path", "image_frame", "predecessor", "state", "failures"]
-    )
-    return found.to_pylist()[0] if len(found) else None
-
-
 def _batch_with(storage: Storage, ledger: Ledger, key: str) -> ActiveSubmission | None:
     """The active submission that the record is in."""
     active = (each for each in resolve(storage, ledger).active if each.state is not SubmissionState.SETTLED)
     return next((each for each in active if key in storage.batch_keys(each.submission_id)), None)
-
-
-def _reason(
-    settings: Settings,
-    storage: Storage,
-    states: pa.Table,
-    row: Mapping[str, Any],
-    batch: ActiveSubmission | None,
-    last: Attempt | None,
-    *,
-    now: datetime,
-) -> str:
-    most, failures = settings.execution.max_retries, row["failures"]
-    failed = _failures(failures)
-    match row["state"]:
-        case RecordState.INFLIGHT if batch is not None:
-            sent, facts = storage.read_batch_manifest(batch.submission_id)
-            changed = _said_of_change(sent.filter(pc.equal(sent["record_key"], row["record_key"]))["repair"])
-            since, cause = _moment(facts.created_at), storage.stuck.read().get(batch.name)
-            stuck = f"; it cannot be settled: {cause}" if cause else ""
-            return f"in flight in {batch.name} since {since}, submission {batch.submission_id}{changed}{stuck}"
-        case RecordState.DEAD:
-            return f"dead letter: {failed}, and max_retries is {most}; quire unblock {row['record_key']} tries it again"
-        case RecordState.HELD:
-            return f"held: it waits for a person; {_unjudged(last)}quire unblock {row['record_key']} tries it again"
-        case RecordState.POSTPONED:
-            later = postponed_keys(settings, storage, history_table(storage, write=False), now=now)
-            at = later.get(row["record_key"], now)
-            return f"postponed: the service had a fault that passes; it goes by itself at {_moment(at)}"
-        case RecordState.WAITING:
-            return f"waiting: {_what_blocks(states, row)}"
-    again = f"; {failed} so far, retry {failures} of {most}" if failures else ""
-    if (kept := _kept_back(settings, storage, states, row["record_key"])) is not None:
-        return f"kept back: {kept}"
-    history = history_table(storage, write=False)
-    key = pa.chunked_array([pa.array([row["record_key"]])])
-    again += _said_of_change(changes(history, key.combine_chunks(), repair_rules(settings)))
-    if (breaker := breaker_reason(settings, storage, records=len(states), now=now)) is not None:
-        return f"runnable, but nothing is sent: {breaker}{again}"
-    return f"runnable: the next pass that has a free place sends it{again}"
-
-
-def _unjudged(last: Attempt | None) -> str:
-    """The way out for an answer that is there and could not be judged."""
-    if last is None or last.kind != OutcomeKind.VALIDATOR_ERROR:
-        return ""
-    return f"quire resettle {last.submission_id} judges its answer again, once the schema is mended; "
-
-
-def _said_of_change(repair: pa.Array) -> str:
-    """``repair``: of one request, as a batch manifest has it."""
-    changed = Change.from_text(repair[0].as_py()).in_words()
-    return f", with {changed}" if changed else ""
-
-
-def _kept_back(settings: Settings, storage: Storage, states: pa.Table, key: str) -> str | None:
-    """Why a record that could run would not be sent all the same. None also where nobody can tell."""
-    row = states.filter(pc.equal(states["record_key"], key))
-    with suppress(ConfigError, SchemaError, PromptError):
-        return kept_back(storage, row, make_template(settings)[1]).get(key)
-    return None
-
-
-def _what_blocks(states: pa.Table, row: Mapping[str, Any]) -> str:
-    """The page before, and if that one waits as well, the page at which the chain begins to wait."""
-    before = row["predecessor"]
-    said = f"the page before, {before}, has no result"
-    found = head = _row(states, before)
-    while head is not None and head["state"] == RecordState.WAITING:
-        head = _row(states, head["predecessor"])
-    if found is None or head is None:
-        return said
-    if head is found:
-        return f"{said}; it is {_standing(head)}"
-    return f"{said}; it waits itself, first of all for {head['record_key']}, which is {_standing(head)}"
-
-
-def _standing(row: Mapping[str, Any]) -> str:
-    if row["state"] == RecordState.DEAD:
-        return f"a dead letter, {_failures(row['failures'])}"
-    if row["state"] == RecordState.INFLIGHT:
-        return "in flight"
-    return "held for a person" if row["state"] == RecordState.HELD else str(row["state"])
-
-
-def _failures(count: int) -> str:
-    return f"{count} failure" if count == 1 else f"{count} failures"
 
 
 def _done(maker: MadeBy | None) -> str:
@@ -300,31 +268,6 @@ def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | Non
         case ImageNow.GONE:
             return f"the image file is gone: {path}"
     return None
-
-
-def _attempt_line(attempt: Attempt) -> str:
-    parts = [
-        f"{attempt.settled_at:%Y-%m-%d %H:%M}",
-        attempt.submission_id,
-        attempt.kind + (" (late)" if attempt.is_late else " (judged again)" if attempt.is_resettled else ""),
-    ]
-    parts.append(f"{attempt.model}, {attempt.prompt}")
-    parts += [f"[{attempt.changed}]"] if attempt.changed else []
-    parts += [attempt.message] if attempt.message else []
-    if attempt.prompt_tokens is not None:
-        parts.append(
-            f"{attempt.prompt_tokens:,} tokens in, {attempt.output_tokens or 0:,} out, "
-            f"{attempt.thoughts_tokens or 0:,} thought"
-        )
-        parts.append("no price was known" if attempt.usd is None else dollars(attempt.usd))
-        parts += [f"answered by {attempt.answered_by}"] if attempt.answered_by else []
-    elif attempt.unsure:
-        parts.append("what it cost is not known: its usage does not add up")
-    return "  " + "  ".join(parts)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _with_iso_times(value: Any) -> Any:

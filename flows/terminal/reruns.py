@@ -16,11 +16,13 @@ from assets.outdated import Reason
 from assets.selection import Selection, parse_entry, parse_kind, parse_prompt
 from config.settings import Settings, load_settings
 from flows import operate
+from flows.gateways.files.acts import Act
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import inflight_keys, resolve
+from flows.questions.estimate import price_of
 from flows.questions.selection import select_records, select_to_be_replaced
 from flows.runtime.home import ensure_home
-from flows.runtime.wiring import config_path, make_storage, new_submission_id, open_ledger
+from flows.runtime.wiring import config_path, make_storage, new_submission_id, open_ledger, utc_now
 from flows.tables.derived import results_table
 from flows.tables.paid import paid_for
 
@@ -59,7 +61,7 @@ async def rerun_text(
     config: str | None, words: Words, *, edited: bool = False, dry_run: bool = False, yes: bool = False
 ) -> str:
     """Have records read again. ``edited``: those, too, whose result a person has edited; ``dry_run``: only say what it
-    would do; ``yes``: also do it where the records are not named one by one. Raises QuireError."""
+    would do; ``yes``: also do it where it is more than one record that is named. Raises QuireError."""
     settings, storage, selection = *_opened(config), words.selection()
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
@@ -68,13 +70,40 @@ async def rerun_text(
         if not keys:
             return NOBODY
         plan = await asyncio.to_thread(_plan, storage, state, keys, edited=edited)
-        if dry_run or (selection.narrows and not yes):
-            lines = [*plan.lines("would be"), "nothing is done" if dry_run else "nothing is done; --yes does it"]
+        if dry_run or not (yes or _acts_at_once(settings, selection)):
+            lines = [*plan.lines("would be"), await _price_line(settings, storage, state, plan.keys)]
+            lines.append("nothing is done" if dry_run else "nothing is done; --yes does it")
             return "\n".join(lines)
         if not plan.keys:
             raise QuireError("; ".join(plan.left_out_lines()))
         done = await operate.rerun(storage, ledger, plan.keys, plan.files, rerun_id=new_submission_id())
-    return "\n".join([*plan.lines("are"), _counts_line(done.reset, done.let_go)])
+        problem = _noted(storage, "rerun", encode_ranges(plan.keys))
+    return "\n".join([*plan.lines("are"), _counts_line(done.reset, done.let_go), *problem])
+
+
+async def _price_line(settings: Settings, storage: Storage, ledger: Ledger, keys: Sequence[str]) -> str:
+    usd = await asyncio.to_thread(price_of, settings, storage, ledger, keys)
+    them = "it" if len(keys) == 1 else "them"
+    return (
+        f"to read {them} costs about {dollars(usd)}"
+        if usd is not None
+        else f"what it costs to read {them} is not known"
+    )
+
+
+def _acts_at_once(settings: Settings, selection: Selection) -> bool:
+    return not selection.is_shown_first(field_count=len(settings.record.document_fields))
+
+
+def _noted(storage: Storage, act: str, entries: Sequence[str]) -> list[str]:
+    """Note for `quire why` what was done; [], or why that could not be noted. It is done all the same."""
+    if not entries:
+        return []
+    try:
+        storage.acts.keep_act(new_submission_id(), Act(utc_now(), act), entries)
+    except OSError as error:
+        return [f"quire why will not tell of this, which is done: {error}"]
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +169,14 @@ async def undo_rerun_text(config: str | None, words: Words, *, dry_run: bool = F
         if dry_run:
             return f"{_listed(keys) or 'no result'}: would stay as it is; nothing is done"
         kept = await operate.undo_rerun(storage, ledger, keys)
+        problem = _noted(storage, "undo-rerun", encode_ranges(kept))
         flying = set(inflight_keys(storage, resolve(storage, await ledger.read()).open_ids())).intersection(kept)
     said = (
         f"{_results(len(kept))} {'stays' if len(kept) == 1 else 'stay'} as {'it is' if len(kept) == 1 else 'they are'}"
     )
     if flying:
         said += f"\n{_listed(sorted(flying))}: in flight already; that answer is paid for, and will not be written"
-    return said
+    return "\n".join([said, *problem])
 
 
 async def unblock_text(config: str | None, words: Words, *, dry_run: bool = False, yes: bool = False) -> str:
@@ -159,13 +189,19 @@ async def unblock_text(config: str | None, words: Words, *, dry_run: bool = Fals
         fields, entries = len(settings.record.document_fields), selection.entries
         if selection.narrows and not keys:
             return NOBODY
-        if dry_run or (selection.narrows and not yes):
+        if dry_run or not (yes or _acts_at_once(settings, selection)):
             said = f"{_listed(keys) or ', '.join(entries)}: would be tried again; nothing is done"
-            return said if dry_run else f"{said}; --yes does it"
+            if dry_run and not selection.is_shown_first(field_count=fields):
+                return said
+            return "\n".join(
+                [await _price_line(settings, storage, state, keys), said + "; --yes does it" * (not dry_run)]
+            )
         if selection.narrows:
             entries = tuple(encode_ranges(keys))
         reset = await operate.unblock(ledger, [parse_entry(each, field_count=fields) for each in entries])
-    return _counts_line(reset, await operate.unblock_held(storage, keys))
+    let_go = await operate.unblock_held(storage, keys)
+    done = list(dict.fromkeys([*(run.entry for run in reset.runs()), *encode_ranges(let_go)]))
+    return "\n".join([_counts_line(len(reset), len(let_go)), *_noted(storage, "unblock", done)])
 
 
 def _counts_line(reset: int, let_go: int) -> str:

@@ -208,10 +208,10 @@ def _needs(found: Status) -> list[str]:
             f"no JSON: {len(found.no_json)} results that count as done, such as {found.no_json[0]}: correct them, or "
             "quire rerun --edited KEY...; quire verify lists them"
         )
-    for key, failures in list(found.dead_letters.items())[:MAX_LISTED]:
+    for key in list(found.dead_letters)[:MAX_LISTED]:
         behind = found.blocking.get(key, 0)
         lines.append(
-            f"dead letter {key}: {failures} failures"
+            f"dead letter {key}: {found.why_dead(key)}"
             + (f", {behind} records wait behind it" if behind else "")
             + _last(found, key)
         )

@@ -66,7 +66,7 @@ async def test_edited_and_damaged_results_are_told_stay_and_are_verified(
         str(project.result_path(key)) for key in (damaged, wrong)
     ]
     refused = f"{DOCUMENT}:3-6: edited or put there by a person, and left as it is without --edited"
-    assert await quire("rerun", f"{DOCUMENT}:3-6", status=1) == f"quire: {refused}"
+    assert await quire("rerun", f"{DOCUMENT}:3-6", "--yes", status=1) == f"quire: {refused}"
     assert refused in await quire("rerun", DOCUMENT, "--dry-run")
     assert (await status())["done"] == 6
     said = await quire("rerun", "--edited", damaged)

@@ -190,9 +190,9 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     )
     project.gemini.add_fault("list_batches", status=503, message=ATTACK)
 
-    async def quire(command: str, *keys: str) -> str:
+    async def quire(command: str, *keys: str, yes: bool = False) -> str:
         """What it prints, when it ends well; with status 3 a pass ends that leaves dead letters."""
-        arguments = ["--config", str(project.config), "--", *keys]
+        arguments = ["--config", str(project.config), *["--yes"] * yes, "--", *keys]
         child = standby.quire(command, *arguments, server=prefect_server)
         assert await child.ended() in ((0, 3) if command == "run" else (0,)), child.printed
         return child.printed
@@ -201,7 +201,7 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     project.gemini.advance(JOB_SECONDS)
     printed += await quire("run")
     dead = set(await project.variable("record_failure_counts"))
-    status, why, unblocked = await quire("status"), await quire("why", refused), await quire("unblock", *dead)
+    status, why, unblocked = await quire("status"), await quire("why", refused), await quire("unblock", *dead, yes=True)
 
     # The disk: each result lies where its key says, and nothing lies elsewhere.
     assert dead == {*keys[:6], refused}
@@ -225,7 +225,7 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     )
     assert sum("'../../" in line and SCRIPT in line for line in log) == 1, "the key of nobody's line"
     for key in dead:
-        begins = f"dead letter {_shown(key)}: 1 failures, last: "
+        begins = f"dead letter {_shown(key)}: 1 failure, last: "
         assert sum(line.startswith(begins) for line in status.splitlines()) == 1
     assert why.startswith(f"{_shown(refused)}\ndead letter: 1 failure,")
     assert SCRIPT in why

@@ -38,7 +38,7 @@ async def test_status_says_what_is_done_in_flight_waiting_and_dead(project: Proj
     assert found["batches"][0]["name"] in await project.variable("active_batch_ids")
     assert await project.variable("inflight_record_ids") == [waiting_behind]
     text = await status_text(str(project.config))
-    assert f"dead letter {dead}: 1 failures, 1 records wait behind it" in text
+    assert f"dead letter {dead}: 1 failure, 1 records wait behind it" in text
     assert "quire unblock" in text
     assert project.result(done) is not None
     assert [project.result(each) for each in (last, blocked)] == [None, None]

@@ -73,7 +73,13 @@ async def test_a_result_stays_until_the_new_one_is_written_and_is_kept_then(shel
     assert (await shelf.status())["done"] == 4
     assert await shelf.project.variables() == variables
 
-    said = await shelf.ended("rerun", f"{DOCUMENT}:1-2")
+    for more_than_one in ([DOCUMENT], [f"{DOCUMENT}:1-2"], [first, second]):
+        said = await shelf.ended("rerun", *more_than_one)
+        assert "would be given up for a new reading: $" in said
+        assert said.splitlines()[-2].startswith("to read them costs about $")
+        assert said.endswith("\nnothing is done; --yes does it")
+    assert (await shelf.status())["rerun"] == 0
+    said = await shelf.ended("rerun", f"{DOCUMENT}:1-2", "--yes")
     assert said.startswith("2 results are given up for a new reading: $")
     assert "each stays in its place until the new one is written" in said
     assert "1 of them were asked for before" in await shelf.ended("rerun", first)
@@ -98,7 +104,7 @@ async def test_a_new_reading_that_fails_leaves_the_old_result_and_the_wish_can_b
     bad, flying = shelf.keys[:2]
     before = {key: shelf.bytes_of(key) for key in shelf.keys}
     shelf.project.gemini.set_steps(bad, "blocked_answer")
-    await shelf.ended("rerun", bad, flying)
+    await shelf.ended("rerun", bad, flying, "--yes")
     await run_light_passes(shelf.project, 1)
     assert await shelf.ended("undo-rerun", flying) == (
         f"1 result stays as it is\n{flying}: in flight already; that answer is paid for, and will not be written"

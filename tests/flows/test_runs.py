@@ -66,7 +66,7 @@ async def test_a_run_says_what_it_did_and_what_needs_a_person_and_an_idle_one_le
     assert len(told) == 2, "each pass that changed something renews it"
     assert told[0].startswith(f"**Collection {project.collection}: 0 of 2 pages done.**")
     assert "This pass: 1 batch settled \\(1 blocked\\, 1 success\\)" in told[1]
-    assert f"| {escape(bad)} | dead letter | 1 failures | 0 | blocked " in told[1]
+    assert f"| {escape(bad)} | dead letter | 1 failure | 0 | blocked " in told[1]
     assert "### Pages read over time\n\n![pages read over time](data:image/svg+xml;base64," in told[1]
     [_, documents] = [json.loads(table) for table in await recorded.artifacts("documents")]
     assert [(row["document"], row["done"], row["failing"]) for row in documents] == [

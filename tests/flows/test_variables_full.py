@@ -110,5 +110,5 @@ async def test_a_range_of_a_million_records_stays_one_entry_while_its_pages_fail
         bad: 2,
         "CA:Lincoln:2023:8-1000000": 1,
     }
-    assert await unblock_text(str(project.config), Words([everything])) == "1000000 counts reset"
+    assert await unblock_text(str(project.config), Words([everything]), yes=True) == "1000000 counts reset"
     assert await project.variable("record_failure_counts") == {}

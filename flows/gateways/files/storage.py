@@ -22,6 +22,7 @@ from assets.manifest import manifest_schema
 from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
+from flows.gateways.files.acts import Acts
 from flows.gateways.files.atomic import create_file, naming, replace_file, replace_text
 from flows.gateways.files.decisions import read_json
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
@@ -78,6 +79,7 @@ class Storage(OutputResults):
         self.upload_marks = UploadMarks(manifests)
         self.raw = RawResults(manifests)
         self.stuck = Stuck(manifests)
+        self.acts = Acts(manifests, document_fields)
 
     def own_folders(self) -> list[Path]:
         """The folders that a submission writes to, from its first upload to its last result."""

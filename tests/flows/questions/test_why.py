@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 from assets.domain.errors import RecordKeyError
 from flows.poll import poll
 from flows.questions.why import why_json, why_text
+from flows.terminal.reruns import Words, rerun_text, unblock_text, undo_rerun_text
+from flows.terminal.show import release_text, status_text
 from tests.command import run_quire
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
@@ -101,6 +104,65 @@ async def test_what_made_a_result_and_every_outcome_before_it(project: Project) 
     assert found["image"] is None, "it is the one that was sent"
     shown = await lines(project, key)
     assert sum(line.startswith("  20") and "$" in line for line in shown) == 2
+
+
+async def test_what_a_person_has_done_stands_in_the_history_with_its_time(project: Project) -> None:
+    project.configure(execution={"max_retries": 0})
+    [key] = project.add_pages("CA:Lincoln:1901", [1])
+    project.gemini.set_steps(key, "empty", "auto", "auto")
+    await project.run_until_idle()
+    config = str(project.config)
+    await unblock_text(config, Words([key]))
+    await project.run_until_idle()
+    await rerun_text(config, Words([key]))
+    await undo_rerun_text(config, Words([key]))
+    await rerun_text(config, Words([key]))
+    await project.run_pass()
+    [batch] = await project.variable("active_batch_ids")
+    await release_text(config, batch, cancel=True)
+    project.result_path(key).write_text("{}", encoding="utf-8")
+
+    def past(said: list[str]) -> list[str]:
+        return [re.sub(r"^  20..-..-.. ..:..  ([0-9a-z]{26}  )?", "", line) for line in said if line.startswith("  20")]
+
+    said = past(await lines(project, key))
+    acts = ["unblock, to have it tried again", "rerun, to have it read again", "undo-rerun, to let its result be"]
+    unblocked, asked, undone = (f"a person: quire {act}" for act in acts)
+    assert [line if line.startswith("a person") else line.partition("  ")[0] for line in said] == [
+        *("empty", unblocked, "success", asked, undone, asked, "released"),
+        "a person: its result was edited, or put there, last",
+    ]
+    model = "gemini-3.5-flash, page_transcript v1"
+    assert all(model in line for line in said if not line.startswith("a person"))
+    assert "released by a person" in said[-2]
+    found = await document(project, key)
+    assert [each["act"] for each in found["acts"]] == ["unblock", "rerun", "undo-rerun", "rerun", "edited"]
+    assert all(each["at"].startswith("20") for each in found["acts"])
+    [other] = project.add_pages("CA:Lincoln:1901", [2])
+    assert (await document(project, other))["acts"] == []
+
+    # Nothing is decided by it: what is damaged is told, what is gone is not missed.
+    for path in (project.manifests / "acts").iterdir():
+        path.write_text("no JSON", encoding="utf-8")
+    damaged = (await lines(project, key))[-1]
+    assert damaged.startswith(f"what a person has done is not known: {project.manifests / 'acts'}")
+
+
+async def test_a_page_that_no_further_try_would_help_has_not_failed_four_times(project: Project) -> None:
+    blocked, behind = project.add_pages("CA:Lincoln:1901", [1, 2])
+    project.gemini.set_steps(blocked, "blocked_prompt")
+    await project.run_until_idle()
+    assert await project.variable("record_failure_counts") == {blocked: 4}, "more than max_retries"
+    assert project.gemini.record(blocked)["submitted"] == 2
+
+    said = "blocked, failed twice, and no further try would help"
+    why = await lines(project, blocked)
+    assert why[1].startswith(f"dead letter: {said}; quire unblock {blocked} tries it again; last: blocked")
+    assert (await lines(project, behind))[1].endswith(f"it is a dead letter, {said}")
+    assert f"dead letter {blocked}: {said}, 1 records wait behind it" in await status_text(str(project.config))
+    # What a person types is a number and no such failure.
+    await project.edit_variable("record_failure_counts", {blocked: 7})
+    assert (await lines(project, blocked))[1].startswith("dead letter: 7 failures, and max_retries is 3")
 
 
 async def test_an_image_that_was_replaced_is_told_from_one_that_was_touched(project: Project) -> None:
