@@ -29,16 +29,24 @@ TAG = "quire"
 class Deployment:
     """One flow, and when it runs: by ``interval_seconds`` or ``cron`` (in UTC); with neither, when a person says so.
 
-    ``name``: of the deployment; ``flow``: the module and the function, ``pipeline.pipeline``; ``parameters``: those
-    that are not as the flow has them, beside ``config``.
+    ``name``: of the deployment; ``flow``: the module and the function, ``pipeline.pipeline``; ``what``: it does;
+    ``page``, ``heading``: where the docs tell more; ``parameters``: those that are not as the flow has them, beside
+    ``config``.
     """
 
     name: str
     flow: str
-    description: str
+    what: str
+    page: str
+    heading: str
     interval_seconds: int | None = None
     cron: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        """What Prefect shows of it."""
+        return f'{self.what} See "{self.heading}" in {self.page}.'
 
     @property
     def entrypoint(self) -> str:
@@ -60,27 +68,97 @@ DEPLOYMENTS: Sequence[Deployment] = (
         "pipeline",
         "pipeline.pipeline",
         "One pass: settle what has finished, scan, submit what can be sent.",
+        "docs/operations.md",
+        "A. What is going on",
         interval_seconds=600,
     ),
     Deployment(
-        "scan", "scan.scan", "Refresh the record manifest from the page images; sends nothing.", cron="0 2 1 * *"
+        "scan",
+        "scan.scan",
+        "Refresh the record manifest from the page images; sends nothing.",
+        "docs/operations.md",
+        "A. What is going on",
+        cron="0 2 1 * *",
     ),
     Deployment(
         "prune",
         "prune.prune",
         "Remove the failure counts of pages that are done, and old runs from Prefect.",
+        "docs/operations.md",
+        "How to read the Variables",
         cron="0 3 1 * *",
     ),
-    Deployment("rerun", "steering.rerun", "By hand: have pages read again. Shows first what it would do."),
-    Deployment("unblock", "steering.unblock", "By hand: have dead letters and held pages tried again."),
-    Deployment("release", "steering.release", "By hand: let go of a batch that is stuck."),
-    Deployment("reset-breaker", "steering.reset_breaker", "By hand: send again after too much failed."),
-    Deployment("recover", "steering.recover", "By hand: make the Variables again. Shows first what it would write."),
-    Deployment("estimate", "steering.estimate", "By hand: what is left, in pages, tokens and dollars."),
-    Deployment("assets", "steering.assets", "By hand: the graph of assets; of one document what is fresh or missing."),
-    Deployment("verify", "steering.verify", "By hand: read and check every result."),
-    Deployment("backup", "steering.backup", "By hand: keep manifests and Variables of one moment."),
-    Deployment("full-scan", "scan.scan", "By hand: a scan that opens every image anew.", parameters={"full": True}),
+    Deployment(
+        "rerun",
+        "steering.rerun",
+        "By hand: have pages read again. Shows first what it would do.",
+        "docs/operations.md",
+        "B. Have a page read again",
+    ),
+    Deployment(
+        "unblock",
+        "steering.unblock",
+        "By hand: have dead letters and held pages tried again.",
+        "docs/operations.md",
+        "C. Try a dead letter again",
+    ),
+    Deployment(
+        "release",
+        "steering.release",
+        "By hand: let go of a batch that is stuck.",
+        "docs/operations.md",
+        "D. Let go of a stuck batch",
+    ),
+    Deployment(
+        "reset-breaker",
+        "steering.reset_breaker",
+        "By hand: send again after too much failed.",
+        "docs/operations.md",
+        "When nothing is sent any more: the breaker",
+    ),
+    Deployment(
+        "recover",
+        "steering.recover",
+        "By hand: make the Variables again. Shows first what it would write.",
+        "docs/operations.md",
+        "A folder or a database was exchanged",
+    ),
+    Deployment(
+        "estimate",
+        "steering.estimate",
+        "By hand: what is left, in pages, tokens and dollars.",
+        "docs/costs.md",
+        "Before: `quire estimate`",
+    ),
+    Deployment(
+        "assets",
+        "steering.assets",
+        "By hand: the graph of assets; of one document what is fresh or missing.",
+        "docs/operations.md",
+        "The assets",
+    ),
+    Deployment(
+        "verify",
+        "steering.verify",
+        "By hand: read and check every result.",
+        "docs/operations.md",
+        "Results that you edit",
+    ),
+    Deployment(
+        "backup",
+        "steering.backup",
+        "By hand: keep manifests and Variables of one moment.",
+        "docs/operations.md",
+        "Backup",
+    ),
+    Deployment(
+        "full-scan",
+        "scan.scan",
+        "By hand: a scan that opens every image anew.",
+        "docs/operations.md",
+        "A. What is going on",
+        parameters={"full": True},
+    ),
 )
 
 
@@ -95,7 +173,7 @@ def serve_all(config: Path | None = None) -> None:
 
 def would_serve_text() -> str:
     """What `serve_all` would register, a line each."""
-    lines = [f"{each.name}-served: {_when(each)}: {each.description}" for each in DEPLOYMENTS]
+    lines = [f"{each.name}-served: {_when(each)}: {each.what}" for each in DEPLOYMENTS]
     return "\n".join([*lines, "nothing is done"])
 
 

@@ -27,6 +27,10 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
+FREE_TEXT = {"config", "pages", "prompt", "batch", "to", "document"}
+"""What nobody can choose from a list: paths, names, keys."""
+
+
 def locked(lock: str) -> set[tuple[str, str]]:
     """Name and version of all that a lock names, wherever it is needed."""
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
@@ -117,15 +121,32 @@ class TestPrefectYaml:
     def test_a_form_has_words_for_every_field_and_a_choice_for_what_can_be_chosen(self, item: Deployment) -> None:
         module, _, function = item.entrypoint.rpartition(".")
         form = parameter_schema(getattr(importlib.import_module(module), function))
-        assert set(form.properties) - {name for name, field in form.properties.items() if field.get("description")} == (
-            set()
-        ), "each parameter is described in the docstring"
+        for name, field in form.properties.items():
+            said = field.get("description", "")
+            assert said.endswith("."), f"{name} is described in the docstring, in a sentence"
+            assert len(said.split()) > 2, f"{name}: {said} says no more than its name"
+            kinds = {each.get("type", "") for each in field.get("anyOf", [field])} - {"null"}
+            assert name in FREE_TEXT or "string" not in kinds, f"{name} can be chosen, so it is an enumeration"
+            assert not name.startswith("_")
+            assert field.get("items", {"type": "string"}).keys() & {"type", "$ref"}, f"of what {name} is a list"
         assert form.properties.keys() >= {"config", *item.parameters}
         assert not {"run_started_at", "wait_for_turn"} & form.properties.keys(), "nobody should fill these in"
         if "outdated" in form.properties:
             assert form.definitions["Reason"]["enum"] == [reason.value for reason in Reason]
             assert form.definitions["OutcomeKind"]["enum"] == [kind.value for kind in OutcomeKind]
             assert form.properties["pages"]["type"] == form.properties["outdated"]["type"] == "array"
+
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
+    def test_a_deployment_says_what_it_does_and_where_the_docs_tell_more(self, item: Deployment) -> None:
+        headings = re.findall(r"^#+ (.+)$", (ROOT / item.page).read_text(encoding="utf-8"), re.MULTILINE)
+        assert item.heading in headings
+        assert item.description == f'{item.what} See "{item.heading}" in {item.page}.'
+        assert item.what.endswith(".")
+        # What a person starts by hand says so: it does not run by itself.
+        assert item.what.startswith("By hand: ") == (not item.is_scheduled)
+        module, _, function = item.entrypoint.rpartition(".")
+        flow = getattr(importlib.import_module(module), function)
+        assert re.search(r"Like `quire [a-z-]+`", " ".join((flow.description or "").split()))
 
     def test_the_job_in_a_container_fits_the_composition(self) -> None:
         job = deployment("pipeline-docker")["work_pool"]["job_variables"]
