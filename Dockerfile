@@ -14,7 +14,7 @@ COPY flows flows
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
 
-FROM python:3.11-slim
+FROM python:3.11-slim AS quire
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -26,9 +26,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 # The owner of the files in /data. Give your own numbers when /data is a folder of the host.
 ARG UID=1000
 ARG GID=1000
+# A new volume gets what is here, owner and all: the folders that scans are copied into have to be there before.
 RUN groupadd --gid "$GID" quire \
     && useradd --uid "$UID" --gid "$GID" --create-home quire \
-    && install -d -o quire -g quire /data /home/quire/.prefect
+    && install -d -o quire -g quire /home/quire/.prefect /backups \
+        /data /data/dataset /data/dataset/page_images /data/dataset/source_documents /data/dataset/output_results \
+        /data/manifests
 
 WORKDIR /app
 # The packages first: they change less often than the code.
@@ -36,9 +39,24 @@ COPY requirements.lock ./
 RUN pip install --no-deps --require-hashes -r requirements.lock
 RUN --mount=from=build,source=/wheel,target=/wheel pip install --no-deps --no-index /wheel/*.whl
 # What is read by its place: the deployments are registered from here, and their runs start here.
-COPY prefect.yaml ./
+COPY prefect.yaml prefect.kubernetes.yaml prefect.kubernetes.job.json ./
 COPY config/docker.yaml config/docker.yaml
 
 USER quire
-VOLUME ["/data"]
+VOLUME ["/data", "/backups"]
 CMD ["quire", "status"]
+
+
+# The local Gemini of a trial, which reads with OCR: never part of what runs a collection.
+FROM quire AS emulator
+
+USER root
+COPY requirements-emulator.lock ./
+RUN pip install --no-deps --require-hashes -r requirements-emulator.lock
+
+USER quire
+CMD ["quire", "emulator", "--host", "0.0.0.0"]
+
+
+# What a build without a target makes.
+FROM quire

@@ -97,7 +97,7 @@ fuzz: setup
 		--hypothesis-profile=fuzz --hypothesis-show-statistics
 
 # Two locks, from pyproject.toml: what runs a collection, and the same with demo, notebooks and development added; and of
-# the second, what the image's build stage makes the wheel with. Each gets what it lacks; UPGRADE=--upgrade takes the
+# the second, what the image's build stage makes the wheel with, and what the local Gemini's image has. Each gets what it lacks; UPGRADE=--upgrade takes the
 # newest of everything.
 # opencv-python is left out: rapidocr asks for it, but it needs libGL; the headless wheel gives the same module.
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
@@ -108,5 +108,7 @@ lock: setup
 	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
 	$(COMPILE) pyproject.toml --all-extras --overrides .lock-overrides.txt --constraints requirements.lock \
 		-o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra emulator --overrides .lock-overrides.txt --constraints requirements-dev.lock \
+		-o requirements-emulator.lock
 	rm .lock-overrides.txt
 	echo hatchling | $(COMPILE) - --constraints requirements-dev.lock -o requirements-build.lock

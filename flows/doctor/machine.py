@@ -24,8 +24,11 @@ def check_python() -> Check:
 def check_folders(settings: Settings) -> list[Check]:
     """What is read, then what is written to."""
     paths = settings.paths
-    images = paths.source_documents if paths.source_documents.is_dir() else paths.page_images
-    checks = [_readable("page images", images)]
+    has_documents = paths.source_documents.is_dir()
+    checks = [_readable("PDFs", paths.source_documents)] if has_documents else []
+    # Where there are PDFs, a pass makes the folder for their images.
+    if paths.page_images.is_dir() or not has_documents:
+        checks.append(_readable("page images", paths.page_images))
     if paths.allow_list is not None:
         checks.append(_readable("allow list", paths.allow_list))
     places = (("results", paths.output_results), ("manifests", paths.manifests))

@@ -10,12 +10,15 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.domain.errors import QuireError
+from assets.domain.errors import ConfigError, QuireError
 from config.loading import KEY_VARIABLE, PREFIX
 from config.settings import SERVER_FOLDER, TRIAL_FOLDER, load_settings, project_of, settings_file
 from flows.setup.servers import Name, ServersFolder, alone_on_this_machine, running_servers
 
 API_VARIABLE = "PREFECT_API_URL"
+FOLDER_VARIABLE = "QUIRE_TRIAL"
+"""The trial's folder, for a process that was started as one of a trial whose servers run elsewhere (``compose.yaml``).
+The rest of its environment has to be what `enter_trial` would have made of it."""
 LIMIT_VARIABLE = f"{PREFIX}EXECUTION__MAX_RECORDS_PER_RUN"
 TRIAL_RECORDS = 50
 """What a run of a trial sends unless a person says otherwise: OCR takes seconds for a page."""
@@ -25,9 +28,11 @@ TRIAL_KEY = "trial-key"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the servers of a collection lie. ``config``: its configuration file."""
+    """Where the servers of a collection lie. ``config``: its configuration file; ``trial_folder``: see FOLDER_VARIABLE,
+    else beside that file."""
 
     config: Path
+    trial_folder: Path | None = None
 
     @property
     def server(self) -> ServersFolder:
@@ -35,7 +40,7 @@ class Places:
 
     @property
     def trial(self) -> ServersFolder:
-        return ServersFolder(project_of(self.config) / TRIAL_FOLDER)
+        return ServersFolder(self.trial_folder or project_of(self.config) / TRIAL_FOLDER)
 
     @property
     def trial_results(self) -> Path:
@@ -44,7 +49,8 @@ class Places:
 
 def places_of(config: Path | None, environ: MutableMapping[str, str]) -> Places:
     """Raises ConfigError where no configuration file is found."""
-    return Places(settings_file(config, environ))
+    folder = environ.get(FOLDER_VARIABLE)
+    return Places(settings_file(config, environ), Path(folder) if folder else None)
 
 
 def logs_of(places: Places, *, on_trial: bool) -> Path:
@@ -54,14 +60,19 @@ def logs_of(places: Places, *, on_trial: bool) -> Path:
 
 def join_servers(config: Path | None, environ: MutableMapping[str, str]) -> Places | None:
     """Point ``environ`` at the servers that `quire up` runs for this collection. With a trial among them the command
-    becomes one: then its places are returned. A PREFECT_API_URL that is set already wins, but over a trial's.
+    becomes one: then its places are returned, as they are to a command that was started as one. A PREFECT_API_URL that
+    is set already wins, but over a trial's.
 
-    To be called before Prefect is imported, which reads the environment once.
+    To be called before Prefect is imported, which reads the environment once. Raises ConfigError for a command that was
+    started as a trial, but would write, send or pay as a real one.
     """
     try:
         places = places_of(config, environ)
     except QuireError:
         return None  # the command itself says what is wrong
+    if places.trial_folder is not None:
+        _check_is_trial(places, environ)
+        return places
     if len(on_trial := running_servers(places.trial)) == 2:
         enter_trial(places, on_trial, environ)
         return places
@@ -91,6 +102,20 @@ def enter_trial(places: Places, urls: dict[Name, str], environ: MutableMapping[s
     environ.setdefault(LIMIT_VARIABLE, str(TRIAL_RECORDS))
     environ[KEY_VARIABLE] = TRIAL_KEY
     environ[API_VARIABLE] = f"{urls['prefect']}/api"
+
+
+def _check_is_trial(places: Places, environ: MutableMapping[str, str]) -> None:
+    """Raises ConfigError."""
+    settings = load_settings(places.config, environ=environ)
+    if settings.gemini.base_url is None:
+        raise settings.error("gemini.base_url", f"{FOLDER_VARIABLE} says that this is a trial: name its local Gemini")
+    if environ.get(KEY_VARIABLE) != TRIAL_KEY:
+        raise ConfigError(f"{FOLDER_VARIABLE} says that this is a trial: its key is {TRIAL_KEY}", source=KEY_VARIABLE)
+    for name in ("manifests", "output_results"):
+        if not (path := getattr(settings.paths, name)).is_relative_to(places.trial.path):
+            raise settings.error(
+                f"paths.{name}", f"{path} is not in {places.trial.path}, where {FOLDER_VARIABLE} has the trial"
+            )
 
 
 def banner(places: Places) -> str:

@@ -20,6 +20,7 @@ from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer, running_prefect_server
 
 ROOT = Path(__file__).parents[2]
+JOB = "prefect.kubernetes.job.json"
 SCHEDULE_SECONDS = 15
 """Instead of the 600 s of prefect.yaml, so that the test need not wait for ten minutes."""
 
@@ -39,26 +40,29 @@ def api(prefect_server: PrefectServer) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def deployments(prefect_server: PrefectServer, api: Api) -> Iterator[dict[str, dict[str, Any]]]:
-    """prefect.yaml, deployed as docs/deployment.md says; what the server then has, by name. Removed at the end."""
+    """Both files, deployed as docs/deployment.md and docs/kubernetes.md say; what the server then has, by name.
+    Removed at the end."""
     for command in (
         ["work-pool", "create", "quire-process", "--type", "process"],
         ["work-pool", "create", "quire-docker", "--type", "docker"],
         ["--no-prompt", "deploy", "--all"],
+        ["work-pool", "create", "quire-kubernetes", "--type", "kubernetes", "--base-job-template", JOB],
+        ["--no-prompt", "deploy", "--all", "--prefect-file", "prefect.kubernetes.yaml"],
     ):
         prefect(prefect_server.environment(), ROOT, *command)
     found = {item["name"]: item for item in api.call("POST", "/deployments/filter", {})}
     yield found
     for item in found.values():
         api.call("DELETE", f"/deployments/{item['id']}")
-    for pool in ("quire-process", "quire-docker"):
+    for pool in ("quire-process", "quire-docker", "quire-kubernetes"):
         api.call("DELETE", f"/work_pools/{pool}")
 
 
-def test_prefect_takes_them_all(deployments: dict[str, dict[str, Any]]) -> None:
+def test_prefect_takes_them_all(api: Api, deployments: dict[str, dict[str, Any]]) -> None:
     names = {item.name for item in DEPLOYMENTS}
-    assert set(deployments) == names | {f"{name}-docker" for name in names}
+    assert set(deployments) == {f"{name}{pool}" for name in names for pool in ("", "-docker", "-kubernetes")}
     for item in DEPLOYMENTS:
-        for name, active in ((item.name, True), (f"{item.name}-docker", False)):
+        for name, active in ((item.name, True), (f"{item.name}-docker", False), (f"{item.name}-kubernetes", True)):
             found = deployments[name]
             assert (found["entrypoint"], found["tags"], found["version"]) == (item.entrypoint, [TAG], version("quire"))
             if not item.is_scheduled:
@@ -72,7 +76,11 @@ def test_prefect_takes_them_all(deployments: dict[str, dict[str, Any]]) -> None:
             assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     steps = "prefect.deployments.steps.set_working_directory"
     assert deployments["pipeline"]["pull_steps"] == [{steps: {"directory": str(ROOT)}}]
-    assert deployments["pipeline-docker"]["pull_steps"] == [{steps: {"directory": "/app"}}]
+    for name in ("pipeline-docker", "pipeline-kubernetes"):
+        assert deployments[name]["pull_steps"] == [{steps: {"directory": "/app"}}]
+    assert deployments["pipeline-kubernetes"]["job_variables"]["finished_job_ttl"] == 3600
+    template = api.call("GET", "/work_pools/quire-kubernetes")["base_job_template"]
+    assert template == json.loads((ROOT / JOB).read_text(encoding="utf-8"))
 
 
 def test_a_worker_runs_the_scheduled_pipeline_and_prune_removes_what_is_done(

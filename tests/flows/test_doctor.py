@@ -83,6 +83,17 @@ async def test_what_each_folder_can_do_and_whether_its_room_is_enough_is_told(
     assert results.line(0).endswith(" GB: make room")
 
 
+async def test_pdfs_and_images_are_told_apart_where_there_are_both(project: Project) -> None:
+    documents, images = project.root / "dataset/source_documents", project.root / "dataset/page_images"
+    documents.mkdir()
+    diagnosis = await diagnose(str(project.config))
+    assert [found(diagnosis, what).found for what in ("PDFs", "page images")] == [str(documents), str(images)]
+    images.rmdir()
+    diagnosis = await diagnose(str(project.config))
+    assert "page images" not in [check.what for check in diagnosis.checks], "the first scan makes the folder"
+    assert found(diagnosis, "PDFs").found == str(documents)
+
+
 async def test_without_prefect_images_and_with_a_wrong_key_the_rest_is_told(
     project: Project, prefect_server: PrefectServer
 ) -> None:

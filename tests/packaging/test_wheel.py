@@ -1,50 +1,32 @@
 """Quire as it is installed elsewhere: the wheel, in an environment of its own with what the production lock names and
 nothing else, called from a folder that holds only a configuration and a scan.
-
-The packages are linked from this environment and not installed: that takes most of a minute and the network, for the
-same files, since both locks have the same versions (`tests/unit/test_deployment_files.py`).
 """
 
 import os
 import subprocess
-import sys
 import zipfile
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from packaging.requirements import Requirement
 from PIL import Image
 
+from tests.packaging.environments import ROOT, SITE_PACKAGES, TIMEOUT_SECONDS, build_wheel, make_environment
 from tests.prefect_server import PrefectServer
 
-ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "requirements.lock"
 PACKAGES = ("assets", "config", "emulator", "flows")
-SITE_PACKAGES = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
-TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    _python(sys.executable, "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", folder, ROOT)
-    [built] = folder.iterdir()
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs of an environment with the production lock and the wheel."""
-    environment = tmp_path_factory.mktemp("installed")
-    _python(sys.executable, "venv", "--without-pip", environment)
-    for place in sorted(_places_of_production()):
-        (environment / SITE_PACKAGES / place.name).symlink_to(place)
-    python = environment / "bin" / "python"
-    _python(sys.executable, "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)
-    return python.parent
+    return make_environment(tmp_path_factory.mktemp("installed"), lock="requirements.lock", wheel=wheel)
 
 
 @pytest.fixture
@@ -129,40 +111,6 @@ def test_a_drawing_without_matplotlib_says_so(installed: Path, folder: Path) -> 
     assert ended.stderr.splitlines()[-1].endswith(
         'MissingExtraError: matplotlib is not installed; install with: pip install "quire[notebooks]"'
     )
-
-
-def _places_of_production() -> Iterator[Path]:
-    """What lies at the top of this environment's site-packages and belongs to a package of the production lock."""
-    missing, places = [], set()
-    for line in LOCK.read_text(encoding="utf-8").splitlines():
-        if line.startswith((" ", "#")) or not line:
-            continue
-        wanted = Requirement(line.rstrip("\\ "))
-        if wanted.marker is not None and not wanted.marker.evaluate():
-            continue
-        try:
-            found = distribution(wanted.name)
-        except PackageNotFoundError:
-            missing.append(wanted.name)
-            continue
-        assert wanted.specifier.contains(found.version), f"{wanted} is locked, {found.version} installed"
-        places |= {_top(found.locate_file(""), file) for file in found.files or ()} - {None}
-    assert missing == [], "the development environment lacks what production needs"
-    yield from (place for place in places if place is not None)
-
-
-def _top(site_packages: object, file: PurePath) -> Path | None:
-    """None for programs and the like, which lie elsewhere."""
-    first = file.parts[0]
-    return None if first in ("..", "__pycache__") else Path(str(site_packages)) / first
-
-
-def _python(python: str, module: str, *arguments: str | Path) -> None:
-    quiet = ["--quiet", "--disable-pip-version-check"] if module == "pip" else []
-    ended = subprocess.run(
-        [python, "-m", module, *quiet, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def _run(

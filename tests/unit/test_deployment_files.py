@@ -4,11 +4,13 @@ That Prefect takes them is tested in tests/flows/test_deployments.py, on a real 
 """
 
 import importlib
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -19,10 +21,15 @@ from assets.domain.outcome import OutcomeKind
 from assets.outdated import Reason
 from config.settings import DEFAULT_FILE, load_settings
 from flows.deployments import DEPLOYMENTS, GRACE_PERIOD_SECONDS, TAG, TIMEZONE, Deployment, served
+from flows.setup.servers import ServersFolder
+from flows.setup.trial import FOLDER_VARIABLE, Places, enter_trial, join_servers
+from tests.packaging.environments import folders_made
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+KUBERNETES = yaml.safe_load((ROOT / "prefect.kubernetes.yaml").read_text(encoding="utf-8"))
+JOB = json.loads((ROOT / "prefect.kubernetes.job.json").read_text(encoding="utf-8"))
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -42,9 +49,9 @@ def names(lock: str) -> set[str]:
     return {name for name, _ in locked(lock)}
 
 
-def deployment(name: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = [item for item in PREFECT["deployments"] if item["name"] == name]
-    assert len(found) == 1, f"{name} stands {len(found)} times in prefect.yaml"
+def deployment(name: str, file: dict[str, Any] = PREFECT) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [item for item in file["deployments"] if item["name"] == name]
+    assert len(found) == 1, f"{name} stands {len(found)} times in its file"
     return found[0]
 
 
@@ -152,18 +159,63 @@ class TestPrefectYaml:
         job = deployment("pipeline-docker")["work_pool"]["job_variables"]
         assert job["image"] == COMPOSE["services"]["server"]["image"]
         assert job["networks"] == [COMPOSE["networks"]["quire"]["name"]]
-        assert job["volumes"] == [f"{COMPOSE['volumes']['data']['name']}:/data"]
+        assert job["volumes"] == [f"{COMPOSE['volumes'][name]['name']}:/{name}" for name in ("data", "backups")]
         assert job["env"]["PREFECT_API_URL"] == COMPOSE["services"]["worker"]["environment"]["PREFECT_API_URL"]
 
-    def test_no_key_is_kept_in_prefects_database(self) -> None:
-        assert "GEMINI_API_KEY" not in (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    @pytest.mark.parametrize("file", ["prefect.yaml", "prefect.kubernetes.yaml", "prefect.kubernetes.job.json"])
+    def test_no_key_is_kept_in_prefects_database(self, file: str) -> None:
+        assert "GEMINI_API_KEY" not in (ROOT / file).read_text(encoding="utf-8")
+
+
+class TestKubernetesPool:
+    def test_it_has_the_deployments_of_the_table_and_no_other(self) -> None:
+        assert [item["name"] for item in KUBERNETES["deployments"]] == [
+            f"{item.name}-kubernetes" for item in DEPLOYMENTS
+        ]
+
+    @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.name)
+    def test_each_says_what_that_of_the_process_pool_says(self, item: Deployment) -> None:
+        found = deployment(f"{item.name}-kubernetes", KUBERNETES)
+        assert found.items() >= expected(item, active=True).items()
+        assert ("schedules" in found) == ("concurrency_limit" in found) == item.is_scheduled
+        assert found["work_pool"]["name"] == "quire-kubernetes"
+        assert found["work_pool"]["job_variables"]["env"].items() >= PATIENCE.items()
+        assert found["pull"] == deployment(f"{item.name}-docker")["pull"]
+
+    def test_its_variables_are_those_of_the_template(self) -> None:
+        """As they are when Prefect puts them in."""
+        given = deployment("pipeline-kubernetes", KUBERNETES)["work_pool"]["job_variables"]
+        assert set(given) - set(JOB["variables"]["properties"]) == set()
+        jsonschema.validate(given, JOB["variables"])
+        used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(JOB["job_configuration"])))
+        assert used == set(JOB["variables"]["properties"])
+        assert given["finished_job_ttl"] is not None, "a pass every ten minutes would leave its pod for good"
+
+    def test_a_run_gets_volumes_key_and_user(self) -> None:
+        pod = JOB["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        names = {each["name"]: each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"]}
+        mounts = {each["mountPath"]: names[each["name"]] for each in container["volumeMounts"]}
+        assert mounts == {"/data": "quire-data", "/backups": "quire-backups"}
+        assert container["envFrom"] == [{"secretRef": {"name": "quire-gemini"}}]
+        [uid] = re.findall(r"^ARG UID=(\d+)$", DOCKERFILE, re.MULTILINE)
+        assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == int(uid)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
 
 
 class TestComposition:
-    def test_every_service_runs_one_image_of_this_version_but_the_database(self) -> None:
+    def test_every_service_runs_one_image_of_this_version_but_the_database_and_the_local_gemini(self) -> None:
         images = {name: service["image"] for name, service in COMPOSE["services"].items()}
         assert images.pop("database").startswith("postgres:")
+        assert images.pop("gemini") == f"quire-emulator:{PROJECT['version']}"
         assert set(images.values()) == {f"quire:{PROJECT['version']}"}
+
+    def test_what_is_started_alone_builds_its_image(self) -> None:
+        """`docker compose up --build trial` builds what it starts, and nothing of the others."""
+        targets = {name: each["build"]["target"] for name, each in COMPOSE["services"].items() if "build" in each}
+        assert targets == {"server": "quire", "trial-server": "quire", "gemini": "emulator"}
+        assert set(targets.values()) <= set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
 
     def test_every_service_that_stays_has_a_health_check(self) -> None:
         for name, service in COMPOSE["services"].items():
@@ -181,27 +233,83 @@ class TestComposition:
 
     def test_prefect_is_reachable_from_this_machine_only(self) -> None:
         ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
-        assert ports == ["127.0.0.1:4200:4200"]
+        assert ports == ["127.0.0.1:4200:4200", "127.0.0.1:4201:4200"]
 
-    def test_the_server_has_the_ui_that_saves_long_variables_and_locks_that_last(self) -> None:
-        environment = COMPOSE["services"]["server"]["environment"]
+    @pytest.mark.parametrize("server", ["server", "trial-server"])
+    def test_the_server_has_the_ui_that_saves_long_variables_and_locks_that_last(self, server: str) -> None:
+        environment = COMPOSE["services"][server]["environment"]
+        [port] = COMPOSE["services"][server]["ports"]
+        assert environment["PREFECT_SERVER_UI_API_URL"] == f"http://{port.rpartition(':')[0]}/api"
         assert environment["PREFECT_SERVER_UI_V2_ENABLED"] == "false"
         assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
         assert environment["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith(".filesystem")
 
     def test_the_workers_serve_the_pools_of_prefect_yaml(self) -> None:
         served_pools = {
-            service["command"][service["command"].index("--pool") + 1]
+            pool
             for service in COMPOSE["services"].values()
-            if "worker" in service.get("command", ())
+            for pool in re.findall(r"worker start --pool (\S+) --type", " ".join(service.get("command", ())))
         }
         assert served_pools == {item["work_pool"]["name"] for item in PREFECT["deployments"]}
+
+    def test_a_backup_has_a_volume_of_its_own(self) -> None:
+        assert "backups:/backups" in COMPOSE["services"]["worker"]["volumes"]
+        assert COMPOSE["volumes"]["backups"] != COMPOSE["volumes"]["data"]
 
     def test_what_it_asks_for_stands_in_the_example(self) -> None:
         asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text(encoding="utf-8"))) - {"DOCKER_GID"}
         lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
         given = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
         assert asked == given == {"GEMINI_API_KEY", "POSTGRES_PASSWORD"}
+
+
+TRIAL = {name: each for name, each in COMPOSE["services"].items() if each.get("profiles") == ["emulator"]}
+TRIAL_ENVIRONMENT = TRIAL["trial"]["environment"]
+
+
+class TestTrial:
+    """The profile ``emulator``."""
+
+    def test_its_environment_is_the_one_that_a_trial_makes_for_itself(self, tmp_path: Path) -> None:
+        config = tmp_path / "docker.yaml"
+        config.write_text((ROOT / "config/docker.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        made: dict[str, str] = {}
+        places = Places(config, Path("/data/trial"))
+        enter_trial(places, {"prefect": "http://trial-server:4200", "emulator": "http://gemini:8790"}, made)
+
+        wanted = {name: value for name, value in made.items() if name.startswith(("QUIRE__", "GEMINI_"))}
+        assert {name: value for name, value in TRIAL_ENVIRONMENT.items() if name in wanted} == wanted
+        assert {name for name in TRIAL_ENVIRONMENT if name.startswith("QUIRE__")} <= set(wanted)
+        assert TRIAL_ENVIRONMENT["PREFECT_API_URL"] == made["PREFECT_API_URL"]
+        assert join_servers(config, dict(TRIAL_ENVIRONMENT)) == places, "its commands say that they are a trial"
+
+    def test_it_is_apart_from_all_that_is_real(self) -> None:
+        assert set(TRIAL) == {"gemini", "trial-server", "trial-deploy", "trial"}
+        assert all(each["networks"] == ["trial"] for each in TRIAL.values())
+        others = [each for name, each in COMPOSE["services"].items() if name not in TRIAL]
+        assert not any("trial" in each["networks"] or set(each.get("depends_on", ())) & set(TRIAL) for each in others)
+        assert not any(set(each.get("depends_on", ())) - set(TRIAL) for each in TRIAL.values())
+        assert "${" not in str(TRIAL), "neither the key nor the password comes near it"
+        real = load_settings(DEFAULT_FILE.with_name("docker.yaml"), environ={})
+        trial = load_settings(DEFAULT_FILE.with_name("docker.yaml"), environ=TRIAL_ENVIRONMENT)
+        folder = ServersFolder(Path(TRIAL_ENVIRONMENT[FOLDER_VARIABLE]))
+        for name in ("manifests", "output_results"):
+            assert getattr(trial.paths, name).is_relative_to(folder.path)
+            assert not getattr(real.paths, name).is_relative_to(folder.path)
+        assert trial.paths.page_images == real.paths.page_images
+        assert trial.collection != real.collection
+        # All of it is in the one folder, and Prefect makes the last folder of its home alone.
+        assert TRIAL["trial-server"]["environment"]["PREFECT_HOME"] == str(folder.prefect_home)
+        assert f"mkdir -p {folder.prefect_home} && exec prefect server" in TRIAL["trial-server"]["command"][-1]
+
+    def test_its_deployments_are_registered_as_the_real_ones(self) -> None:
+        assert TRIAL["trial-deploy"]["command"] == COMPOSE["services"]["deploy"]["command"]
+
+    def test_where_gemini_listens_is_where_it_is_asked(self) -> None:
+        command = TRIAL["gemini"]["command"]
+        port = command[command.index("--port") + 1]
+        assert TRIAL_ENVIRONMENT["QUIRE__GEMINI__BASE_URL"] == f"http://gemini:{port}"
+        assert f"127.0.0.1:{port}/emulator/clock" in TRIAL["gemini"]["healthcheck"]["test"][-1]
 
 
 class TestLocks:
@@ -212,7 +320,15 @@ class TestLocks:
         )
         assert [name for name in sorted(names("requirements.lock")) if unwanted.match(name)] == []
 
-    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+    def test_the_emulators_lock_adds_what_its_extra_needs_to_what_is_there(self) -> None:
+        assert locked("requirements.lock") - locked("requirements-emulator.lock") == set()
+        needed = {canonical(Requirement(line).name) for line in PROJECT["optional-dependencies"]["emulator"]}
+        added = names("requirements-emulator.lock") - names("requirements.lock")
+        assert needed - names("requirements.lock") <= added
+        assert [name for name in added if re.match(r"mypy|pytest|playwright|jupyter|ruff|hypothesis", name)] == []
+        assert "opencv-python" not in added, "it needs libGL, which the image has not"
+
+    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock", "requirements-emulator.lock"])
     def test_the_locks_agree(self, lock: str) -> None:
         """What is tested is what runs. Each lock is complete, so a package of one is in the other with its version."""
         assert locked(lock) - locked("requirements-dev.lock") == set()
@@ -225,20 +341,40 @@ class TestLocks:
         assert "hatchling" in names("requirements-build.lock")
 
 
+STAGES = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+"""The text of each stage of the Dockerfile that has a name."""
+
+
 class TestImage:
     def test_packages_come_from_the_locks_with_hashes_and_what_builds_stays_behind(self) -> None:
-        build, image = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
-        assert re.findall(r"pip (.*)", build) == [
-            "install --no-deps --require-hashes -r requirements-build.lock",
-            "wheel --no-deps --no-build-isolation --wheel-dir /wheel .",
+        assert {stage: re.findall(r"pip (.*)", text) for stage, text in STAGES.items()} == {
+            "build": [
+                "install --no-deps --require-hashes -r requirements-build.lock",
+                "wheel --no-deps --no-build-isolation --wheel-dir /wheel .",
+            ],
+            "quire": [
+                "install --no-deps --require-hashes -r requirements.lock",
+                "install --no-deps --no-index /wheel/*.whl",
+            ],
+            "emulator": ["install --no-deps --require-hashes -r requirements-emulator.lock"],
+        }
+
+    def test_what_runs_a_collection_holds_nothing_of_the_emulators(self) -> None:
+        """A build without a target is the production image: the last stage is it, and adds nothing."""
+        assert re.findall(r"^FROM .*$", DOCKERFILE, re.MULTILINE) == [
+            "FROM python:3.11-slim AS build",
+            "FROM python:3.11-slim AS quire",
+            "FROM quire AS emulator",
+            "FROM quire",
         ]
-        assert re.findall(r"pip (.*)", image) == [
-            "install --no-deps --require-hashes -r requirements.lock",
-            "install --no-deps --no-index /wheel/*.whl",
-        ]
+        assert DOCKERFILE.endswith("\nFROM quire\n")
+        assert "emulator" not in STAGES["quire"]
 
     def test_it_does_not_run_as_root_and_holds_no_secret(self) -> None:
-        assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["quire"]
+        assert [re.findall(r"^USER (.*)$", STAGES[stage], re.MULTILINE) for stage in ("quire", "emulator")] == [
+            ["quire"],
+            ["root", "quire"],
+        ]
         assert set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE)) == {"UID", "GID"}
         assert not re.search(r"^(ENV|ARG|\s).*(KEY|TOKEN|PASSWORD)", DOCKERFILE, re.MULTILINE)
 
@@ -249,10 +385,18 @@ class TestImage:
         assert {name for name in copied if name != "config/docker.yaml"} == let_through, "that one lies below config"
         assert [name for name in copied if not (ROOT / name).exists()] == []
         assert set(PROJECT["license-files"]) | {PROJECT["readme"], "pyproject.toml"} <= copied
+        assert {"prefect.yaml", "prefect.kubernetes.yaml", "prefect.kubernetes.job.json"} <= copied
 
-    def test_its_data_lies_in_the_volume(self) -> None:
+    def test_its_data_lies_in_volumes_whose_folders_are_there_and_its_users(self) -> None:
+        """`docker compose cp` needs a folder to copy into, and a new volume is given what is in the image."""
         settings = load_settings(DEFAULT_FILE.with_name("docker.yaml"), environ={})
-        for folder in (settings.paths.page_images, settings.paths.output_results, settings.paths.manifests):
+        paths = settings.paths
+        for folder in (paths.page_images, paths.source_documents, paths.output_results, paths.manifests):
             assert folder.is_relative_to("/data")
-        assert 'VOLUME ["/data"]' in DOCKERFILE
-        assert "QUIRE_CONFIG=/app/config/docker.yaml" in DOCKERFILE
+            assert {str(each) for each in (folder, *folder.parents)} - {"/"} <= set(folders_made())
+        assert 'VOLUME ["/data", "/backups"]' in STAGES["quire"]
+        mounted = {
+            volume.partition(":")[2] for each in COMPOSE["services"].values() for volume in each.get("volumes", ())
+        }
+        assert mounted - {"/var/run/docker.sock", "/var/lib/postgresql/data"} <= set(folders_made())
+        assert "QUIRE_CONFIG=/app/config/docker.yaml" in STAGES["quire"]

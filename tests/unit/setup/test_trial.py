@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from assets.domain.errors import ConfigError
 from config.settings import load_settings, read_api_key
 from flows.setup.servers import ServersFolder, running_servers
-from flows.setup.trial import Places, banner, join_servers
+from flows.setup.trial import Places, banner, join_servers, logs_of
 
 PREFECT, EMULATOR = "http://127.0.0.1:4201", "http://127.0.0.1:8791"
 REAL_KEY = "the-real-key"
@@ -78,6 +79,55 @@ def test_a_trial_is_apart_from_all_that_is_real(config: Path) -> None:
     assert REAL_KEY not in str(environ)
     assert "127.0.0.1" in environ["NO_PROXY"]
     assert str(folder / "trial/results") in banner(places)
+
+
+def started_as_a_trial(folder: Path) -> dict[str, str]:
+    """As compose.yaml has it."""
+    return {
+        "QUIRE_TRIAL": str(folder),
+        "QUIRE__PATHS__MANIFESTS": str(folder / "manifests"),
+        "QUIRE__PATHS__OUTPUT_RESULTS": str(folder / "results"),
+        "QUIRE__GEMINI__BASE_URL": EMULATOR,
+        "GEMINI_API_KEY": "trial-key",
+        "PREFECT_API_URL": f"{PREFECT}/api",
+    }
+
+
+def test_a_command_that_was_started_as_one_of_a_trial_says_so_and_keeps_its_environment(
+    config: Path, tmp_path: Path
+) -> None:
+    note(config.parent / "server", prefect=os.getpid())
+    environ = started_as_a_trial(tmp_path / "apart")
+
+    places = join_servers(config, environ)
+
+    assert places is not None
+    assert str(tmp_path / "apart/results") in banner(places)
+    assert logs_of(places, on_trial=True) == tmp_path / "apart/logs"
+    assert environ == started_as_a_trial(tmp_path / "apart")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("QUIRE__GEMINI__BASE_URL", None, "gemini.base_url: QUIRE_TRIAL says that this is a trial: name its local"),
+        ("GEMINI_API_KEY", REAL_KEY, "GEMINI_API_KEY: QUIRE_TRIAL says that this is a trial: its key is trial-key"),
+        ("GEMINI_API_KEY", None, "its key is trial-key"),
+        ("QUIRE__PATHS__MANIFESTS", None, "manifests is not in"),
+        ("QUIRE__PATHS__OUTPUT_RESULTS", "/data/results", "QUIRE__PATHS__OUTPUT_RESULTS: paths.output_results: /data/"),
+    ],
+)
+def test_what_says_that_it_is_a_trial_has_to_be_one(
+    config: Path, tmp_path: Path, variable: str, value: str | None, said: str
+) -> None:
+    environ = started_as_a_trial(tmp_path / "apart")
+    environ.pop(variable)
+    if value is not None:
+        environ[variable] = value
+    with pytest.raises(ConfigError) as caught:
+        join_servers(config, environ)
+    assert said in str(caught.value)
+    assert REAL_KEY not in str(caught.value)
 
 
 def test_half_a_trial_is_none(config: Path) -> None:
