@@ -7,9 +7,9 @@ from prefect import flow
 
 from assets.domain.errors import QuireError
 from assets.domain.ledger import Ledger
-from flows.gateways.files.output_results import FoundResults
 from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
+from flows.questions.asset_readers import Known
 from flows.questions.catalogue import Catalogue, read_standings, with_runs
 from flows.questions.catalogue_report import catalogue_markdown
 from flows.questions.glance import document_rows, read_glance, status_markdown
@@ -156,14 +156,14 @@ async def _tell_status(p: Pass, report: PassReport) -> None:
     if rows := document_rows(glance):
         of = f"{len(glance.documents):,} documents; every page is in {place}/records.parquet"
         await services.teller.publish_table("documents", rows, description=f"{len(rows):,} of {of}")
-    await _tell_assets(p, ledger, found)
+    await _tell_assets(p, ledger, Known(found, glance.states, glance.status))
 
 
-async def _tell_assets(p: Pass, ledger: Ledger, found: FoundResults) -> None:
+async def _tell_assets(p: Pass, ledger: Ledger, known: Known) -> None:
     """Likewise the artifact of the assets. What of them cannot be read stands in it."""
     services, now = p.services, p.services.now()
     settings, storage = services.settings, services.storage
-    standings = await asyncio.to_thread(read_standings, settings, storage, ledger, None, found, now=now)
+    standings = await asyncio.to_thread(read_standings, settings, storage, ledger, None, known, now=now)
     standings, problem = await with_runs(standings, services.teller, settings, services.mirror.made)
     catalogue = Catalogue(settings.collection, now, tuple(standings), problem)
     description = "The graph of the assets, with what was made of each last"

@@ -14,20 +14,28 @@ import pyarrow.compute as pc
 from assets.candidates import RecordState, count_states
 from assets.domain.batch import is_resettled, submission_of
 from assets.domain.ledger import Ledger
-from assets.domain.settlements import order_of
 from assets.sources import existing_results
 from config.settings import Settings
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
 from flows.gateways.pdf.tree import walk_pdfs
-from flows.questions.status import outdated_of, states_in_mode
+from flows.questions.status import Status, outdated_of, states_in_mode
 from flows.runtime.sources import source_tree
 from flows.tables.derived import kinds_table, results_table, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.left_out import count_left_out
 
 STANDS, OBSERVED, NOTHING_YET, NOT_KEPT, UNKNOWN = "stands", "observed", "nothing yet", "not kept", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What whoever asks has read already, all of one moment: the results, the `state_table`, the status."""
+
+    results: FoundResults
+    states: pa.Table
+    status: Status
 
 
 @dataclass
@@ -38,12 +46,12 @@ class Look:
     storage: Storage
     ledger: Ledger
     problem: str | None
-    found: FoundResults | None
+    known: Known | None
     now: datetime
 
     @cached_property
     def results(self) -> FoundResults:
-        return self.found or self.storage.find_results()
+        return self.known.results if self.known is not None else self.storage.find_results()
 
     @cached_property
     def records(self) -> pa.Table | None:
@@ -51,17 +59,40 @@ class Look:
 
     @cached_property
     def states(self) -> pa.Table:
+        if self.known is not None:
+            return self.known.states
         mode = self.settings.context.mode
         return states_in_mode(self.settings, self.storage, self.ledger, self.results, now=self.now)(mode)
 
     @cached_property
     def last_closed(self) -> dict[str, Any] | None:
         """The row of the submission that was settled last, of `assets.spending`."""
-        rows = submissions_table(self.storage, write=False).to_pylist()
-        key = {
-            row["submission_id"]: order_of(row["settlement"], row["closed_at"], row["submission_id"]) for row in rows
+        return _last(submissions_table(self.storage, write=False))
+
+    def judged(self) -> dict[str, int]:
+        """How many results are not what they were made to be."""
+        if self.known is not None:
+            status = self.known.status
+            return {
+                "outdated": status.outdated,
+                "edited by a person": status.edited,
+                "no JSON": len(status.no_json),
+            }
+        comparison = find_edited(self.storage, self.results.files)
+        stale = outdated_of(self.settings, self.storage, self.states) if self.records is not None else None
+        return {
+            "outdated": len(stale.records) if stale is not None else 0,
+            "edited by a person": len(comparison.edited),
+            "no JSON": len(comparison.problems),
         }
-        return max(rows, key=lambda row: key[row["submission_id"]], default=None)
+
+
+def _last(submissions: pa.Table) -> dict[str, Any] | None:
+    """The row that was settled last; those without a number are of earlier versions, and come first."""
+    order = [("settlement", "descending"), ("closed_at", "descending"), ("submission_id", "descending")]
+    at = pc.sort_indices(submissions.select([name for name, _ in order]), sort_keys=order).slice(0, 1)
+    rows: list[dict[str, Any]] = submissions.take(at).to_pylist()
+    return rows[0] if rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +176,10 @@ def _batch_requests(look: Look) -> Seen:
 
 
 def _batch_results(look: Look) -> Seen:
-    rows = [row for row in submissions_table(look.storage, write=False).to_pylist() if row["answers"]]
-    if not rows:
+    submissions = submissions_table(look.storage, write=False)
+    last = _last(submissions.filter(pc.greater(submissions["answers"], 0)))
+    if last is None:
         return Seen(NOTHING_YET, "no batch was answered yet")
-    last = max(rows, key=lambda row: order_of(row["settlement"], row["closed_at"], row["submission_id"]))
     days = look.settings.safety.keep_raw_days
     said = f"its result file is kept for {days} days"
     return Seen(NOT_KEPT, said, last["submission_id"], last["closed_at"], {"answers": last["answers"]})
@@ -167,18 +198,13 @@ def _record_outcomes(look: Look) -> Seen:
 
 
 def _output_results(look: Look) -> Seen:
-    counts = {"results": len(look.results.files), "to be read again": len(look.results.to_be_replaced)}
-    if look.records is not None:
-        counts["outdated"] = len(outdated_of(look.settings, look.storage, look.states).records)
-    comparison = find_edited(look.storage, look.results.files)
-    counts |= {"edited by a person": len(comparison.edited), "no JSON": len(comparison.problems)}
+    counts = {"results": len(look.results.files), "to be read again": len(look.results.to_be_replaced)} | look.judged()
     made = results_table(look.storage, write=False)
     if not len(made):
         said = "no batch has made one yet" + (": those that lie there were put there" if counts["results"] else "")
         return Seen(NOTHING_YET if not counts["results"] else STANDS, said, counts=counts)
-    newest = (
-        made.sort_by([("settled_at", "descending")]).slice(0, 1).select(["settled_at", "submission_id"]).to_pylist()[0]
-    )
+    at = pc.index(made["settled_at"], pc.max(made["settled_at"])).as_py()
+    [newest] = made.select(["settled_at", "submission_id"]).slice(at, 1).to_pylist()
     return Seen(STANDS, "", newest["submission_id"], newest["settled_at"], counts)
 
 

@@ -19,11 +19,10 @@ from assets.domain.ledger import Ledger
 from assets.graph import Asset
 from assets.graph_picture import Box, graph_svg
 from config.settings import Settings, load_settings
-from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.gateways.prefect.api import PrefectApi
 from flows.gateways.prefect.made import Made
-from flows.questions.asset_readers import NOTHING_YET, READERS, UNKNOWN, Look
+from flows.questions.asset_readers import NOTHING_YET, READERS, UNKNOWN, Known, Look
 from flows.questions.status import read_ledger_or_files
 from flows.runtime.mirror import MadeHere
 from flows.runtime.telling import Teller
@@ -112,13 +111,13 @@ def read_standings(
     storage: Storage,
     ledger: Ledger,
     problem: str | None = None,
-    found: FoundResults | None = None,
+    known: Known | None = None,
     *,
     now: datetime,
 ) -> list[AssetStanding]:
-    """All assets without the runs that made them. ``problem``: why ``ledger`` is what the files alone tell; ``found``:
-    the results, if they were walked already. What of an asset cannot be read is its state, and stops nothing."""
-    look = Look(settings, storage, ledger, problem, found, now)
+    """All assets without the runs that made them. ``problem``: why ``ledger`` is what the files alone tell; ``known``:
+    what was read already. What of an asset cannot be read is its state, and stops nothing."""
+    look = Look(settings, storage, ledger, problem, known, now)
     return [_standing(asset, look) for asset in CATALOG.values()]
 
 

@@ -34,7 +34,8 @@ MAX_DOCUMENTS = 200
 @dataclass(frozen=True, slots=True)
 class Glance:
     """``at``: when it was read (UTC); ``made_at``: when each active batch was made, by its name; ``points``: how many
-    pages were read by when; ``documents``: see `assets.documents`."""
+    pages were read by when; ``documents``: see `assets.documents`; ``states``: see
+    `assets.candidates.record_states`."""
 
     status: Status
     at: datetime
@@ -43,6 +44,7 @@ class Glance:
     pace: Pace
     points: Sequence[tuple[datetime, int]]
     documents: pa.Table
+    states: pa.Table | None = None
 
     @property
     def left(self) -> int:
@@ -78,6 +80,7 @@ async def read_glance(
             pace_of(submissions, now),
             read_by_time(submissions),
             documents_table(states, results, submissions),
+            states,
         )
 
     return await asyncio.to_thread(read)

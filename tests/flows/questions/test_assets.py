@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from prefect.client.orchestration import get_client
@@ -119,7 +121,15 @@ async def test_what_cannot_be_read_or_breaks_its_check_is_told_and_stops_nothing
     await project.run_until_idle()
     [submission] = project.submissions()
     shutil.copyfile(project.manifests / "records.parquet", project.manifests / "outcomes" / f"{submission}.parquet")
-    (project.manifests / "records.parquet").write_bytes(b"no table")
+    path = project.manifests / "records.parquet"
+    once = pq.read_table(path)
+    pq.write_table(pa.concat_tables([once, once]), path)
+    twice = (await standings(project))["record_manifest"]
+    assert twice.state == "broken"
+    unique, _ = twice.checks
+    assert (unique.holds, unique.said) == (False, "a record key stands in two rows")
+    assert "check unique keys: broken, a record key stands in two rows" in await assets_text(str(project.config))
+    path.write_bytes(b"no table")
 
     found = await standings(project)
 
@@ -163,6 +173,12 @@ async def test_a_document_is_fresh_stale_or_missing_page_by_page_and_why(project
     assert reasons(found["record_outcomes"])[flying] == ("missing", "was in no settled batch yet")
     assert found["source_documents"]["findings"][0]["freshness"] == "none"
     assert found["output_results"]["counts"] == {"fresh": 2, "stale": 2, "missing": 3}
+
+    # What a scan has compared can be deleted: then nobody knows, until the next one has.
+    (project.manifests / "image_hashes.parquet").unlink()
+    not_known = reasons((await of_document(project, document))["output_results"])
+    assert not_known[touched] == ("unknown", "its image has another time; the next scans compare the content")
+    assert not_known[same] == ("fresh", "")
 
     project.configure(model={"name": "gemini-2.5-flash-lite"})
     await project.run_pass()
