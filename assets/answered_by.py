@@ -65,11 +65,22 @@ def retirement_line(model: str, retires_at: datetime | None, moment: datetime) -
 def model_notes(submissions: pa.Table, model: str, moment: datetime) -> list[str]:
     """What the newest answers of ``model`` tell of it, a line each. ``submissions``: SUBMISSIONS_SCHEMA of
     `assets.spending`."""
+    answered_by, _ = _newest(submissions, model)
+    lines = [replaced_line(model, answered_by)] if answered_by else []
+    end = end_note(submissions, model, moment)
+    return lines + ([end] if end is not None else [])
+
+
+def end_note(submissions: pa.Table, model: str, moment: datetime) -> str | None:
+    """The line about its end alone; likewise."""
+    return retirement_line(model, _newest(submissions, model)[1], moment)
+
+
+def _newest(submissions: pa.Table, model: str) -> tuple[str | None, datetime | None]:
+    """Who else has answered, and until when, as the newest answers say."""
     mine = submissions.filter(pc.and_(pc.equal(submissions["model"], model), pc.greater(submissions["answers"], 0)))
     if not len(mine):
-        return []
+        return None, None
     in_order = mine.sort_by(by_settlement("closed_at"))
     [newest] = in_order.slice(len(mine) - 1).select(["answered_by", "retires_at"]).to_pylist()
-    lines = [replaced_line(model, newest["answered_by"])] if newest["answered_by"] else []
-    end = retirement_line(model, newest["retires_at"], moment)
-    return lines + ([end] if end is not None else [])
+    return newest["answered_by"], newest["retires_at"]

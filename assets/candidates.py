@@ -160,6 +160,14 @@ def blocked_successors(states: pa.Table) -> dict[str, int]:
     return dict(zip(keys, (sizes[blocks] - 1).tolist(), strict=True))
 
 
+def count_blocked(states: pa.Table) -> int:
+    """How many waiting records stand behind dead or held ones."""
+    counts = count_states(states)
+    if not (counts[RecordState.WAITING] and counts[RecordState.DEAD] + counts[RecordState.HELD]):
+        return 0
+    return sum(blocked_successors(states).values())
+
+
 def _lines_of_waiting(states: pa.Table) -> tuple[npt.NDArray[np.str_], IntArray]:
     """Each record that does not wait with all those that wait behind it, in the manifest's order: the state of the
     first, and how many they are together. A waiting record always has its predecessor in the row above."""

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_valid
 from pydantic_core import PydanticCustomError
 
 from assets.domain.errors import ConfigError, words_of
+from config.alerts import AlertsSection
 from config.failing import RepairSection, RetriesSection
 from config.loading import (
     KEY_BELONGS,
@@ -100,6 +101,7 @@ class Settings(Section):
     safety: SafetySection = Field(default_factory=SafetySection, description="When a pass rather stops.")
     repair: RepairSection = Field(default_factory=RepairSection, description="What is changed after a failure.")
     retries: RetriesSection = Field(default_factory=RetriesSection, description="What is tried again.")
+    alerts: AlertsSection = Field(default_factory=AlertsSection, description="Who is told what goes wrong.")
 
     _source: Path | None = PrivateAttr(default=None)
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

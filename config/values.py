@@ -112,6 +112,13 @@ SafeName = Annotated[
     str,
     _form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "a name of letters, digits, '.', '_' and '-', at most 100, no folder"),
 ]
+BlockName = Annotated[
+    str,
+    _form(
+        r"[a-z0-9][a-z0-9-]{0,99}/[a-z0-9][a-z0-9-]{0,99}",
+        "the kind and the name of a block in Prefect, such as webhook/alarms or slack-webhook/archive",
+    ),
+]
 ModelName = Annotated[SafeName, AfterValidator(_model_name)]
 CollectionName = Annotated[str, _form(r"[a-z0-9_-]{0,100}", "small letters, digits, '_' and '-', at most 100")]
 ApiVersion = Annotated[str, _form(r"v[0-9]+[a-z0-9]{0,20}", "a version such as v1 or v1beta")]

@@ -104,6 +104,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "Send again after too much has failed.",
             "quire reset-breaker",
         ),
+        steering.automations: (
+            "Make the alarms in Prefect, or remove them.",
+            "quire automations apply",
+            "quire automations delete --dry-run",
+        ),
         steering.recover: ("Make the Variables again from the files.", "quire recover", "quire recover --yes"),
         keeping.backup: (
             "Copy all that the collection knows, consistently.",

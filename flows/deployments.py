@@ -152,6 +152,13 @@ DEPLOYMENTS: Sequence[Deployment] = (
         "Backup",
     ),
     Deployment(
+        "automations",
+        "steering.automations",
+        "By hand: make the alarms in Prefect, or remove them. Shows first what it would do.",
+        "docs/operations.md",
+        "Alarms",
+    ),
+    Deployment(
         "full-scan",
         "scan.scan",
         "By hand: a scan that opens every image anew.",

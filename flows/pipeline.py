@@ -7,6 +7,7 @@ from prefect import flow
 
 from assets.domain.errors import QuireError
 from assets.domain.ledger import Ledger
+from flows.alarms.telling import Seen, tell
 from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
 from flows.questions.asset_readers import Known
@@ -43,6 +44,11 @@ class PassReport:
     @property
     def for_a_person(self) -> list[str]:
         """What waits for a person, counted, in a few words each: for as long as it is so, each pass says it."""
+        return [words for words, _ in self.waits]
+
+    @property
+    def waits(self) -> list[tuple[str, str]]:
+        """The same, each with its kind: the words without the number."""
         states, kept, unreadable = self.submit.states, len(self.submit.kept_back), len(self.submit.unreadable)
         found = [
             (states["dead"], "dead letter", "dead letters"),
@@ -53,7 +59,8 @@ class PassReport:
             (self.submit.no_json, "result that is no JSON", "results that are no JSON"),
         ]
         is_held = self.submit.stopped is not None and self.submit.is_held
-        return [counted(count, one, many) for count, one, many in found if count] + ["what stops the sending"] * is_held
+        held = "what stops the sending"
+        return [(counted(count, one, many), one) for count, one, many in found if count] + [(held, held)] * is_held
 
     @property
     def exit_status(self) -> int:
@@ -97,6 +104,13 @@ class PassReport:
         return "; ".join(each for each in said if each) or "nothing new"
 
     @property
+    def seen(self) -> Seen:
+        """For the alarms."""
+        of, states = self.submit, self.submit.states
+        done, pages = states["done"], sum(states.values())
+        return Seen(pages, done, of.blocked, of.breaker, of.cap, of.stopped or "", self.waits)
+
+    @property
     def is_idle(self) -> bool:
         """Nothing was sent, nothing runs, nothing can be run: another pass would do nothing either. What is left, if
         anything, needs a person."""
@@ -128,6 +142,8 @@ async def pipeline(config: str | None = None, accept_vanished: bool = False) -> 
         if report.has_done_something:
             did = f"{polled.settled} settled, {report.submit.submitted} sent"
             await _tell_status(p, report)
+        if not is_dry_run:
+            await tell(p, report.seen)
         return await ended(p.services.teller, did, report.message, report, needs_person=bool(report.for_a_person))
 
 

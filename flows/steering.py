@@ -14,6 +14,7 @@ from assets.domain.errors import QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.outdated import Reason
 from config.settings import load_settings
+from flows.alarms.automations import apply_text, delete_text
 from flows.backup import backup_text
 from flows.gateways.prefect.api import PrefectApi
 from flows.questions.catalogue import read_catalogue
@@ -202,6 +203,21 @@ async def backup(to: str, config: str | None = None) -> str:
     if not to.strip():
         raise QuireError("no folder is named, and nothing is done")
     return await _told("backup", config, lambda: backup_text(config, Path(to.strip()).absolute()))
+
+
+@flow(name="automations", flow_run_name=named("automations"), persist_result=False)
+@one_line
+async def automations(config: str | None = None, delete: bool = False, dry_run: bool = True) -> str:
+    """Make the alarms of this collection as the settings say, or remove them. Like `quire automations`, see "Alarms" in
+    docs/operations.md.
+
+    Args:
+        config: Path of the configuration file, as the run sees it. Empty: what QUIRE_CONFIG names there.
+        delete: Remove them all. Others than this collection's are never touched.
+        dry_run: Only say what would be made, changed and removed. Switch it off to do it.
+    """
+    act = delete_text if delete else apply_text
+    return await _told("automations", config, lambda: act(config, dry_run=dry_run), dry_run=dry_run)
 
 
 def selected(

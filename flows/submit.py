@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from prefect import flow
 
 from assets.breaker import TRY_RECORDS
-from assets.candidates import RecordState, count_states, waves_left
+from assets.candidates import RecordState, count_blocked, count_states, waves_left
 from assets.context import ContextMode
 from assets.domain.batch import submitted_at
 from assets.domain.errors import GeminiSpendingError, QuireError
@@ -22,7 +22,7 @@ from assets.history import batch_size
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.breaking import trip
-from flows.protocol.choosing import explain_waiting, least_tried, plan
+from flows.protocol.choosing import explain_waiting, least_tried, left_of_run, plan
 from flows.protocol.claiming import (
     claim,
     delete_unclaimed,
@@ -44,6 +44,7 @@ from flows.tables.prompts import warn_of_another_text
 from flows.tables.weighing import Scales, explain, read_scales
 
 DRY_RUN = "dry run"
+SPENDING_LIMIT = "Google's spending limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class SubmitReport:
     that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
     read; ``kept_back``: records that wait for a person, each with the reason; ``is_limited``: whether it ended because
     this run may send no more; ``would``: of a dry run, what would be sent, a line each; ``no_json``: results that count
-    as done and are no JSON; ``results``: all that were found, for who comes after."""
+    as done and are no JSON; ``blocked``: records that wait behind dead letters and held ones; ``breaker``: "" or what
+    it is open for; ``cap``: "" or the cap that is reached; ``results``: all that were found, for who comes after."""
 
     submitted: int
     sent: int
@@ -66,6 +68,9 @@ class SubmitReport:
     is_limited: bool = False
     would: tuple[str, ...] = ()
     no_json: int = 0
+    blocked: int = 0
+    breaker: str = ""
+    cap: str = ""
     results: FoundResults | None = field(default=None, repr=False, compare=False)
 
 
@@ -96,11 +101,12 @@ async def submit_batches(p: Pass) -> SubmitReport:
     p.lease.check()
     chosen = await plan(p)
     states, runnable, places = chosen.states, chosen.runnable, chosen.places
-    seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results}
     waves = waves_left(states, context_mode=settings.context.mode)
     by_state = {state.value: count for state, count in count_states(states).items()}
+    seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results, "blocked": count_blocked(states)}
     explain_waiting(states)
     tripped = await trip(p, records=len(states))
+    seen["breaker"] = tripped.of if tripped is not None else ""
     if tripped is not None and not tripped.may_try:
         return SubmitReport(0, 0, by_state, waves, tripped.reason, is_held=tripped.needs_person, **seen)
     if tripped is not None:
@@ -110,7 +116,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     scales = await asyncio.to_thread(
         read_scales, settings, p.services.template, storage, facts, run_started_at=p.run_started_at
     )
-    most = await asyncio.to_thread(_left_of_run, p)
+    most = await asyncio.to_thread(left_of_run, p)
     if settings.execution.dry_run:
         would = await asyncio.to_thread(_dry_run, storage, scales, runnable.slice(0, most), places)
         return SubmitReport(0, 0, by_state, waves, DRY_RUN, would=tuple(would), **seen)
@@ -139,6 +145,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
         tuple(sorted(sent.unreadable, key=sort_key)),
         sent.kept,
         sent.is_limited,
+        cap=sent.cap,
         **seen,
     )
 
@@ -152,6 +159,7 @@ class _Sent:
     stop: str | None = None
     is_held: bool = False
     is_limited: bool = False
+    cap: str = ""
     unreadable: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
 
@@ -176,28 +184,19 @@ async def _send(
         of_the_next = runnable.slice(0, most_each if most is None else min(most_each, most - sent.records))
         cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
         if not len(cut.rows):
-            sent.stop, sent.is_held = cut.held, cut.is_for_a_person
+            sent.stop, sent.is_held, sent.cap = cut.held, cut.is_for_a_person, cut.cap
             logger().warning("Held back: %s", sent.stop)
             break
         await asyncio.to_thread(check_room, storage, in_flight + sent.records + len(cut.rows))
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
         runnable, sent.stop, sent.is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
+        sent.cap = SPENDING_LIMIT if batch.needs_person else ""
         sent.unreadable |= batch.unreadable
         if batch.table is not None:
             scales = scales.with_batch(batch.table)
         if batch.sent:
             sent.batches, sent.records = sent.batches + 1, sent.records + batch.sent
     return sent
-
-
-def _left_of_run(p: Pass) -> int | None:
-    """How many records this run may still send; None: no limit. Raises ManifestError."""
-    limit = p.services.settings.execution.max_records_per_run
-    if limit is None:
-        return None
-    storage = p.services.storage
-    of_run = [each for each in storage.submissions() if submitted_at(each) >= p.run_started_at]
-    return max(0, limit - sum(len(storage.read_batch_manifest(each)[0]) for each in of_run))
 
 
 async def _note_kept_back(p: Pass, kept: Mapping[str, str]) -> None:
@@ -218,12 +217,13 @@ def _is_first_of_run(p: Pass) -> bool:
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The next batch: its ``rows`` and their ``estimates``. Without rows: ``held``: why; ``is_for_a_person``: no pass
-    will ever change that."""
+    will ever change that; ``cap``: the one that is reached, if it is one."""
 
     rows: pa.Table
     estimates: pa.Table
     held: str = ""
     is_for_a_person: bool = False
+    cap: str = ""
 
 
 def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
@@ -233,11 +233,12 @@ def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
     count, held_by = scales.room().first_of(weights)
     if count:
         return Cut(head.slice(0, count), estimates.slice(0, count))
-    is_for_a_person = held_by.startswith("budget.") and not scales.unpriced
+    cap = held_by if held_by.startswith("budget.") and not scales.unpriced else ""
+    is_for_a_person = bool(cap)
     if is_for_a_person and held_by == "budget.max_usd_per_day":
         # Tomorrow it goes on, unless a single record can cost more than a day may.
         is_for_a_person = any(cap.name == held_by and cap.usd < weights.max_usd[0] for cap in scales.caps)
-    return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person)
+    return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person, cap)
 
 
 def _head(scales: Scales, runnable: pa.Table) -> pa.Table:

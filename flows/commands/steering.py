@@ -2,8 +2,10 @@
 imported when one runs: Prefect takes seconds.
 """
 
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,3 +63,31 @@ def recover(
     write = yes and not dry_run
     accepted = partial(accept_folders_text, dry_run=dry_run)
     say(wait_for(accepted if accept else partial(recover_text, write=write, forget=forget), config))
+
+
+class Doing(StrEnum):
+    APPLY = "apply"
+    LIST = "list"
+    DELETE = "delete"
+
+
+def automations(
+    doing: Annotated[
+        Doing,
+        typer.Argument(
+            metavar="apply|list|delete",
+            help="apply: make them as the settings say; list: show which there are; delete: remove them.",
+        ),
+    ],
+    config: Config = None,
+    dry_run: DryRun = False,
+) -> None:
+    """The alarms of this collection as automations in Prefect: see alerts in the settings."""
+    from flows.alarms.automations import apply_text, delete_text, list_text
+
+    does: dict[Doing, Callable[[str | None], Coroutine[Any, Any, str]]] = {
+        Doing.APPLY: partial(apply_text, dry_run=dry_run),
+        Doing.LIST: list_text,
+        Doing.DELETE: partial(delete_text, dry_run=dry_run),
+    }
+    say(wait_for(does[doing], config))

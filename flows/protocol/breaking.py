@@ -19,11 +19,19 @@ from flows.tables.from_files import open_submissions
 @dataclass(frozen=True, slots=True)
 class Tripped:
     """``reason``: why nothing is to be sent, in a line, with when it tries again by itself, if it does; ``may_try``:
-    one small batch may go now, to try; ``needs_person``: it will not try again by itself."""
+    one small batch may go now, to try; ``needs_person``: it will not try again by itself; ``newest``: the submission
+    that was made last of those that opened it."""
 
     reason: str
     may_try: bool
     needs_person: bool
+    newest: str
+
+    @property
+    def of(self) -> str:
+        """What it is open for, in which it differs from when it was open before: while it waits for a person nothing
+        is sent. Where it tries by itself, each try is part of the same trouble."""
+        return f"lasting, {self.newest}" if self.needs_person else "passing"
 
 
 async def trip(p: Pass, *, records: int) -> Tripped | None:
@@ -58,16 +66,16 @@ def find_open(settings: Settings, storage: Storage, *, records: int, write: bool
 def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: datetime) -> Tripped:
     """What an open breaker means now. ``now``: UTC. Raises ManifestError, OSError."""
     if not opened.passes:
-        return Tripped(opened.reason, may_try=False, needs_person=True)
+        return Tripped(opened.reason, may_try=False, needs_person=True, newest=opened.newest)
     at = opened.tries_at(backoff_seconds=settings.retries.service_backoff_seconds, at=now)
     if at is not None:
         said = f"{opened.reason}; it tries again by itself with one small batch at {at:%Y-%m-%d %H:%M} UTC"
-        return Tripped(said, may_try=False, needs_person=False)
+        return Tripped(said, may_try=False, needs_person=False, newest=opened.newest)
     if _is_tried(storage, opened, now=now):
         said = f"{opened.reason}; a batch is on its way to try whether it answers again"
-        return Tripped(said, may_try=False, needs_person=False)
+        return Tripped(said, may_try=False, needs_person=False, newest=opened.newest)
     said = f"{opened.reason}; one small batch goes now, to try whether it answers again"
-    return Tripped(said, may_try=True, needs_person=False)
+    return Tripped(said, may_try=True, needs_person=False, newest=opened.newest)
 
 
 def _is_tried(storage: Storage, opened: Open, *, now: datetime) -> bool:

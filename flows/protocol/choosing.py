@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState, record_states
+from assets.domain.batch import submitted_at
 from assets.domain.errors import ManifestError
 from assets.domain.record import page_of
 from assets.estimates import with_sizes_before
@@ -122,3 +123,13 @@ def explain_waiting(states: pa.Table) -> None:
     waiting = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.WAITING.value))
     for row in waiting.select(["record_key", "predecessor"]).to_pylist():
         log.debug("Skipping page %d (Dependency missing): %s waits for %s", page_of(row["record_key"]), *row.values())
+
+
+def left_of_run(p: Pass) -> int | None:
+    """How many records this run may still send; None: no limit. Raises ManifestError."""
+    limit = p.services.settings.execution.max_records_per_run
+    if limit is None:
+        return None
+    storage = p.services.storage
+    of_run = [each for each in storage.submissions() if submitted_at(each) >= p.run_started_at]
+    return max(0, limit - sum(len(storage.read_batch_manifest(each)[0]) for each in of_run))

@@ -1,9 +1,10 @@
-"""What a pass only tells: reports and progress that people read in Prefect's UI. Nothing hangs on them, so they are
+"""What a pass only tells: reports, progress and events, for people and automations. Nothing hangs on them, so they are
 tried again with a bound and then let go of with a WARNING; a settled batch does not wait for its report.
 
 What is mirrored into Prefect's runs stands in `flows.runtime.mirror`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,9 +17,12 @@ from prefect.client.orchestration import PrefectClient
 from assets.domain.errors import PrefectUnavailableError
 from flows.gateways.prefect.api import PrefectApi
 from flows.gateways.prefect.made import Made, runs_that_made
+from flows.gateways.prefect.events import Event, send_events
 from flows.gateways.prefect.retention import Removed, remove_old_runs
 from flows.runtime.logs import logger
 
+EVENT_SECONDS = 10.0
+"""So long a pass waits for its events at most."""
 ATTEMPTS = 5
 """With the pauses of `PrefectApi` a lasting fault costs a report some two seconds."""
 
@@ -76,6 +80,18 @@ class Teller:
     async def runs_that_made(self, tasks: Sequence[str], *, tags: Sequence[str]) -> list[Made]:
         """See `flows.gateways.prefect.made`. Raises PrefectUnavailableError, httpx.HTTPError."""
         return await runs_that_made(self._api, tasks, tags=tags)
+
+    async def emit(self, events: Sequence[Event], *, run: UUID | None, at: datetime) -> bool:
+        """Tell events, EVENT_SECONDS at most. Whether they arrived, as far as is known: see
+        `flows.gateways.prefect.events`."""
+        try:
+            async with asyncio.timeout(EVENT_SECONDS):
+                await send_events(self._api, self._collection, events, run=run, at=at)
+        except (PrefectUnavailableError, httpx.HTTPError, TimeoutError) as error:
+            said = str(error) or f"no answer in {EVENT_SECONDS:.0f} s"
+            logger().warning("%d events are not in Prefect, the next pass tells them: %s", len(events), said)
+            return False
+        return True
 
     def key(self, name: str) -> str:
         """The key of an artifact of this collection: ``ca-status``."""
