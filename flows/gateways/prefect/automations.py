@@ -122,9 +122,9 @@ async def create_automation(
 async def change_automation(
     api: PrefectApi, found: Found, rule: Rule, receivers: Sequence[Receiver], *, tags: Sequence[str]
 ) -> None:
-    """As the rule says; whether it is switched on stays. Raises PrefectUnavailableError."""
+    """As the rule says. Raises PrefectUnavailableError."""
+    # Whether it is switched on is not said, and so stays as it is.
     made = _automation(rule, receivers, tags)
-    made.enabled = found.is_enabled
     await api.call(lambda client: client.update_automation(found.id, made))
 
 
