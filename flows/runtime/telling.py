@@ -16,8 +16,8 @@ from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
 from flows.gateways.prefect.api import PrefectApi
-from flows.gateways.prefect.made import Made, runs_that_made
 from flows.gateways.prefect.events import Event, send_events
+from flows.gateways.prefect.made import Made, runs_that_made
 from flows.gateways.prefect.retention import Removed, remove_old_runs
 from flows.runtime.logs import logger
 
