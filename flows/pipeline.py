@@ -8,7 +8,6 @@ from prefect import flow
 from assets.domain.errors import QuireError
 from assets.domain.ledger import Ledger
 from flows.alarms.telling import Seen, tell
-from flows.gateways.files.output_results import FoundResults
 from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
 from flows.questions.asset_readers import Known
