@@ -78,6 +78,11 @@ async def test_each_says_what_it_would_do_and_does_nothing(
     restored = await quire("restore", backup, "--yes", "--dry-run")
     assert restored.code == 0, restored
     assert "Nothing is written." in restored.out
+    mark = project.root / "dataset/output_results/.quire"
+    mark.unlink()
+    accepted = await quire("recover", "--accept-folders", "--dry-run")
+    assert accepted.out.endswith(": it would have its mark now\nnothing is done\n")
+    assert not mark.exists()
 
 
 async def test_an_estimate_of_so_many_pages_is_of_those_that_go_first(
