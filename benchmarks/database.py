@@ -18,6 +18,7 @@ events by Prefect's own service, and the file is looked at before and after it i
 import asyncio
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -46,7 +47,7 @@ COLLECTION = "growth"
 JOB_SECONDS = (10.0, 20.0)
 PATIENCE_SECONDS = 600.0
 QUIET_SECONDS = 4
-ALONE_SECONDS = 120
+ALONE_SECONDS = 90
 
 PASSES_A_DAY = 24 * 6
 EVENT_DAYS = 7
@@ -468,6 +469,8 @@ def year_bytes(growth: Growth, *, run_days: int) -> float:
 
 
 if __name__ == "__main__":
+    # So that server and worker end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     main(
         int(sys.argv[1]) if len(sys.argv) > 1 else 10,
         int(sys.argv[2]) if len(sys.argv) > 2 else 100,
