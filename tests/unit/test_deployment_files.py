@@ -222,6 +222,10 @@ class TestComposition:
             if service["restart"] == "unless-stopped":
                 assert service["healthcheck"]["test"][0] == "CMD", name
 
+    def test_what_containers_print_is_bounded(self) -> None:
+        """Docker's usual driver keeps every line; ``local`` has five files of 20 MB."""
+        assert {str(service["logging"]) for service in COMPOSE["services"].values()} == {"{'driver': 'local'}"}
+
     def test_volumes_networks_and_dependencies_exist(self) -> None:
         for service in COMPOSE["services"].values():
             assert set(service["networks"]) <= set(COMPOSE["networks"])
