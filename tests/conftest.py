@@ -33,6 +33,7 @@ hypothesis.settings.register_profile(
 )
 
 LONGEST = (
+    "tests/flows/test_alarms.py",
     "tests/packaging/test_wheel.py",
     "tests/flows/test_deployments.py",
     "tests/flows/demo/test_demo.py",
