@@ -85,13 +85,14 @@ def running_prefect_server(
     in_memory: bool = False,
     database_url: str | None = None,
     keeps_events: bool = True,
+    password: str | None = None,
 ) -> Iterator[PrefectServer]:
     """Start a server, wait until it answers, and end it by its process id. ``home``: an empty folder, or the one of an
     earlier server that is to come back with its data. ``in_memory``: its database lives no longer than it does, and has
     one connection: SQLite in a file makes Prefect answer 503 whenever two writers meet, and its client wait 2 s.
     ``database_url``: another database than SQLite. ``keeps_events``: without, events are taken and thrown away, and
     task runs, which are made of events, are not recorded either; that is half of what a pass costs the server. Nor does
-    it look after deployments."""
+    it look after deployments. ``password``: ``name:password``, which it asks for."""
     port = port or free_port()
     ui_url = f"http://127.0.0.1:{port}"
     environment = {
@@ -109,6 +110,8 @@ def running_prefect_server(
     if not keeps_events:
         for service in (*OF_EVENTS, *OF_DEPLOYMENTS):
             environment[f"PREFECT_SERVER_SERVICES_{service}_ENABLED"] = "false"
+    if password is not None:
+        environment["PREFECT_SERVER_API_AUTH_STRING"] = password
     if in_memory or database_url:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url or IN_MEMORY_DATABASE
     home.mkdir(parents=True, exist_ok=True)

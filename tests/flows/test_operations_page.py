@@ -1,22 +1,22 @@
 """Each command of docs/operations.md is typed, word for word, into a collection in which there is something for it to
 do; batches have names of their own, which stand in the place of those of the page."""
 
+import asyncio
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.command import Ended, run_quire
+from tests.command import QUIRE, Ended, run_quire
 from tests.emulator_server import API_KEY
 from tests.prefect_server import PrefectServer
 from tests.project import JOB_SECONDS, Project
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-PAGES = range(1, 41)
+PAGES = range(1, 9)
 KEY = "CA:Lincoln:2023"
 ELSEWHERE = {"quire --install-completion": "tests/unit/commands/test_completion.py"}
 """What changes the shell's own files."""
@@ -58,17 +58,23 @@ class Shell:
 
     async def type_line(self, line: str) -> Ended:
         words = line.split()
-        if words[0] == "quire":
+        if words[0] == "quire" and ">" not in words:
             return await run_quire(*words[1:], env=self.environment, cwd=self.project.root)
-        source, *target = (self.project.root / word for word in words[1:])
-        assert words[0] in ("rm", "cp"), line
-        source.unlink() if words[0] == "rm" else shutil.copyfile(source, target[0])
-        return Ended(0, "", "")
+        path = f"{QUIRE.parent}:{self.environment['PATH']}"
+        process = await asyncio.create_subprocess_shell(
+            line,
+            env=self.environment | {"PATH": path},
+            cwd=self.project.root,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture
 async def shell(project: Project, prefect_server: PrefectServer) -> Shell:
-    """A collection of forty pages that are done."""
+    """A collection of eight pages that are done."""
     project.configure(context={"mode": "none"}, execution={"max_retries": 0}, batch={"adoption_grace_seconds": 0})
     project.add_pages(KEY, PAGES)
     await project.run_until_idle()
@@ -91,17 +97,19 @@ async def test_each_command_of_the_page_does_what_it_says(shell: Shell) -> None:
     Image.new("RGB", (60, 80), "gray").save(project.root / "dataset/page_images/CA/Lincoln/2023/7.jpg")
     await project.run_pass()
     looked = await shell.type_section("A. What is going on")
-    assert re.search(r"^done +40$", looked["quire status"].out, re.MULTILINE)
+    assert re.search(r"^done +8$", looked["quire status"].out, re.MULTILINE)
     assert f"{KEY}:4\ndone: result made on" in looked["quire why CA:Lincoln:2023:4"].out
     assert f"{KEY}:7" in looked["quire status --outdated"].out
     await project.run_until_idle()
     assert project.gemini.record(f"{KEY}:7")["submitted"] == 2, "read again, as its image is another"
 
     await shell.type_section("Is all that a pass needs there")
-    project.add_pages(KEY, [41])
+    project.add_pages(KEY, [9])
     await shell.type_line("quire scan")
     checked = await shell.type_section("What would be sent")
-    assert f"{KEY}:41" in checked["quire check"].out
+    assert f"{KEY}:9" in checked["quire check"].out
+    await shell.type_section("The assets")
+    assert (project.root / "assets.svg").read_text(encoding="utf-8").startswith("<svg")
     again = await shell.type_section("B. Have a page read again")
     assert "1 result" in "".join(each.out for each in again.values())
     assert not project.result_path(f"{KEY}:4").exists(), "the last line of the section deletes it"
@@ -109,8 +117,8 @@ async def test_each_command_of_the_page_does_what_it_says(shell: Shell) -> None:
     project.result_path(f"{KEY}:5").write_text(project.result_path(f"{KEY}:5").read_text() + "\n")
     await shell.type_section("Results that you edit", fails=("quire verify",))
 
-    project.gemini.set_steps(f"{KEY}:42", "blocked_prompt")
-    project.add_pages(KEY, [42])
+    project.gemini.set_steps(f"{KEY}:10", "blocked_prompt")
+    project.add_pages(KEY, [10])
     await project.run_until_idle()
     await shell.type_section("C. Try a dead letter again")
     await project.run_until_idle()
@@ -128,10 +136,26 @@ async def test_each_command_of_the_page_does_what_it_says(shell: Shell) -> None:
     await project.run_until_idle()
     exchanged = await shell.type_section("A folder or a database was exchanged")
     assert "0 active batches" in exchanged["quire recover"].out
+    await _backup(shell)
+    project.configure(alerts={"send_to": ["webhook/alarms"]})
+    await shell.type_section("Alarms")
     await shell.type_section("A second collection")
     await _second_prompt(shell)
 
     assert shell.typed == {(heading, line) for heading, lines in sections().items() for line in lines}
+
+
+async def _backup(shell: Shell) -> None:
+    """The block of docs/deployment.md, with a folder of the test's."""
+    where = shell.project.root.parent / f"{shell.project.root.name}-backups"
+    where.mkdir()
+    page = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    [make, show, do] = re.findall(r"^    (quire (?:backup|restore) [^#\n]*?) *(?:#.*)?$", page, re.MULTILINE)
+    assert (await shell.type_line(make.replace("/backups", str(where)))).code == 0
+    [backup] = where.iterdir()
+    for line in (show, do):
+        ended = await shell.type_line(re.sub(r"/backups/\S+", str(backup), line))
+        assert ended.code == 0, f"{line}:\n{ended.out}\n{ended.err}"
 
 
 async def _second_prompt(shell: Shell) -> None:
@@ -150,6 +174,8 @@ async def _second_prompt(shell: Shell) -> None:
         path = project.root / f"scans/Kent/12/{page}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (60, 80), "white").save(path)
+    # `run --watch` waits by a clock that no test turns.
+    project.gemini.set_rules(jobs=[{"job_seconds": [0, 0]}])
     await project.run_until_idle()
     heading = "A second prompt version"
     first, *others = sections()[heading]

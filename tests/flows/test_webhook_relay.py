@@ -6,18 +6,22 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 
 from flows.deployments import DEPLOYMENTS, served
 from tests.prefect_server import free_port
@@ -87,8 +91,53 @@ async def test_a_signed_message_starts_one_pass_and_no_other_message_does(projec
     runs = await _runs(deployment)
     assert [each["state_type"] for each in runs] == ["SCHEDULED"] * 2
     assert all(each["parameters"] == {"config": str(project.config)} for each in runs)
+    [line] = re.findall(r"^    (curl .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    url = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    shell = await asyncio.create_subprocess_shell(f"{line.replace('/ID/', f'/{deployment}/')} --silent --fail", env=url)
+    assert await shell.wait() == 0
+    assert len(await _runs(deployment)) == 3
     async with get_client() as prefect:
         await prefect.delete_deployment(deployment)
+
+
+class Google(BaseHTTPRequestHandler):
+    """Takes a webhook, as Google's documentation has it."""
+
+    taken: ClassVar[list[Any]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        said = json.dumps({"name": "webhooks/1", "id": "1", "new_signing_secret": "whsec_shown_once"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_googles_own_library_registers_the_webhook_as_the_page_says(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(from google import genai\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Google) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        environment = {**os.environ, "GEMINI_API_KEY": "made-up", "GOOGLE_GEMINI_BASE_URL": base}
+        ended = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        server.shutdown()
+    assert ended.stdout == "whsec_shown_once\n", ended.stderr
+    [(path, body)] = Google.taken
+    assert path.endswith("/webhooks")
+    assert body["uri"] == "https://hooks.example.org/"
+    assert set(body["subscribed_events"]) == {"batch.succeeded", "batch.failed", "batch.expired"}
 
 
 async def _runs(deployment: Any) -> list[dict[str, Any]]:
