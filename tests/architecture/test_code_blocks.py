@@ -30,6 +30,7 @@ RUN_BY = {
         "import base64": "test_a_signed_message_starts_one_pass_and_no_other_message_does",
         "curl -X POST": "test_a_signed_message_starts_one_pass_and_no_other_message_does",
         "quire backup": "test_each_command_of_the_page_does_what_it_says",
+        'python -c "import sqlite3': "test_the_command_of_the_page_gives_the_space_back",
         "cp .env.example": COMPOSITION,
         "docker compose": COMPOSITION,
         "tar -C": COMPOSITION,

@@ -11,6 +11,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.postgres import running_postgres
 from tests.prefect_server import PrefectServer, running_prefect_server
 from tests.processes import descendants
+from tests.webhook import Heard, hearing
 
 pytestmark = pytest.mark.deploy
 
@@ -48,6 +51,8 @@ COLLECTION = "ca"
 DOCUMENTS, PAGES = 4, 6
 SCHEDULE_SECONDS = 15
 """Instead of the 600 s of prefect.yaml, so that the test need not wait for ten minutes."""
+SILENT_MINUTES = 4
+"""After which a run counts as dead; they send a sign of life every 3."""
 TAKEN_OVER_SECONDS = 600.0
 """A worker that is killed keeps the slot of its deployment for five minutes (Prefect's default, seen on 3.9.1)."""
 
@@ -63,6 +68,7 @@ class Site:
     deployments: dict[str, dict[str, Any]]
     keys: list[str]
     workers: dict[str, Any]
+    heard: Heard
 
     @property
     def dead(self) -> str:
@@ -99,7 +105,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     corpus = make_corpus(folder / "dataset" / "page_images", seed=1, document_count=DOCUMENTS, pages_per_document=PAGES)
     config = folder / "quire.yaml"
-    settings = {"collection": COLLECTION, "context": {"mode": "none"}, "execution": {"batch_size_limit": 4}}
+    settings = {
+        "collection": COLLECTION,
+        "context": {"mode": "none"},
+        "execution": {"batch_size_limit": 4},
+        "alerts": {"send_to": ["webhook/alarms"], "silent_minutes": SILENT_MINUTES},
+    }
     config.write_text(json.dumps(settings), encoding="utf-8")
     with ExitStack() as stack:
         database = stack.enter_context(running_postgres())
@@ -121,13 +132,34 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         }
         workers = {name: stack.enter_context(process_worker(environment, folder, name)) for name in ("first", "second")}
         deployments = {item["name"]: item for item in api.call("POST", "/deployments/filter", {})}
-        yield Site(folder, server, api, gemini, deployments, list(corpus.pages), workers)
+        yield Site(
+            folder, server, api, gemini, deployments, list(corpus.pages), workers, stack.enter_context(hearing())
+        )
 
 
 @pytest.fixture
 async def page(site: Site) -> AsyncIterator[Page]:
     async with browsing(site.server.ui_url) as page:
         yield page
+
+
+async def test_alarms_are_made_from_a_form(site: Site, page: Page) -> None:
+    code = f"from prefect.blocks.webhook import Webhook; Webhook(url={site.heard.url!r}).save('alarms')"
+    python = [sys.executable, "-c", code]
+    await asyncio.to_thread(subprocess.run, python, env=site.server.environment(), cwd=site.folder, check=True)
+    await page.goto("/blocks")
+    await seen(page.get_by_text("alarms", exact=True).first)
+    await keep(page, "deploy-0-block")
+    await page.goto(f"/deployments/deployment/{site.deployments['automations']['id']}")
+    fields = await open_form(page)
+    switch = fields.filter(has_text="Only say what would be made")
+    await seen(switch)
+    await switch.get_by_role("switch").last.click()
+    await submit_form(page)
+    await _ended(site, "automations")
+    await page.goto("/automations")
+    await seen(page.get_by_text(re.compile("has failed or crashed")).first)
+    await keep(page, "deploy-0-automations")
 
 
 def test_a_worker_that_is_killed_in_the_middle_is_taken_over_and_nothing_is_paid_for_twice(site: Site) -> None:
@@ -164,6 +196,15 @@ def _others(site: Site) -> list[dict[str, Any]]:
 def _is_dead(run: dict[str, Any]) -> bool:
     pid = str(run.get("infrastructure_pid") or "").rpartition(":")[2]
     return pid.isdigit() and not Path(f"/proc/{pid}").exists()
+
+
+async def test_the_dead_run_and_the_dead_letter_were_told(site: Site) -> None:
+    def has_rung(posted: list[Any]) -> bool:
+        return {each["alarm"] for each in posted} >= {"failed", "person"}
+
+    told = await site.heard.until(has_rung)
+    assert all(each["text"].startswith(f"Collection {COLLECTION}: ") for each in told if each["alarm"] == "person")
+    assert "Crashed" in {run["state_name"] for run in site.runs("pipeline")}
 
 
 async def test_runs_and_status_are_seen(site: Site, page: Page) -> None:
@@ -203,7 +244,7 @@ async def test_every_deployment_for_a_person_is_run_from_its_form(site: Site, pa
     site.gemini.set_steps(site.dead, "auto")
     asked = forms(site)
     by_hand = {item.name for item in DEPLOYMENTS if not item.is_scheduled}
-    assert {form.deployment for form in asked} | {"full-scan"} == by_hand
+    assert {form.deployment for form in asked} | {"full-scan", "automations"} == by_hand
     for form in asked:
         await page.goto(f"/deployments/deployment/{site.deployments[form.deployment]['id']}")
         fields = await open_form(page)

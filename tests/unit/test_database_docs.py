@@ -3,7 +3,12 @@ say about how often a pass runs and how long what it leaves is kept. The figures
 benchmarks/database.py.
 """
 
+import contextlib
 import re
+import shlex
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +49,17 @@ def test_a_year_follows_from_a_pass(label: str) -> None:
     for events, together, year in zip(row("events"), row("together"), row(label), strict=True):
         kilobytes = passes_a_day * (events * event_days + (together - events) * run_days[label])
         assert year == pytest.approx(kilobytes / 1e3, rel=0.03, abs=1)
+
+
+def test_the_command_of_the_page_gives_the_space_back(tmp_path: Path) -> None:
+    file = tmp_path / "server/prefect/prefect.db"
+    file.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE runs (log TEXT)")
+        database.execute("INSERT INTO runs VALUES (?)", ["x" * 1_000_000])
+        database.execute("DELETE FROM runs")
+        database.commit()
+    before = file.stat().st_size
+    [command] = re.findall(r"^    python (-c \"import sqlite3.*\")", PAGE, re.MULTILINE)
+    subprocess.run([sys.executable, *shlex.split(command)], cwd=tmp_path, check=True)
+    assert file.stat().st_size < before / 10
