@@ -24,6 +24,7 @@ from flows.runtime.logs import logger
 from flows.runtime.long_steps import long_step
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import ScanPass, one_run_of_passes, open_pass
+from flows.runtime.printable import printable
 from flows.runtime.runs import counted, ended, named
 from flows.runtime.wiring import utc_now
 from flows.tables.known_images import known_images
@@ -86,8 +87,8 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
         if before is not None and len(before) and not len(table):
             raise ManifestError(
                 p.services.settings.paths.page_images,
-                f"not one page is left of {len(before)}: is the folder mounted, do filters and allow list fit? If they "
-                f"are meant to be gone, delete {storage.records_path}",
+                f"not one page is left of {len(before)}: {_first_left_out(storage.root, walked.problems)}is the folder "
+                f"mounted, do filters and allow list fit? If they are meant to be gone, delete {storage.records_path}",
             )
         p.lease.check()
         await asyncio.to_thread(storage.write_records, table)
@@ -111,6 +112,14 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
         found.problems,
     )
     return found
+
+
+def _first_left_out(root: Path, problems: Sequence[SourceProblem]) -> str:
+    found = [each for each in problems if each.left_out]
+    if not found:
+        return ""
+    others = f", and {len(found) - 1:,} more" if found[1:] else ""
+    return f"left out is {printable(str(root / found[0].path))} ({printable(found[0].reason)}){others}; "
 
 
 async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None = None) -> tuple[ScanReport, int]:

@@ -229,7 +229,9 @@ async def test_what_killed_passes_have_left_is_cleared_away(project: Project) ->
     await project.run_until_idle()
     results = project.result_path(key).parent
     work = project.manifests / "work" / "01kill.results.jsonl"
-    old = [folder / ".tmp-0123456789abcdef" for folder in (results, project.manifests, project.manifests / "jobs")]
+    ours = [folder for folder in project.manifests.rglob("*") if folder.is_dir()]
+    assert {folder.name for folder in ours} >= {"batches", "jobs", "outcomes", "raw", "uploads", "prompts"}
+    old = [folder / ".tmp-0123456789abcdef" for folder in (results, project.manifests, *ours)]
     young = results / ".tmp-fedcba9876543210"
     for path in (work, *old, young):
         path.write_text("left")

@@ -275,9 +275,10 @@ class Storage(OutputResults):
     def clear_leftovers(self, unfinished: Iterable[Path], *, now: datetime) -> int:
         """Remove what killed passes have left, under the pass lock: all files for the time of a step, and old temporary
         ones in our folders and in ``unfinished``. Returns how many went."""
-        kept_prompts = [path for path in (self.manifests / "prompts").glob("*") if is_folder(path)]
+        # Whatever its name is: a folder that came with a later release has its leftovers, too.
+        below = [path for pattern in ("*", "prompts/*") for path in self.manifests.glob(pattern) if is_folder(path)]
         return clear_work(self.manifests / "work") + clear_temporary(
-            [*self.own_folders(), *kept_prompts, *unfinished], now=now
+            [self.output_results, self.manifests, *below, *unfinished], now=now
         )
 
 

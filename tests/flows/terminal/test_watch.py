@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from flows.pipeline import PassReport
 from flows.scan import scan
 from flows.submit import submit
 from flows.terminal.watch import PATIENCE, run_watch
+from tests.errno_matrix.faults import Fault, faults_in
 from tests.project import JOB_SECONDS, Project
 
 
@@ -83,6 +85,20 @@ async def test_pages_that_are_all_gone_stop_the_scan(project: Project) -> None:
     shutil.rmtree(project.root / "dataset/page_images/CA")
 
     with pytest.raises(ManifestError, match=r"page_images: not one page is left of 2: is the folder mounted"):
+        await scan(str(project.config))
+    assert (project.manifests / "records.parquet").read_bytes() == before
+
+
+async def test_pages_of_which_none_can_be_looked_at_stop_the_scan_with_the_folder(project: Project) -> None:
+    project.add_pages("CA:Lincoln:1901", [1, 2])
+    await scan(str(project.config))
+    before = (project.manifests / "records.parquet").read_bytes()
+    folder = project.root / "dataset/page_images/CA"
+
+    with (
+        faults_in(project.root, Fault("scandir", errno.EIO, "scandir /dataset/page_images/CA", lasts=True)),
+        pytest.raises(ManifestError, match=rf"left out is {folder} \(unreadable folder: Input/output error\); is the"),
+    ):
         await scan(str(project.config))
     assert (project.manifests / "records.parquet").read_bytes() == before
 
