@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.command import commands
+from tests.detached import DetachedProject
 from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
 from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
 from tests.project import Project, make_project
@@ -115,14 +116,18 @@ def collection() -> str:
 
 @pytest.fixture
 def project(
+    request: pytest.FixtureRequest,
     tmp_path: Path,
-    prefect_api_url: str,
     collection: str,
     gemini: EmulatorHandle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
-    """An empty project on the shared server and emulator, with an API key in the environment."""
+    """An empty project on the shared server and emulator, with an API key in the environment. Of a test that is marked
+    ``detached`` the passes are light ones, without a server of Prefect's."""
     monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
+    if request.node.get_closest_marker("detached") is not None:
+        return make_project(tmp_path, collection=collection, gemini=gemini, kind=DetachedProject)
+    request.getfixturevalue("prefect_api_url")
     return make_project(tmp_path, collection=collection, gemini=gemini)
 
 

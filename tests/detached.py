@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from assets.domain.errors import QuireError
 from assets.domain.record import decode_span
 from flows.operate import release, unblock, unblock_held
 from flows.pipeline import PassReport
 from flows.questions.status import Status, state_table, status_of
 from flows.questions.why import why_lines, why_of
 from flows.resettle import judge_again
+from flows.runtime.one_line import told
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.terminal.show import status_lines
 from tests.crash_matrix.light import LightPasses, light_passes
@@ -100,6 +102,28 @@ class Detached:
         services = self.passes.services
         reset = await unblock(services.ledger, [decode_span(each) for each in keys])
         return len(reset), len(await unblock_held(services.storage, keys))
+
+
+@dataclass
+class DetachedProject(Project):
+    """A project whose passes are light ones, for tests that are marked ``detached``: nothing of Prefect is asked."""
+
+    held: InMemoryVariables = field(default_factory=InMemoryVariables)
+
+    async def run_pass(self) -> PassReport:
+        async with light_passes(self, self.held) as passes:
+            try:
+                return await passes.run()
+            except (QuireError, OSError) as error:
+                raise told(error) from None
+
+    async def variables(self) -> dict[str, Any]:
+        prefix = f"{self.collection}_"
+        return {name.removeprefix(prefix): value for name, value in self.held.values.items()}
+
+    async def edit_variable(self, name: str, value: Any) -> None:
+        assert name in await self.variables()
+        self.held.write(f"{self.collection}_{name}", value, [])
 
 
 @asynccontextmanager

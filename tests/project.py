@@ -137,9 +137,11 @@ def _rows(path: Path) -> list[JsonObject]:
     return rows
 
 
-def make_project(root: Path, *, collection: str, gemini: EmulatorHandle, **sections: Mapping[str, Any]) -> Project:
+def make_project(
+    root: Path, *, collection: str, gemini: EmulatorHandle, kind: type[Project] = Project, **sections: Mapping[str, Any]
+) -> Project:
     """An empty project, fast: no waiting between tries, a small batch size limit can be set."""
-    project = Project(root, collection, gemini)
+    project = kind(root, collection, gemini)
     (root / "dataset" / "page_images").mkdir(parents=True)
     project.configure(
         collection=collection,

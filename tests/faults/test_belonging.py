@@ -18,6 +18,7 @@ from tests.project import JOB_SECONDS, Project
 pytestmark = pytest.mark.usefixtures("without_context")
 
 
+@pytest.mark.detached
 async def test_an_empty_folder_in_the_place_of_the_results_stops_the_pass_and_nothing_is_paid_again(
     project: Project,
 ) -> None:
@@ -40,6 +41,7 @@ async def test_an_empty_folder_in_the_place_of_the_results_stops_the_pass_and_no
     assert {project.gemini.record(key)["submitted"] for key in keys} == {1}
 
 
+@pytest.mark.detached
 async def test_a_share_of_results_that_vanished_stops_the_pass_and_so_do_all_of_a_few(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", range(1, 11))
     await project.run_until_idle()
@@ -77,6 +79,7 @@ async def test_a_folder_of_the_ledger_that_is_empty_or_gone_stops_the_pass_and_i
     await ends_well(project, keys)
 
 
+@pytest.mark.detached
 async def test_outcomes_that_are_gone_are_missed_and_their_batches_not_taken_for_let_go(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", range(1, 4))
     await project.run_until_idle()

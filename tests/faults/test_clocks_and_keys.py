@@ -63,6 +63,7 @@ async def test_a_time_of_day_that_jumps_lets_go_of_no_batch_that_an_editor_took_
     await finish(project, [key])
 
 
+@pytest.mark.detached
 async def test_a_jobs_file_without_a_moment_of_this_clock_is_waited_for_from_now_on(project: Project) -> None:
     """As a version of before has written it, or where clock.json is lost."""
     key = lose_create(project, list_lag_calls=2)
@@ -100,6 +101,7 @@ async def test_an_empty_list_of_another_project_frees_nothing_and_asks_a_person(
     await finish(project, [key])
 
 
+@pytest.mark.detached
 async def test_a_first_submission_that_never_became_a_job_is_released_by_the_key_that_posted_it(
     project: Project,
 ) -> None:
@@ -117,6 +119,7 @@ async def test_a_first_submission_that_never_became_a_job_is_released_by_the_key
     await finish(project, [key])
 
 
+@pytest.mark.detached
 async def test_a_new_key_of_the_same_project_is_known_by_a_job_that_the_old_one_has_posted(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ async def second_wave(project: Project) -> tuple[list[str], list[str]]:
     return kent, lincoln
 
 
+@pytest.mark.detached
 async def test_a_page_whose_context_is_deleted_before_the_claim_is_kept_back_with_a_line(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -90,6 +90,7 @@ async def test_edits_in_a_settlement_are_counted_on_and_free_nothing_that_runs(p
     assert [project.gemini.record(key)["submitted"] for key in (good, bad, running_key)] == [1, 1, 1]
 
 
+@pytest.mark.detached
 async def test_an_edit_between_claim_and_post_that_cannot_be_trusted_stops_the_pass_before_the_post(
     project: Project,
 ) -> None:

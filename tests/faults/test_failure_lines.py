@@ -109,6 +109,7 @@ async def test_line_with_unknown_or_repeated_key_or_that_is_not_an_object_is_rep
     assert answered.active == []
 
 
+@pytest.mark.detached
 async def test_failure_count_over_max_retries_is_a_dead_letter_skipped_and_its_successors_wait_or_proceed(
     project: Project,
 ) -> None:

@@ -2,6 +2,7 @@
 used once if it has answered, since it is paid for."""
 
 import pyarrow.parquet as pq
+import pytest
 
 from flows.questions.inspect import look
 from flows.questions.why import find_why, why_text
@@ -86,6 +87,7 @@ async def test_a_job_that_turns_up_late_is_cancelled_while_it_runs(project: Proj
     assert project.gemini.existing_files() == []
 
 
+@pytest.mark.detached
 async def test_a_second_job_of_the_same_name_is_cancelled_whenever_it_turns_up(project: Project) -> None:
     [key] = add_pages(project, 1)
     await project.run_pass()
@@ -118,6 +120,7 @@ async def test_a_batch_that_a_person_releases_is_cancelled_by_the_next_pass(proj
     assert (project.gemini.record(key)["submitted"], project.gemini.record(key)["billed"]) == (2, 1)
 
 
+@pytest.mark.detached
 async def test_a_claim_that_is_taken_out_while_nobody_knows_its_job_is_not_forgotten(project: Project) -> None:
     [key] = add_pages(project, 1)
     project.configure(safety={"put_back_minutes": 0})

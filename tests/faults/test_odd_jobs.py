@@ -57,6 +57,7 @@ async def test_a_job_that_succeeded_without_a_result_file_is_waited_for_and_then
     assert project.gemini.record(key)["submitted"] == 1
 
 
+@pytest.mark.detached
 async def test_odd_entries_of_others_in_the_lists_stop_nothing(project: Project) -> None:
     [key] = add_pages(project, 1)
     odd = {"name": "files/odd", "state": "DREAMING", "sizeBytes": {}, "displayName": 5}
@@ -72,6 +73,7 @@ async def test_odd_entries_of_others_in_the_lists_stop_nothing(project: Project)
     await finish(project, [key])
 
 
+@pytest.mark.detached
 async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_where_it_is_needed(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -99,6 +101,7 @@ async def test_a_field_of_a_wrong_type_holds_up_its_own_batch_alone_and_only_whe
     assert set(posts(project).values()) == {1}
 
 
+@pytest.mark.detached
 async def test_a_job_of_ours_that_is_listed_without_a_name_frees_nothing_and_asks_a_person(project: Project) -> None:
     key = lose_create(project, list_lag_calls=1)
     project.configure(batch={"adoption_grace_seconds": 0})

@@ -4,6 +4,8 @@ itself or with a person asked. The witness is the emulator's books: how often a 
 import asyncio
 from typing import Any
 
+import pytest
+
 from flows.pipeline import PassReport
 from flows.terminal.reruns import Words, unblock_text
 from flows.terminal.show import reset_breaker_text, status_text
@@ -40,6 +42,7 @@ def kinds(project: Project, key: str) -> list[str]:
     return [row["kind"] for row in project.outcomes() if row["record_key"] == key]
 
 
+@pytest.mark.detached
 async def test_a_job_that_always_fails_is_bisected_down_to_the_poisonous_record(project: Project) -> None:
     keys = pages(project, 8)
     poison = keys[5]
@@ -62,6 +65,7 @@ async def test_a_job_that_always_fails_is_bisected_down_to_the_poisonous_record(
     assert project.gemini.existing_files() == []
 
 
+@pytest.mark.detached
 async def test_healthy_records_do_not_share_a_batch_with_bisected_ones(project: Project) -> None:
     keys = pages(project, 4)
     project.gemini.set_rules(jobs=[{"ordinal": 1, "end": "FAILED"}])
@@ -100,6 +104,7 @@ async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: 
         assert sends(project, key) == RETRIES + 2
 
 
+@pytest.mark.detached
 async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project) -> None:
     steps: list[str | dict[str, str]] = ["empty", "blocked_prompt", "blocked_answer", "cut_short", "not_json"]
     steps += ["wrong_shape", "missing", {"kind": "raw", "text": '{"key": 7}'}]
@@ -114,6 +119,7 @@ async def test_a_failure_that_counts_ends_as_a_dead_letter(project: Project) -> 
     assert report.submit.states["dead"] == len(keys)
 
 
+@pytest.mark.detached
 async def test_an_image_that_gemini_refuses_is_never_sent_and_ends_as_a_dead_letter(project: Project) -> None:
     [key] = pages(project, 1)
     project.gemini.add_fault("upload_start", status=400, times=None, message="no picture")
@@ -125,6 +131,7 @@ async def test_an_image_that_gemini_refuses_is_never_sent_and_ends_as_a_dead_let
     assert kinds(project, key) == ["upload_refused"] * 2, "once more, as nothing can be changed"
 
 
+@pytest.mark.detached
 async def test_a_create_that_is_always_refused_ends_as_a_dead_letter_without_a_job(project: Project) -> None:
     [key] = pages(project, 1)
     project.configure(safety={"max_failed_batches_in_a_row": 100})
@@ -165,6 +172,7 @@ async def test_the_breaker_stops_after_so_many_batches_without_a_success(project
     assert all(project.result(key) for key in keys)
 
 
+@pytest.mark.detached
 async def test_the_breaker_stops_when_too_much_fails(project: Project) -> None:
     keys = pages(project, 30, batch_size_limit=10, max_concurrent_batches=1)
     project.configure(safety={"max_failure_rate": 0.5, "window_records": 20})

@@ -45,6 +45,7 @@ def kinds(project: Project) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.detached
 async def test_an_image_replaced_in_flight_is_read_again_and_its_old_text_is_not_written(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -62,6 +63,7 @@ async def test_an_image_replaced_in_flight_is_read_again_and_its_old_text_is_not
     assert project.result(keys[1]) is not None
 
 
+@pytest.mark.detached
 async def test_a_bad_answer_for_an_image_that_was_replaced_counts_for_nothing(project: Project) -> None:
     project.gemini.set_rules(records=[{"key": f"{DOCUMENT}:1", "steps": ["not_json", "auto"]}])
     [key] = await sent_pages(project, range(1, 2))
@@ -73,6 +75,7 @@ async def test_a_bad_answer_for_an_image_that_was_replaced_counts_for_nothing(pr
     assert await project.variable("record_failure_counts") == {}
 
 
+@pytest.mark.detached
 async def test_a_missed_page_that_is_inserted_in_flight_leaves_no_text_under_another_page(project: Project) -> None:
     keys = await sent_pages(project, range(1, 5))
     for page in (4, 3, 2):
@@ -102,6 +105,7 @@ async def test_pages_that_are_renumbered_by_new_names_leave_no_text_under_anothe
     assert kinds(project) == {key: ["image_replaced"] for key in keys}
 
 
+@pytest.mark.detached
 async def test_another_page_pattern_in_flight_leaves_no_text_under_another_page(project: Project) -> None:
     project.configure(record={"page_pattern": "(?P<page>[0-9]+)_[0-9]+"})
     project.configure(context={"mode": "none"})
@@ -155,6 +159,7 @@ async def test_an_image_replaced_between_scan_and_upload_was_sent_as_it_is_and_i
     assert json.loads(await status_json(str(project.config)))["outdated"] == 0
 
 
+@pytest.mark.detached
 async def test_an_answer_for_an_image_that_is_gone_is_kept(project: Project) -> None:
     keys = await sent_pages(project, range(1, 3))
     (folder(project) / "2.bmp").unlink()
@@ -164,6 +169,7 @@ async def test_an_answer_for_an_image_that_is_gone_is_kept(project: Project) -> 
     assert kinds(project) == {key: ["success"] for key in keys}
 
 
+@pytest.mark.detached
 async def test_another_page_of_the_same_file_is_another_image(project: Project) -> None:
     project.configure(context={"mode": "none"})
     folder(project).mkdir(parents=True)
@@ -182,6 +188,7 @@ async def test_another_page_of_the_same_file_is_another_image(project: Project) 
     }
 
 
+@pytest.mark.detached
 async def test_the_image_of_the_page_before_counts_where_it_went_along(project: Project) -> None:
     keys = await sent_pages(project, range(1, 4), context={"mode": "previous_image"}, execution={"batch_size_limit": 2})
     draw(folder(project) / "2.bmp", 200)
@@ -209,6 +216,7 @@ async def test_a_late_answer_for_an_image_that_was_replaced_is_not_used(project:
     assert sorted(kinds(project)[key]) == ["image_replaced", "released", "success"]
 
 
+@pytest.mark.detached
 async def test_a_page_whose_image_is_another_each_time_is_held_for_a_person(project: Project) -> None:
     project.configure(execution={"max_retries": 1})
     [key] = await sent_pages(project, range(1, 2))

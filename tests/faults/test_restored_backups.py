@@ -36,6 +36,7 @@ async def test_jobs_files_that_are_gone_are_named_rightly_and_recover_finds_them
     await ends_well(project, keys)
 
 
+@pytest.mark.detached
 async def test_a_claim_whose_jobs_file_is_gone_is_adopted_if_its_job_is_there(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()
@@ -134,6 +135,7 @@ async def test_after_recover_says_how_many_are_forgotten_database_and_folder_agr
     assert (await project.run_pass()).submit.sent == 2
 
 
+@pytest.mark.detached
 async def test_a_batch_that_a_person_takes_out_is_still_let_go(project: Project) -> None:
     project.configure(safety={"put_back_minutes": 0})
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])

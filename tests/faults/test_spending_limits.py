@@ -61,6 +61,7 @@ async def test_a_spending_limit_that_meets_an_upload_or_the_list_is_no_fault_of_
     assert project.result(key)
 
 
+@pytest.mark.detached
 async def test_the_limit_of_10_minutes_is_waited_for(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.gemini.add_fault("create_batch", refusal="spending_window", times=None)

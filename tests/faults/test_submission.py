@@ -90,6 +90,7 @@ async def test_a_create_whose_answer_was_lost_is_adopted_and_never_posted_again(
     await finish(project, keys)
 
 
+@pytest.mark.detached
 async def test_a_look_that_fails_decides_nothing(project: Project) -> None:
     [key] = add_pages(project, 1)
     project.gemini.add_fault("create_batch", status=500, when="after")
@@ -146,6 +147,7 @@ async def test_a_batch_that_gemini_refuses_is_a_failed_one_and_the_others_go_on(
     await finish(project, [refused, good])
 
 
+@pytest.mark.detached
 async def test_without_access_submitting_stops_and_everything_is_free_again(project: Project) -> None:
     keys = add_pages(project, 2)
     project.gemini.add_fault("create_batch", status=403, times=None)
@@ -163,6 +165,7 @@ async def test_without_access_submitting_stops_and_everything_is_free_again(proj
     await finish(project, keys)
 
 
+@pytest.mark.detached
 async def test_a_full_queue_is_asked_again_then_the_batch_is_released_for_a_later_pass(project: Project) -> None:
     keys = add_pages(project, 2)
     project.gemini.add_fault("create_batch", key=keys[0], status=429, times=2)
@@ -319,6 +322,7 @@ def post_as_somebody_else(project: Project, display_name: str, input_file: str) 
         assert response.status == 200
 
 
+@pytest.mark.detached
 async def test_a_job_that_was_noted_is_asked_for_by_name_when_the_list_lags(project: Project) -> None:
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
     project.configure(batch={"adoption_grace_seconds": 0})

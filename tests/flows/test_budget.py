@@ -88,6 +88,7 @@ def _not_more_than(gemini: EmulatorHandle, cap: float) -> None:
     assert billed(gemini) <= cap
 
 
+@pytest.mark.detached
 async def test_what_is_in_flight_counts_with_the_most_that_it_can_cost(project: Project) -> None:
     keys = add_corpus(project)
     project.gemini.set_rules(records=[{"key": "*", "steps": [{"kind": "answer", "text": "x" * 4 * LONGEST_ANSWER}]}])
@@ -101,6 +102,7 @@ async def test_what_is_in_flight_counts_with_the_most_that_it_can_cost(project: 
     assert 0.07 < billed(project.gemini) <= 0.1, "every answer was as long as it may be"
 
 
+@pytest.mark.detached
 async def test_a_cap_of_a_run_counts_that_run_alone_and_one_of_a_day_that_day(project: Project) -> None:
     add_corpus(project, budget={"max_usd_per_run": 0.05})
     first = await project.run_pass()
@@ -155,6 +157,7 @@ async def test_a_cap_that_stands_between_holds_after_a_pass_was_killed(
     assert billed(project.gemini) > 0.07
 
 
+@pytest.mark.detached
 async def test_a_cap_without_a_price_stops_before_anything_is_sent(project: Project) -> None:
     add_corpus(project, budget={"max_usd_per_day": 3})
     project.configure(model={"name": "gemini-9-flash"})
@@ -230,6 +233,7 @@ async def test_a_dry_run_does_everything_but_send(project: Project) -> None:
     assert project.submissions() == []
 
 
+@pytest.mark.detached
 async def test_the_report_of_a_pass_says_what_holds_it_back(project: Project) -> None:
     add_corpus(project, budget={"max_usd_total": 0})
     said = await run_once(str(project.config))

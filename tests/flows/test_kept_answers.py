@@ -105,6 +105,7 @@ async def broken_off(project: Project, key: str) -> None:
     assert calls.struck
 
 
+@pytest.mark.detached
 async def test_a_settlement_that_was_broken_off_goes_on_after_gemini_has_forgotten_job_and_file(
     project: Project,
 ) -> None:
@@ -125,6 +126,7 @@ async def test_a_settlement_that_was_broken_off_goes_on_after_gemini_has_forgott
     assert list((project.manifests / "work").iterdir()) == []
 
 
+@pytest.mark.detached
 async def test_a_result_file_that_was_damaged_here_is_downloaded_again(project: Project) -> None:
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
     await broken_off(project, key)
@@ -138,6 +140,7 @@ async def test_a_result_file_that_was_damaged_here_is_downloaded_again(project: 
     assert project.gemini.record(key)["billed"] == 1
 
 
+@pytest.mark.detached
 async def test_without_room_for_the_result_file_nothing_is_judged(project: Project) -> None:
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()
@@ -155,6 +158,7 @@ async def test_without_room_for_the_result_file_nothing_is_judged(project: Proje
     assert project.gemini.record(key)["billed"] == 1
 
 
+@pytest.mark.detached
 async def test_old_result_files_go_and_nothing_else_does(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:1901", [1, 2])
     project.configure(context={"mode": "none"}, execution={"batch_size_limit": 1})

@@ -1,6 +1,7 @@
 """What Gemini takes from a project: batches are cut and held back by it, over all that is open."""
 
 import pyarrow.parquet as pq
+import pytest
 
 from assets.estimates import ESTIMATE_SCHEMA
 from tests.flows.recorded import Recorded
@@ -34,6 +35,7 @@ async def test_enqueued_tokens_of_all_batches_together_stay_under_the_limit_of_t
     assert [run.state.name for run in await Recorded(project).flow_runs("pipeline") if run.state] == ["Completed"] * 2
 
 
+@pytest.mark.detached
 async def test_a_record_over_a_limit_goes_alone(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:1901", range(1, 4))
     project.configure(context={"mode": "none"}, limits={"enqueued_tokens": {"flash": [100, 100, 100]}})
@@ -44,6 +46,7 @@ async def test_a_record_over_a_limit_goes_alone(project: Project) -> None:
     assert all(project.result(key) for key in keys)
 
 
+@pytest.mark.detached
 async def test_the_images_of_all_batches_stay_within_the_storage(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", range(1, 7))
     size = (project.root / "dataset/page_images/CA/Lincoln/1901/1.jpg").stat().st_size
@@ -59,6 +62,7 @@ async def test_the_images_of_all_batches_stay_within_the_storage(project: Projec
         assert (report.submit.stopped or "").startswith("limits.storage_bytes: the images of 3 batches hold ")
 
 
+@pytest.mark.detached
 async def test_no_more_jobs_than_the_project_may_have(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", range(1, 7))
     project.configure(context={"mode": "none"}, execution={"batch_size_limit": 1}, limits={"concurrent_jobs": 2})
@@ -68,6 +72,7 @@ async def test_no_more_jobs_than_the_project_may_have(project: Project) -> None:
     assert (await project.run_pass()).submit.submitted == 2
 
 
+@pytest.mark.detached
 async def test_an_input_file_is_cut_at_its_limit(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", range(1, 5))
     project.configure(context={"mode": "none"}, limits={"input_file_bytes": 30_000})

@@ -4,6 +4,7 @@ in a batch."""
 from collections.abc import Iterable
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.flows.recorded import Recorded
 from tests.project import JOB_SECONDS, Project
@@ -24,6 +25,7 @@ def in_one_wave(project: Project, documents: Iterable[str], pages: int) -> list[
     return [key for document in documents for key in project.add_pages(document, range(1, pages + 1))]
 
 
+@pytest.mark.detached
 async def test_a_book_is_one_wave_and_every_page_has_the_one_before_it(project: Project) -> None:
     keys = in_one_wave(project, ["CA:Lincoln:1901", "CA:Lincoln:1902"], 4)
 
@@ -44,6 +46,7 @@ async def test_a_book_is_one_wave_and_every_page_has_the_one_before_it(project: 
     assert all(project.gemini.record(key)["imageTokens"] == (1120 if key.endswith(":1") else 2240) for key in keys)
 
 
+@pytest.mark.detached
 async def test_the_page_before_comes_along_from_outside_the_batch(project: Project) -> None:
     keys = in_one_wave(project, ["CA:Lincoln:1901"], 4)
     project.configure(execution={"batch_size_limit": 2})
@@ -75,6 +78,7 @@ async def test_a_page_whose_predecessor_does_not_go_up_waits_for_the_next_pass(p
     assert project.gemini.existing_files() == []
 
 
+@pytest.mark.detached
 async def test_a_page_whose_predecessor_is_refused_goes_without_it(project: Project) -> None:
     keys = in_one_wave(project, ["CA:Lincoln:1901"], 2)
     project.configure(execution={"max_retries": 0})

@@ -1,6 +1,7 @@
 """manifests/results.parquet and submissions.parquet as passes leave them."""
 
 import pyarrow.parquet as pq
+import pytest
 
 from flows.gateways.files.storage import Storage
 from flows.tables.derived import results_table, submissions_table
@@ -27,6 +28,7 @@ def _times(name: str) -> list[str]:
     return ["image_modified_at"] if name == "results" else []
 
 
+@pytest.mark.detached
 async def test_after_a_pass_that_settled_they_tell_of_it(project: Project) -> None:
     first, second = project.add_pages("CA:Lincoln:1901", [1, 2])
     [bad] = project.add_pages("TX:Austin:1901", [1])
@@ -53,6 +55,7 @@ async def test_after_a_pass_that_settled_they_tell_of_it(project: Project) -> No
     assert (results_table(storage).equals(grown[0]), submissions_table(storage).equals(grown[1])) == (True, True)
 
 
+@pytest.mark.detached
 async def test_a_record_that_is_read_again_has_its_later_row(project: Project) -> None:
     [key, other] = [*project.add_pages("CA:Lincoln:1901", [1]), *project.add_pages("TX:Austin:1901", [1])]
     await project.run_until_idle()
@@ -65,6 +68,7 @@ async def test_a_record_that_is_read_again_has_its_later_row(project: Project) -
     assert len(table(project, "submissions")) == 2
 
 
+@pytest.mark.detached
 async def test_a_release_counts_and_a_pass_that_closes_nothing_touches_nothing(project: Project) -> None:
     project.configure(safety={"put_back_minutes": 0})
     project.add_pages("CA:Lincoln:1901", [1])
