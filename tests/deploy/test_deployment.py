@@ -199,10 +199,11 @@ def _is_dead(run: dict[str, Any]) -> bool:
 
 
 async def test_the_dead_run_and_the_dead_letter_were_told(site: Site) -> None:
-    def has_rung(posted: list[Any]) -> bool:
-        return {each["alarm"] for each in posted} >= {"failed", "person"}
+    def has_rung() -> bool:
+        return {each["alarm"] for each in site.heard.posted} >= {"failed", "person"}
 
-    told = await site.heard.until(has_rung)
+    await asyncio.to_thread(wait_until, has_rung, lambda: f"{site.heard.posted}\n{site.told()}")
+    told = list(site.heard.posted)
     assert all(each["text"].startswith(f"Collection {COLLECTION}: ") for each in told if each["alarm"] == "person")
     assert "Crashed" in {run["state_name"] for run in site.runs("pipeline")}
 

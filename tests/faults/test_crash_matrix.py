@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.crash_matrix.run import World, make_world
+from tests.crash_matrix.run import World, effects_of_a_run, make_world
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer
 from tests.standby import Standby
@@ -28,6 +28,21 @@ async def test_a_run_that_is_killed_again_and_again_loses_nothing_and_sends_noth
     killed = await _kill(world, random.Random(seed))  # noqa: S311 - repeatable by intent
     assert killed == KILLS_IN_A_RUN
     assert await world.to_the_end() == []
+
+
+async def test_the_matrix_begins_with_a_run_in_which_nothing_is_killed(
+    tmp_path_factory: pytest.TempPathFactory,
+    prefect_server: PrefectServer,
+    prefect_api_url: str,
+    gemini: EmulatorHandle,
+    standby: Standby,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", API_KEY)
+    world = make_world(tmp_path_factory.mktemp("crash") / "reference", prefect_server, standby, gemini)
+    passes = await effects_of_a_run(world)
+    assert len(passes) > 3
+    assert sum(map(len, passes)) > 500
 
 
 async def _kill(world: World, chance: random.Random) -> int:
