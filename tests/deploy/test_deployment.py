@@ -49,6 +49,7 @@ pytestmark = pytest.mark.deploy
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ca"
 DOCUMENTS, PAGES = 4, 6
+PASSES_AT_MOST = 10
 SCHEDULE_SECONDS = 15
 """Instead of the 600 s of prefect.yaml, so that the test need not wait for ten minutes."""
 SILENT_MINUTES = 4
@@ -199,9 +200,6 @@ def _is_dead(run: dict[str, Any]) -> bool:
 
 
 async def test_the_dead_letter_was_told_and_the_dead_run_is_marked(site: Site) -> None:
-    """That a run which is marked as crashed rings, too, is held by tests/flows/test_alarms.py. Here, where other runs
-    of the deployment are cancelled meanwhile, it did not in three of three tries (Prefect 3.9.1); why is not known."""
-
     def is_so() -> bool:
         rung = "person" in {each["alarm"] for each in site.heard.posted}
         return rung and "Crashed" in {run["state_name"] for run in site.runs("pipeline")}
@@ -209,6 +207,15 @@ async def test_the_dead_letter_was_told_and_the_dead_run_is_marked(site: Site) -
     await asyncio.to_thread(wait_until, is_so, lambda: f"{site.heard.posted}\n{site.told()}")
     told = [each for each in site.heard.posted if each["alarm"] == "person"]
     assert all(each["text"].startswith(f"Collection {COLLECTION}: waits for a person: 1 dead letter") for each in told)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="where other runs of the deployment are cancelled meanwhile, the mark did not ring in three of three tries "
+    "(Prefect 3.9.1); tests/flows/test_alarms.py has it ring without those",
+)
+async def test_the_dead_run_was_told(site: Site) -> None:
+    await site.heard.until(lambda posted: any(each["alarm"] == "failed" for each in posted))
 
 
 async def test_runs_and_status_are_seen(site: Site, page: Page) -> None:
@@ -307,9 +314,10 @@ async def test_a_variable_is_edited_and_the_next_pass_goes_by_it(site: Site, pag
     value = await open_editor(page, f"{COLLECTION}_record_failure_counts")
     await value.fill("{}")
     await save_variable(page, f"{COLLECTION}_record_failure_counts")
-    await _one_pass(site)
-    await asyncio.sleep(4)
-    await _one_pass(site)
+    for _ in range(PASSES_AT_MOST):
+        await _one_pass(site)
+        if site.done() == site.keys:
+            break
     assert site.done() == site.keys
     await open_artifact(page, f"{COLLECTION}-status")
     await seen(page.get_by_text("24 of 24 pages done."))
