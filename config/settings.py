@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from assets.domain.errors import ConfigError, words_of
 from config.alerts import AlertsSection
 from config.failing import RepairSection, RetriesSection
+from config.fetching import IiifSection
 from config.loading import (
     KEY_BELONGS,
     KEY_VARIABLE,
@@ -78,6 +79,7 @@ class Settings(Section):
         default_factory=dict,
         description="Which records are eligible: document field to a list of texts, or to a range `{start, end}`.",
     )
+    iiif: IiifSection = Field(default_factory=IiifSection, description="How images are fetched from IIIF servers.")
     render: RenderSection = Field(default_factory=RenderSection, description="How pages of PDFs become images.")
     execution: ExecutionSection = Field(default_factory=ExecutionSection, description="How much, how often.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model and its settings.")

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.domain.errors import DiskError, QuireError
-from flows.commands import keeping, looking, passes, rereading, setting_up, steering
+from flows.commands import fetching, keeping, looking, passes, rereading, setting_up, steering
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
 from flows.terminal.running import say
@@ -29,6 +29,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "Read pages: one pass, or with --watch as many as it takes.",
             "quire run --watch",
             "quire run --trial",
+        ),
+        fetching.fetch: (
+            "Fetch page images by their IIIF manifests.",
+            "quire fetch https://example.org/iiif/book1/manifest.json",
+            "quire fetch --list manifests.txt --dry-run",
         ),
         passes.scan: ("Look which pages there are.", "quire scan", "quire scan --full"),
         passes.submit: (

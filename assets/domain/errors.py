@@ -14,6 +14,9 @@
     |- DiskError                    a file or folder that the system does not let us read or write (a retry may help)
     |- ImageError                   an image file that cannot be read, or that would be too large
     |- RenderError                  no page of any PDF can be rendered on this machine
+    |- FetchError                   an address, or what a IIIF server gives, that cannot be used
+    |  |- FetchTransientError       network, time-out, 429, 5xx, a body that was cut off   (a retry helps)
+    |  `- FetchStopError            the server wants to be left alone, or is gone: nothing more is asked of it now
     |- MissingExtraError            a package that only some commands need, and that is not installed
     |- AssetCheckError              an asset broke a promise of its own
     |- LockBusyError                somebody else holds a lock
@@ -187,6 +190,36 @@ class ImageError(QuireError):
         self.reason = reason
 
 
+class FetchError(QuireError):
+    """An address that cannot be asked, or an answer of a IIIF server that cannot be used. Attributes: ``address``,
+    ``status`` (HTTP status, or None)."""
+
+    def __init__(self, address: str, problem: str, *, status: int | None = None) -> None:
+        super().__init__(f"{_cut(address)}: {problem}")
+        self.address = address
+        self.problem = problem
+        self.status = status
+
+
+class FetchTransientError(FetchError):
+    """Network trouble, a time-out, 408, 429, 5xx, or a body that ended early. Attribute: ``wait_seconds``: how long the
+    server asks to be left alone, or None."""
+
+    retry_helps = True
+
+    def __init__(
+        self, address: str, problem: str, *, status: int | None = None, wait_seconds: float | None = None
+    ) -> None:
+        super().__init__(address, problem, status=status)
+        self.wait_seconds = wait_seconds
+
+
+class FetchStopError(FetchError):
+    """Nothing more is asked of this server now; what was fetched stays, and the same command goes on later."""
+
+    retry_helps = True
+
+
 class MissingExtraError(QuireError):
     """Packages that only some commands need. Attributes: ``extra`` and ``packages``."""
 
@@ -269,6 +302,11 @@ class GeminiAmbiguousError(GeminiError):
 
 class GeminiDownloadError(GeminiTransientError):
     """A download that ended before all bytes were there."""
+
+
+def _cut(text: str, limit: int = 200) -> str:
+    """An address, bounded: somebody else wrote it."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _shown(text: str, limit: int = 120) -> str:

@@ -24,6 +24,10 @@ SOURCE_MARKER = ".source.json"
 it."""
 
 
+FETCHED_FOLDER = ".iiif"
+"""In a folder whose images were fetched: what they came from. No page; `files.fetched` reads and writes it."""
+
+
 class Lease(Protocol):
     """A lock that is held. Leases carry no fencing token: ask before each write."""
 

@@ -89,7 +89,7 @@ def guess(listing: Listing) -> Guess | None:
             f"PDFs and images lie in one tree, {_shown(top)}: each scan would list the ones among the others as left "
             "out. Move the PDFs into a folder of their own"
         )
-    notes.about(listing.iiif, "looks like a IIIF manifest, which Quire cannot read yet")
+    notes.about(listing.iiif, "looks like a IIIF manifest: quire fetch, with its path, fetches the images")
     if listing.is_cut:
         notes.lines.append("there are more files than were looked at: this goes by the first of them")
     pattern, keys = _page_pattern(fitting, top)

@@ -124,7 +124,7 @@ def _nothing_found(folder: Path, listing: Listing) -> str:
             f"each document a folder, such as: mkdir -p scans/{name} && mv {move} scans/{name}/   then run quire init "
             "again"
         )
-    also = f" ({listing.iiif[0]} looks like a IIIF manifest, which Quire cannot read yet)" if listing.iiif else ""
+    also = f" ({listing.iiif[0]} looks like a IIIF manifest: quire fetch fetches its images)" if listing.iiif else ""
     return (
         f"{folder}: no image and no PDF lies here or below{also}. Put scans into a folder for each document, such as "
         "scans/book/1.jpg, or PDFs such as pdfs/book.pdf, then run quire init again"

@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
     assert "1 PDF in pdfs/: pdfs/c.pdf is taken for the document c; quire scan makes its page images" in said
     assert "stray.jpg: left out: an image lies in a folder for its document, scans/*/" in said
     assert "pdfs/deeper/d.pdf: left out: with 1 field to a document a PDF lies in pdfs/" in said
-    assert "m/manifest.json: looks like a IIIF manifest, which Quire cannot read yet" in said
+    assert "m/manifest.json: looks like a IIIF manifest: quire fetch, with its path, fetches the images" in said
     assert f"{folder / 'quire.yaml'} would be:" in said
     assert not (folder / "quire.yaml").exists()
 
