@@ -21,6 +21,8 @@ from assets.domain.generation import OURS, plain
 from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, page_of
+from assets.domain.result_form import Result
+from assets.domain.schema_limits import Left
 from assets.domain.tokens import media_resolution
 from assets.graph import asset
 from assets.repair import Change
@@ -31,7 +33,7 @@ _COLUMNS = ("record_key", "file_uri", "file_mime_type", "context_key", "context_
 _REPAIR = "repair"
 """May be missing where nothing was sent before."""
 _ROWS_AT_ONCE = 256
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[str, Result] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class RequestTemplate:
     """What all requests of a submission have in common.
 
     ``prompt``: the template's text, ``prompt_source``: its file, for messages. ``document_fields``: the names of the
-    fields of a record key. ``generation_config``: the setting ``model.generation_config``, in either case.
+    fields of a record key. ``generation_config``: the setting ``model.generation_config``, in either case. ``left``:
+    what of the pydantic model ``response_schema`` does not say.
     """
 
     prompt: str
@@ -48,6 +51,7 @@ class RequestTemplate:
     document_fields: Sequence[str]
     response_schema: Mapping[str, Any]
     generation_config: Mapping[str, Any]
+    left: Sequence[Left] = ()
 
     def check(self) -> None:
         """Find, before anything is uploaded, what would go wrong for every record.
@@ -90,7 +94,7 @@ def batch_requests(
     batch_manifest: pa.Table,
     *,
     template: RequestTemplate,
-    previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
+    previous_results: Mapping[str, Result] = _NOTHING,
 ) -> Iterator[bytes]:
     """The lines of the input file, one for each row that has an uploaded image, in the rows' order.
 
@@ -116,7 +120,7 @@ def request_texts(
     context_keys: Sequence[str | None],
     *,
     template: RequestTemplate,
-    previous_results: Mapping[str, Mapping[str, Any]] = _NOTHING,
+    previous_results: Mapping[str, Result] = _NOTHING,
     repairs: Sequence[str | None] | None = None,
 ) -> Iterator[str]:
     """The text of each request: its prompt, with the result of its context key if it has one, and what its change
@@ -135,7 +139,7 @@ def _line(
     row: Mapping[str, Any],
     template: RequestTemplate,
     config: Mapping[str, Any],
-    previous_results: Mapping[str, Mapping[str, Any]],
+    previous_results: Mapping[str, Result],
 ) -> bytes:
     key: str = row["record_key"]
     context_key = row["context_key"] if template.context_mode.waits_for_result else None
@@ -156,7 +160,7 @@ def _line(
 
 
 def _prompt_text(
-    key: str, context_key: str | None, template: RequestTemplate, previous_results: Mapping[str, Mapping[str, Any]]
+    key: str, context_key: str | None, template: RequestTemplate, previous_results: Mapping[str, Result]
 ) -> str:
     previous = None
     if context_key is not None:

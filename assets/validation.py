@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from assets.domain.outcome import OutcomeKind
+from assets.domain.result_form import IS_NONE, KeyTwiceError, ResultForm, is_result
 from assets.sent_schema import first_problem, left_out
 
 MAX_MESSAGE_CHARS = 500
@@ -36,9 +37,13 @@ class ModelValidator:
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
+        self._form = ResultForm(model.model_json_schema())
 
     def to_result(self, text: str) -> bytes:
-        _loads(text)
+        answer = _loads(text)
+        result = _turned_back(self._form, answer)
+        if result is not answer:
+            text = json.dumps(result, ensure_ascii=False)
         try:
             value = self._model.model_validate_json(text)
         except ValidationError as error:
@@ -56,6 +61,8 @@ class ModelValidator:
             raise self._own_failure("serializer", error) from None
         if not is_finite:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "a number of the answer is infinite or none")
+        if not content.startswith(("{", "[")):
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"the answer {IS_NONE}")
         return (content + "\n").encode()
 
     def _own_failure(self, what: str, error: Exception) -> AnswerError:
@@ -71,13 +78,16 @@ class SentSchemaValidator:
 
     def __init__(self, result_schema: Mapping[str, Any]) -> None:
         self._schema = dict(result_schema)
+        self._form = ResultForm(result_schema)
 
     def left_out(self) -> list[str]:
         """What of the schema is not judged, in words."""
         return left_out(self._schema)
 
     def to_result(self, text: str) -> bytes:
-        value = _loads(text)
+        value = _turned_back(self._form, _loads(text))
+        if not is_result(value):
+            raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"the answer {IS_NONE}")
         try:
             problem = first_problem(self._schema, value)
             if problem is None:
@@ -89,6 +99,15 @@ class SentSchemaValidator:
             raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer holds a number that is too large") from None
         place = ".".join(str(step) for step in problem.absolute_path) or "the answer"
         raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, f"{place}: breaks {problem.validator} of the schema")
+
+
+def _turned_back(form: ResultForm, answer: Any) -> Any:
+    try:
+        return form.turned_back(answer)
+    except KeyTwiceError as error:
+        raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, str(error)) from None
+    except RecursionError:
+        raise AnswerError(OutcomeKind.SCHEMA_MISMATCH, "the answer is nested too deeply") from None
 
 
 def refuse_constant(name: str) -> Any:

@@ -15,18 +15,15 @@ from pydantic_core import PydanticCustomError
 from assets.context import ContextMode, described
 from assets.domain.models import as_sent, left_out, refusal
 from config.values import (
-    SHIPPED_ENQUEUED_TOKENS,
     ApiVersion,
     BaseUrl,
     DocumentFields,
-    EnqueuedTokens,
     GenerationConfig,
     ModelName,
     Number,
     PagePattern,
     SafeName,
     Section,
-    TierDollars,
     Whole,
 )
 
@@ -191,33 +188,6 @@ class BatchSection(Section):
     )
     download_timeout_seconds: Number = Field(
         default=300, ge=0.1, le=86_400, description="Time-out of the download of a result file."
-    )
-
-
-class LimitsSection(Section):
-    """What Gemini takes from a project. Batches are cut and held back by it."""
-
-    tier: Whole = Field(default=1, ge=1, le=3, description="The project's usage tier at Gemini.")
-    concurrent_jobs: Whole = Field(default=100, ge=1, le=10_000, description="The most batches at Gemini at once.")
-    usd_per_10_minutes: TierDollars | None = Field(
-        default=(10.0, 50.0, 200.0),
-        description="What Google lets a project spend in any 10 minutes, for the tiers 1, 2 and 3: no more is sent, by "
-        "estimate. Whether batches count is not said. null: nothing is held back by it.",
-    )
-    input_file_bytes: Whole = Field(
-        default=2_000_000_000, ge=1_000, le=2_000_000_000, description="The largest JSONL file of one batch."
-    )
-    storage_bytes: Whole = Field(
-        default=20_000_000_000,
-        ge=1_000,
-        le=1_000_000_000_000,
-        description="The most image bytes of all batches at Gemini together.",
-    )
-    enqueued_tokens: EnqueuedTokens = Field(
-        default_factory=lambda: dict(SHIPPED_ENQUEUED_TOKENS),
-        description="The most input tokens of all batches of a model at Gemini together, for the tiers 1, 2 and 3. The "
-        "longest word that is part of the model's name counts; `other`, where none is. What your file leaves out is as "
-        "shipped.",
     )
 
 

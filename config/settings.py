@@ -18,6 +18,7 @@ from assets.domain.errors import ConfigError, words_of
 from config.alerts import AlertsSection
 from config.failing import RepairSection, RetriesSection
 from config.fetching import IiifSection
+from config.limits import LimitsSection
 from config.loading import (
     KEY_BELONGS,
     KEY_VARIABLE,
@@ -38,7 +39,6 @@ from config.sections import (
     ContextSection,
     ExecutionSection,
     GeminiSection,
-    LimitsSection,
     ModelSection,
     PathsSection,
     PromptSection,

@@ -86,7 +86,7 @@ def parse_request(request: JsonObject, model: str) -> ParsedRequest:
     schema = generation.get("responseSchema")
     if schema is not None:
         try:
-            check_schema(schema)
+            check_schema(schema, model)
         except SchemaRefused as error:
             raise RequestRefused(str(error)) from None
         if mime_type not in _JSON_TYPES:

@@ -32,12 +32,14 @@ class Model:
     """``thinking``: what stands in the ``thinking_config`` where the settings have none; None: none is sent.
     ``levels``: the thinking levels that it takes; None: not known. ``takes_budget``: whether it takes a
     ``thinking_budget``; None: not known. ``takes_penalties``: whether it takes ``presence_penalty`` and
-    ``frequency_penalty``. ``max_output_tokens``: what it answers at most, thinking included."""
+    ``frequency_penalty``. ``takes_max_items``: whether it takes bounds of lists in a schema. ``max_output_tokens``:
+    what it answers at most, thinking included."""
 
     thinking: tuple[str, str | int] | None = None
     levels: tuple[str, ...] | None = None
     takes_budget: bool | None = None
     takes_penalties: bool = True
+    takes_max_items: bool = True
     max_output_tokens: int = 65_536
 
 
@@ -47,7 +49,8 @@ _MODELS: tuple[tuple[str, Model], ...] = (
     ("gemini-4", Model(_LITTLE, _GEMINI_4_LEVELS, takes_budget=False)),
     # These think MINIMAL by themselves, so LOW would make them dearer.
     (r"gemini-3(\.\d+)?-flash-lite", Model(_LEAST, _WORDS, takes_budget=False)),
-    ("gemini-3.8-flash", Model(_LITTLE, ("LOW", "MEDIUM", "HIGH"), takes_budget=False)),
+    # A schema with any maxItems was answered with 400, and without it not (a public bisection, not tried by us).
+    ("gemini-3.8-flash", Model(_LITTLE, ("LOW", "MEDIUM", "HIGH"), takes_budget=False, takes_max_items=False)),
     (r"gemini-3(\.\d+)?-(flash|pro)", Model(_LITTLE, _WORDS, takes_budget=False)),
     ("gemini-2.5", Model(_BUDGET, (), takes_budget=True)),
 )

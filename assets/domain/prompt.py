@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from assets.domain.errors import PromptError
+from assets.domain.result_form import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def render_prompt(
     *,
     source: str,
     record: PromptRecord,
-    previous: Mapping[str, Any] | None,
+    previous: Result | None,
     context_mode: str,
 ) -> str:
     """The prompt for one record. ``source``: the template's file, for error messages.

@@ -5,7 +5,7 @@ import random
 import re
 from typing import Any
 
-from emulator.schemas import normal, type_of
+from emulator.schemas import format_of, normal, type_of
 
 _WORDS = (
     "college", "catalogue", "trustees", "faculty", "tuition", "term", "library", "chapel", "students", "lectures",
@@ -91,8 +91,8 @@ class _Maker:
     def _string(self, fields: dict[str, Any]) -> str:
         if fields.get("enum"):
             return str(self._chance.choice(fields["enum"]))
-        if fields.get("format") in _FORMATS:
-            return _FORMATS[fields["format"]]
+        if (format_ := format_of(fields)) in _FORMATS:
+            return _FORMATS[format_]
         text = f"{self._key} {' '.join(self._chance.choices(_WORDS, k=3))}"
         least = int(fields.get("minLength") or 0)
         if len(text) < least:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.engines.ocr_layout import Block, PageLayout
-from emulator.schemas import normal, type_of
+from emulator.schemas import format_of, normal, type_of
 
 JsonObject = dict[str, Any]
 
@@ -164,14 +164,14 @@ def _string(fields: JsonObject, subject: _Subject) -> str | None:
     if text is None:
         if fields.get("nullable"):
             return None
-        text = _FORMATS.get(str(fields.get("format")), "")
+        text = _FORMATS.get(format_of(fields), "")
     return _fit(text, fields)
 
 
 def _known_string(fields: JsonObject, subject: _Subject) -> str | None:
     """What was read for a property of this name; None if there is nothing."""
     name, page = subject.name, subject.page
-    if fields.get("format") in _FORMATS:
+    if format_of(fields) in _FORMATS:
         return None
     if _PAGE_NUMBER.search(name):
         return page.page_number

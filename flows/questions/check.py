@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,9 +16,11 @@ from assets.candidates import in_running_order
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
+from assets.domain.schema_limits import schema_depth, text_bytes, walk
+from assets.domain.tokens import text_tokens
 from assets.estimates import with_sizes_before
 from assets.planning import SubmissionFacts
-from assets.requests import RequestTemplate, batch_requests
+from assets.requests import RequestTemplate, batch_requests, schema_bytes
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.protocol.claiming import facts_of
@@ -80,6 +83,9 @@ async def check_text(config: str | None, key: str | None) -> str:
     lines = _summary(found)
     for title, text in blocks.items():
         lines += ["", f"--- {title} ---", text]
+    if found.template.left:
+        lines += ["", "--- left to pydantic alone: Gemini is told in words, or not at all ---"]
+        lines += [printable(f"{path or found.facts.schema_name}: {what}") for path, what in found.template.left]
     if said := notices(found.settings, found.facts.created_at.date()):
         lines += ["", *map(printable, said)]
     if found.prefect_problem is not None:
@@ -187,11 +193,25 @@ def _summary(found: Checked) -> list[str]:
         "prompt": f"{facts.prompt_name} {facts.prompt_version}, hash {facts.prompt_hash}, "
         f"{found.template.prompt_source}",
         "schema": f"{facts.schema_name}, hash {facts.response_schema_hash}",
+        "size": _size(found),
         "context": found.context,
         "estimate": _estimate(settings.model.name, found.estimate, found.answers),
     }
     width = max(map(len, about))
     return [printable(f"{name:<{width}}  {text}") for name, text in about.items()]
+
+
+def _size(found: Checked) -> str:
+    """What the schema costs a page, and how much of what the service takes it is."""
+    limits, schema = found.settings.limits.of_schema(), dict(found.template.response_schema)
+    tokens = int(text_tokens(np.array([schema_bytes(found.template)]))[0])
+    price = found.facts.price
+    cost = f", {dollars(price.usd(input_tokens=tokens * 1000, output_tokens=0))} for 1,000 pages" if price else ""
+    values = sum(len(node.get("enum", ())) for _, node in walk(schema))
+    return (
+        f"the schema has {tokens:,} tokens on each page{cost}; {schema_depth(schema)} of {limits.depth} levels, "
+        f"{values} of {limits.enum_values} enum values, {text_bytes(schema):,} of {limits.text_bytes:,} bytes"
+    )
 
 
 def _estimate(model: str, estimate: Mapping[str, Any], answers: int) -> str:

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.errors import ManifestError, words_of
+from assets.domain.result_form import result_in
 from assets.domain.schema import schema_hash
 from assets.edited import edited_by_content
 from assets.validation import AnswerError, ModelValidator, ResultValidator, SentSchemaValidator
 from config.settings import Settings, load_settings
-from flows.gateways.files.results import object_in, walk_files
+from flows.gateways.files.results import walk_files
 from flows.gateways.files.storage import Storage
 from flows.runtime.printable import printable
 from flows.runtime.wiring import config_path, make_storage, make_template
@@ -89,7 +90,7 @@ def _verify_part(storage: Storage, keys: list[str], results: pa.Table, schemas: 
         if content is None:
             continue
         found.results += 1
-        if problem := object_in(content)[1]:
+        if problem := result_in(content)[1]:
             found.tell("no JSON", path, problem)
             continue
         validator = schemas.of(made["submission_id"], made["response_schema_hash"])

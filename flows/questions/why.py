@@ -15,11 +15,11 @@ from assets.domain.ledger import Ledger
 from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
+from assets.domain.result_form import result_in
 from assets.outcomes import cause_of
 from config.settings import Settings, load_settings
 from flows.gateways.files.acts import Act
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
-from flows.gateways.files.results import object_in
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.absence import why_left_out
@@ -206,7 +206,7 @@ def _about_result(storage: Storage, maker: MadeBy | None, key: str) -> str | Non
     is_edited = maker is not None and maker.result_sha256 not in (None, file.sha256)
     when = datetime.fromtimestamp(file.modified_ns / 1e9, UTC)
     said = [f"the result was edited by a person since, last on {when:%Y-%m-%d}"] if is_edited else []
-    problem = object_in(content)[1]
+    problem = result_in(content)[1]
     said += [f"{storage.result_path(key)} {problem}"] if problem else []
     return "; ".join(said) or None
 

@@ -17,7 +17,8 @@ from ulid import ULID
 from assets.catalog import CATALOG
 from assets.domain.errors import ConfigError
 from assets.domain.ledger import collection_prefix
-from assets.domain.schema import response_schema
+from assets.domain.models import model_of
+from assets.domain.schema import translated
 from assets.requests import RequestTemplate
 from config.schema_loader import load_prompt, load_schema
 from config.settings import Settings, read_api_key
@@ -97,14 +98,16 @@ def make_template(settings: Settings) -> tuple[type[BaseModel], RequestTemplate]
     """The pydantic model that a page becomes, and what all requests have in common. Raises ConfigError, SchemaError,
     PromptError."""
     model = load_schema(settings)
+    said = translated(model, settings.limits.of_schema(), takes_max_items=model_of(settings.model.name).takes_max_items)
     prompt_text, prompt_source = load_prompt(settings)
     template = RequestTemplate(
         prompt=prompt_text,
         prompt_source=str(prompt_source),
         context_mode=settings.context.mode,
         document_fields=settings.record.document_fields,
-        response_schema=response_schema(model),
+        response_schema=said.schema,
         generation_config=settings.model.generation_config,
+        left=said.left,
     )
     template.check()
     return model, template

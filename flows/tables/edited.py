@@ -12,12 +12,13 @@ from array import array
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.domain.errors import ManifestError
+from assets.domain.result_form import result_in
 from assets.edited import RESULT_CHECK_SCHEMA, Comparison, compared
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.presence import found_at
-from flows.gateways.files.results import object_in
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import MAX_LINES, logger
 from flows.runtime.passes import Pass
@@ -28,6 +29,8 @@ BYTES_A_PASS = 500_000_000
 """So much is read in a pass, which takes some seconds from a slow disk: a pass is to be short."""
 _TABLE = "result_checks"
 _GOES_BY = b"quire.goes_by"
+_LISTS_WERE_NONE = "is no JSON object"
+"""Said of a list by versions of before, which took none for a result: what they have noted is looked at again."""
 
 
 def find_edited(storage: Storage, files: pa.Table) -> Comparison:
@@ -93,7 +96,7 @@ def _checked(storage: Storage, files: pa.Table) -> tuple[pa.Table, bool]:
         read_bytes += file.bytes
         keys.append(key)
         hashes.append(file.sha256)
-        problems.append(object_in(content)[1] or None)
+        problems.append(result_in(content)[1] or None)
         sizes.append(file.bytes)
         times.append(file.modified_ns)
     columns = [pa.array(keys, pa.string()), pa.array(sizes, pa.int64()), pa.array(times, pa.int64())]
@@ -119,6 +122,8 @@ def _read(storage: Storage) -> tuple[pa.Table, str]:
     it anew."""
     try:
         table = storage.read_derived(_TABLE, RESULT_CHECK_SCHEMA)
+        if pc.any(pc.equal(table["problem"], _LISTS_WERE_NONE)).as_py():
+            return RESULT_CHECK_SCHEMA.empty_table(), ""
         return table.replace_schema_metadata(None), (table.schema.metadata or {})[_GOES_BY].decode()
     except (ManifestError, KeyError, ValueError):
         return RESULT_CHECK_SCHEMA.empty_table(), ""

@@ -1,18 +1,28 @@
 """Whatever model can be said: the schema holds only what Gemini knows, and no valid answer breaks it."""
 
+import json
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
 
-from assets.domain.schema import Schema, response_schema, schema_hash
+from assets.domain.errors import SchemaError
+from assets.domain.schema import Schema, schema_hash, translated
+from assets.domain.schema_limits import SchemaLimits
+from assets.validation import ModelValidator, SentSchemaValidator
+from emulator.schemas import check_schema
 
 KEYWORDS = {
     "type", "format", "description", "nullable", "enum", "maxItems", "minItems", "properties", "required", "minLength",
     "maxLength", "pattern", "anyOf", "propertyOrdering", "items", "minimum", "maximum",
 }  # fmt: skip
+
+
+ANY_SIZE = SchemaLimits(depth=99, text_bytes=10**9, max_items=10**9, enum_values=10**9, enum_chars=10**9)
 
 
 class Ink(StrEnum):
@@ -32,6 +42,10 @@ PLAIN: list[Typed] = [
     (Annotated[int, Field(gt=0, lt=5)], st.integers(1, 4)),
     (Annotated[str, Field(min_length=1, max_length=3)], st.text(min_size=1, max_size=3)),
 ]
+
+
+def pairs(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in values.items()]
 
 
 def lists(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
@@ -73,20 +87,59 @@ def models_with_answers(draw: st.DrawFn) -> tuple[type[BaseModel], Any]:
 def test_no_valid_answer_breaks_the_schema(model_and_answer: tuple[type[BaseModel], Any]) -> None:
     model, answer = model_and_answer
     model.model_validate(answer)
-    schema = response_schema(model)
+    schema = translated(model, ANY_SIZE).schema
     assert problems(schema, answer) == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(models_with_answers())
 def test_the_schema_is_the_same_each_time_and_holds_only_known_keywords(case: tuple[type[BaseModel], Any]) -> None:
-    schema = response_schema(case[0])
-    assert schema_hash(schema) == schema_hash(response_schema(case[0]))
+    schema = translated(case[0], ANY_SIZE).schema
+    assert schema_hash(schema) == schema_hash(translated(case[0], ANY_SIZE).schema)
     for node in nodes(schema):
         assert set(node) <= KEYWORDS
         assert ("type" in node) != ("anyOf" in node)
         assert str(node.get("type", "")).isupper() or "anyOf" in node
         assert node.get("propertyOrdering", []) == list(node.get("properties", {}))
+
+
+# Pairs of a type and a strategy for values of it, in the form that is asked for.
+OTHERWISE: list[Typed] = [
+    (dict[str, int], st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=3).map(pairs)),
+    (Literal[1, 2, None], st.sampled_from(["1", "2", None])),
+    (Decimal, st.decimals(-9, 9, places=2).map(str)),
+    (date, st.dates().map(str)),
+]
+
+
+@st.composite
+def models_asked_for_otherwise(draw: st.DrawFn) -> tuple[type[BaseModel], Any]:
+    types = st.recursive(
+        st.sampled_from(OTHERWISE + PLAIN), lambda inner: lists(inner) | optionals(inner) | models(inner), max_leaves=6
+    )
+    model, answers = draw(models(types))
+    return model, draw(answers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(models_asked_for_otherwise())
+def test_what_is_asked_for_in_another_form_becomes_a_result_and_stays_one(case: tuple[type[BaseModel], Any]) -> None:
+    model, answer = case
+    assert problems(translated(model, ANY_SIZE).schema, answer) == []
+    for validator in (ModelValidator(model), SentSchemaValidator(model.model_json_schema())):
+        result = validator.to_result(json.dumps(answer))
+        model.model_validate_json(result)
+        assert validator.to_result(result.decode()) == result
+
+
+@settings(max_examples=60, deadline=None)
+@given(models_asked_for_otherwise() | models_with_answers(), st.booleans())
+def test_the_service_takes_what_is_not_refused(case: tuple[type[BaseModel], Any], takes_max_items: bool) -> None:
+    try:
+        schema = translated(case[0], takes_max_items=takes_max_items).schema
+    except SchemaError:
+        reject()
+    check_schema(schema, "gemini-3.5-flash" if takes_max_items else "gemini-3.8-flash")
 
 
 def nodes(schema: Schema) -> list[Schema]:
@@ -97,10 +150,11 @@ def nodes(schema: Schema) -> list[Schema]:
 
 def problems(schema: Schema, value: Any) -> list[str]:
     """Where ``value`` breaks ``schema``: a reader of the subset that shares nothing with the product."""
+    if "anyOf" in schema:
+        assert set(schema) == {"anyOf"}, "it stands alone"
+        return [] if any(not problems(branch, value) for branch in schema["anyOf"]) else ["no branch"]
     if value is None:
         return [] if schema.get("nullable") else ["null"]
-    if "anyOf" in schema:
-        return [] if any(not problems(branch, value) for branch in schema["anyOf"]) else ["no branch"]
     python = {"STRING": str, "INTEGER": int, "NUMBER": (int, float), "BOOLEAN": bool, "ARRAY": list, "OBJECT": dict}
     if not isinstance(value, python[schema["type"]]):  # type: ignore[arg-type]  # a table of types
         return [f"{value!r} is no {schema['type']}"]

@@ -4,17 +4,16 @@ a single one, by the same definition.
 A result lies under its fields' names in NFC and nowhere else: that is where it is looked for when it is needed.
 """
 
-import json
 import os
 import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from assets.domain.errors import ManifestError
+from assets.domain.result_form import Result, result_in
 from assets.reruns import RESULT_FILE_SCHEMA
 from assets.results import MAX_LINE_BYTES
 from flows.gateways.files.walking import Tree, check_inside
@@ -96,16 +95,7 @@ def present_pages(document: Path, pages: Iterable[tuple[str, str]], folder: Path
     return present
 
 
-def object_in(content: bytes) -> tuple[dict[str, Any] | None, str]:
-    """The JSON object that a result is, or None and what is wrong with it, in words."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        return None, f"is no JSON ({error})"
-    return (document, "") if isinstance(document, dict) else (None, "is no JSON object")
-
-
-class StoredResults(Mapping[str, Mapping[str, Any]]):
+class StoredResults(Mapping[str, Result]):
     """Output results by record key, read when they are asked for: a batch's contexts never stand in memory together."""
 
     def __init__(
@@ -114,11 +104,11 @@ class StoredResults(Mapping[str, Mapping[str, Any]]):
         self._folder, self._depth = folder, depth
         self._read, self._path_of = read, path_of
 
-    def __getitem__(self, record_key: str) -> Mapping[str, Any]:
+    def __getitem__(self, record_key: str) -> Result:
         content = self._read(record_key)
         if content is None:
             raise KeyError(record_key)
-        document, problem = object_in(content)
+        document, problem = result_in(content)
         if document is None:
             raise ManifestError(self._path_of(record_key), f"{problem}; correct it, or delete it")
         return document

@@ -161,8 +161,10 @@ def test_results_are_a_mapping_that_reads_on_demand(storage: Storage) -> None:
     storage.result_path(KEY).write_bytes(b"{")
     with pytest.raises(ManifestError, match=r"4\.json: is no JSON .*; correct it, or delete it"):
         results[KEY]
-    storage.result_path(KEY).write_bytes(b"[]")
-    with pytest.raises(ManifestError, match=r"4\.json: is no JSON object; correct it, or delete it"):
+    storage.result_path(KEY).write_bytes(b'["a list"]')
+    assert results[KEY] == ["a list"]
+    storage.result_path(KEY).write_bytes(b'"text"')
+    with pytest.raises(ManifestError, match=r"4\.json: is no JSON object and no list; correct it, or delete it"):
         results[KEY]
 
 
