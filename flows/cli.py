@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "Read pages: one pass, or with --watch as many as it takes.",
             "quire run --watch",
             "quire run --trial",
+            "quire run --only CA:Lincoln:2023:4",
         ),
         fetching.fetch: (
             "Fetch page images by their IIIF manifests.",

@@ -55,7 +55,8 @@ class SubmitReport:
     read; ``kept_back``: records that wait for a person, each with the reason; ``is_limited``: whether it ended because
     this run may send no more; ``would``: of a dry run, what would be sent, a line each; ``no_json``: results that count
     as done and are no JSON; ``blocked``: records that wait behind dead letters and held ones; ``breaker``: "" or what
-    it is open for; ``cap``: "" or the cap that is reached; ``results``: all that were found, for who comes after."""
+    it is open for; ``cap``: "" or the cap that is reached; ``not_now``: record key -> why it was not sent, of those
+    that were named; ``results``: all that were found, for who comes after."""
 
     submitted: int
     sent: int
@@ -71,6 +72,7 @@ class SubmitReport:
     blocked: int = 0
     breaker: str = ""
     cap: str = ""
+    not_now: Mapping[str, str] = field(default_factory=dict)
     results: FoundResults | None = field(default=None, repr=False, compare=False)
 
 
@@ -103,7 +105,8 @@ async def submit_batches(p: Pass) -> SubmitReport:
     states, runnable, places = chosen.states, chosen.runnable, chosen.places
     waves = waves_left(states, context_mode=settings.context.mode)
     by_state = {state.value: count for state, count in count_states(states).items()}
-    seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results, "blocked": count_blocked(states)}
+    seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results, "not_now": chosen.not_now}
+    seen["blocked"] = count_blocked(states)
     explain_waiting(states)
     tripped = await trip(p, records=len(states))
     seen["breaker"] = tripped.of if tripped is not None else ""

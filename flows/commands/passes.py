@@ -34,7 +34,13 @@ DRY_RUN_VARIABLE = f"{PREFIX}EXECUTION__DRY_RUN"
 
 def run(
     context: typer.Context,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="With --only: record keys, ranges or documents.", show_default=False)
+    ] = None,
     config: Config = None,
+    only: Annotated[
+        bool, typer.Option("--only", help="One pass that sends nothing but the pages that are named.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat until nothing is runnable or in flight.")] = False,
     accept_vanished: Annotated[
         bool, typer.Option("--accept-vanished", help="Go on although many finished records have no result any more.")
@@ -50,6 +56,10 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """One pass: settle what has finished, scan, send what can be sent. Status 3 if something waits for a person."""
+    if only != bool(keys):
+        raise typer.BadParameter("name pages with --only: quire run --only CA:Lincoln:2023:4")
+    if only and (watch or trial):
+        raise typer.BadParameter("--only is one pass: leave out --watch and --trial")
     last: list[PassReport] = []
     # As variables, which beat the file, and before anything reads the settings.
     if limit is not None:
@@ -68,6 +78,7 @@ def run(
             watch=watch or trial,
             accept_vanished=accept_vanished,
             after_pass=remember,
+            only=keys or (),
             loudness=_loudness(verbose, quiet or as_json),
             logs=logs_of(places, on_trial=context.obj is not None),
         )

@@ -4,6 +4,7 @@ which they go. What is sent of them is decided in `submit`.
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.record import page_of
 from assets.estimates import with_sizes_before
 from assets.history import failed_jobs_of
+from assets.selection import named
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import check_known, inflight_keys, resolve
@@ -34,17 +36,20 @@ from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repair
 class Choice:
     """``states``: all records with their states; ``runnable``: those that can be sent, in the order in which they go;
     ``places``: how many batches may be added; ``results``: what was found of results; ``no_json``: how many of them
-    count as done and are no JSON."""
+    count as done and are no JSON; ``not_now``: record key -> why it cannot be sent, of those that a person has named
+    (`Pass.only`)."""
 
     states: pa.Table
     runnable: pa.Table
     places: int
     results: FoundResults
     no_json: int
+    not_now: Mapping[str, str]
 
 
 async def plan(p: Pass) -> Choice:
-    """Read what there is to choose from. Raises StateError, ManifestError, OSError."""
+    """Read what there is to choose from. Raises StateError, ManifestError, OSError, and QuireError for a name of
+    `Pass.only` that no record has."""
     services, settings = p.services, p.services.settings
     manifest = services.storage.read_records()
     if manifest is None:
@@ -93,9 +98,35 @@ async def plan(p: Pass) -> Choice:
     )
     if settings.context.mode.sends_image:
         runnable = with_sizes_before(runnable, manifest)
+    not_now: dict[str, str] = {}
+    if p.only:
+        runnable, not_now = _only_named(states, runnable, p.only, field_count=len(settings.record.document_fields))
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
     runnable = with_repairs(settings, history, runnable)
-    return Choice(states, _bisected_last(runnable, history), most - len(ledger.active), found, no_json)
+    return Choice(states, _bisected_last(runnable, history), most - len(ledger.active), found, no_json, not_now)
+
+
+_NOT_NOW = {
+    RecordState.DONE: "it is done; quire rerun has it read again",
+    RecordState.INFLIGHT: "it is in flight",
+    RecordState.WAITING: "it waits for the page before",
+    RecordState.DEAD: "it is a dead letter; quire unblock has it tried again",
+    RecordState.HELD: "it is held for a person; quire why tells more",
+    RecordState.POSTPONED: "it waits for the service; quire why tells until when",
+}
+
+
+def _only_named(
+    states: pa.Table, runnable: pa.Table, entries: Sequence[str], *, field_count: int
+) -> tuple[pa.Table, dict[str, str]]:
+    """Of ``runnable`` those that ``entries`` name, and why the others that they name cannot be sent."""
+    missing = "there is no such page in the record manifest; nothing is sent"
+    keys = pa.array(named(states["record_key"], entries, field_count=field_count, missing=missing), pa.string())
+    chosen = runnable.filter(pc.is_in(runnable["record_key"], value_set=keys))
+    others = states.filter(pc.is_in(states["record_key"], value_set=keys))
+    others = others.filter(pc.invert(pc.is_in(others["record_key"], value_set=chosen["record_key"].combine_chunks())))
+    rows = others.select(["record_key", "state"]).to_pylist()
+    return chosen, {row["record_key"]: _NOT_NOW.get(row["state"], "it cannot be sent now") for row in rows}
 
 
 def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:

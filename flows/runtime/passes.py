@@ -2,7 +2,7 @@
 called alone each opens its own.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,12 +25,14 @@ class Pass:
     """A pass that holds its lock. Ask ``lease.check()`` before each write to the world. ``run_started_at``: when the
     run began that the pass is a part of, for the cap of a run (UTC); ``accept_vanished``: a person has said that
     missing results are meant to be missing; ``told``: lines that are said once in a pass, however many batches have a
-    reason to say them."""
+    reason to say them; ``only``: the record keys, ranges and documents of which alone something may be sent; empty: no
+    such bound."""
 
     services: Services
     lease: Lease
     run_started_at: datetime
     accept_vanished: bool = False
+    only: tuple[str, ...] = ()
     told: set[str] = field(default_factory=set)
 
 
@@ -70,6 +72,7 @@ class OperatorsLease:
 
 _current: ContextVar[Pass | None] = ContextVar("quire_pass", default=None)
 _run_started_at: ContextVar[datetime | None] = ContextVar("quire_run_started_at", default=None)
+_only: ContextVar[tuple[str, ...]] = ContextVar("quire_only", default=())
 
 
 @contextmanager
@@ -81,6 +84,17 @@ def one_run_of_passes(started_at: datetime) -> Iterator[None]:
         yield
     finally:
         _run_started_at.reset(token)
+
+
+@contextmanager
+def nothing_sent_but(entries: Sequence[str]) -> Iterator[None]:
+    """Passes within send nothing but pages of these ``entries``: see `Pass`. No parameter of a flow, either: a schedule
+    that keeps to a few pages would leave all others without a word."""
+    token = _only.set(tuple(entries))
+    try:
+        yield
+    finally:
+        _only.reset(token)
 
 
 @asynccontextmanager
@@ -105,7 +119,7 @@ async def open_pass(config: str | None, *, accept_vanished: bool = False) -> Asy
         except LockBusyError as busy:
             raise PassBusyError(busy.lock, str(busy)) from None
         await ensure_home(settings, services.storage, services.ledger, accept_vanished=accept_vanished)
-        opened = Pass(services, lease, started_at or services.now(), accept_vanished)
+        opened = Pass(services, lease, started_at or services.now(), accept_vanished, only=_only.get())
         token = _current.set(opened)
         try:
             yield opened

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -26,9 +26,17 @@ AfterPass = Callable[[PassReport], Awaitable[None]]
 
 
 async def run_calmly(
-    config: str | None, *, watch: bool, accept_vanished: bool, after_pass: AfterPass, loudness: Loudness, logs: Path
+    config: str | None,
+    *,
+    watch: bool,
+    accept_vanished: bool,
+    after_pass: AfterPass,
+    loudness: Loudness,
+    logs: Path,
+    only: Sequence[str] = (),
 ) -> str:
-    """One pass, or passes until only a person could go on; what to say at the end. ``logs``: a folder, which is made.
+    """One pass, or passes until only a person could go on; what to say at the end. ``logs``: a folder, which is made;
+    ``only``: as in `run_once`, of one pass.
 
     Raises QuireError.
     """
@@ -51,7 +59,7 @@ async def run_calmly(
                 display.doing("settling, scanning, sending")
 
             if not watch:
-                return await run_once(config, accept_vanished=accept_vanished, after_pass=passed)
+                return await run_once(config, accept_vanished=accept_vanished, only=only, after_pass=passed)
             said = await run_watch(
                 config,
                 accept_vanished=accept_vanished,
@@ -91,6 +99,7 @@ def report_json(report: PassReport | None) -> str:
             "states": dict(submit.states),
             "stopped": submit.stopped,
             "would": list(submit.would),
+            "not_sent": dict(submit.not_now),
             "needs_person": list(report.needs_person),
         }
     )

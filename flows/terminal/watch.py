@@ -1,13 +1,14 @@
 """``quire run``: one pass, or passes until only a person could go on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from assets.domain.errors import LeaseLostError, QuireError
+from assets.selection import parse_entry
 from config.settings import load_settings
 from flows.gateways.prefect.api import engine_errors_told
 from flows.pipeline import PassReport, pipeline
-from flows.runtime.passes import one_run_of_passes
+from flows.runtime.passes import nothing_sent_but, one_run_of_passes
 from flows.runtime.wiring import config_path, utc_now
 from flows.terminal.scanning import BUSY
 from flows.terminal.show import needs_text
@@ -16,12 +17,26 @@ PATIENCE = 5
 """Passes in a row that may stop for trouble that passes by itself."""
 MAX_CAUSES = 3
 """How many different causes of failures the line of a pass names."""
+MAX_NOT_NOW = 20
+"""How many of the named pages that were not sent it lists."""
 AfterPass = Callable[[PassReport], Awaitable[None]]
 
 
-async def run_once(config: str | None, *, accept_vanished: bool = False, after_pass: AfterPass | None = None) -> str:
-    """One pass; what it did, in a line."""
-    report = await pipeline(config, accept_vanished=accept_vanished)
+async def run_once(
+    config: str | None,
+    *,
+    accept_vanished: bool = False,
+    only: Sequence[str] = (),
+    after_pass: AfterPass | None = None,
+) -> str:
+    """One pass; what it did, in a line. ``only``: record keys, ranges and documents of which alone something may be
+    sent; empty: no such bound. Raises RecordKeyError for what is none before anything is done."""
+    if only:
+        fields = len(load_settings(config_path(config)).record.document_fields)
+        for each in only:
+            parse_entry(each, field_count=fields)
+    with nothing_sent_but(only):
+        report = await pipeline(config, accept_vanished=accept_vanished)
     if report is not None and after_pass is not None:
         await after_pass(report)
     return BUSY if report is None else said_of(report)
@@ -34,7 +49,10 @@ def said_of(report: PassReport) -> str:
         f"{polled.settled} batches settled{_answers(report)}, {polled.running} running; {report.scan.records} records; "
         f"{submit.submitted} batches with {submit.sent} records sent"
     )
-    return "\n".join([did + (f"; {submit.stopped}" if submit.stopped else ""), *submit.would, *report.needs_person])
+    not_now = [f"{key} is not sent: {why}" for key, why in list(submit.not_now.items())[:MAX_NOT_NOW]]
+    not_now += [f"and {more} more"] if (more := len(submit.not_now) - MAX_NOT_NOW) > 0 else []
+    first = did + (f"; {submit.stopped}" if submit.stopped else "")
+    return "\n".join([first, *submit.would, *not_now, *report.needs_person])
 
 
 def _answers(report: PassReport) -> str:
