@@ -19,7 +19,7 @@ from flows.gateways.pdf.worker import RenderSettings
 from flows.runtime.logs import logger
 from flows.runtime.passes import ScanPass
 from flows.runtime.progress import tell_step
-from flows.runtime.sources import render_settings, source_tree
+from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.telling import ProgressTeller
 
 LOOK_SECONDS = 1.0
@@ -38,7 +38,8 @@ class SourceReport:
 async def render_sources(p: ScanPass) -> SourceReport:
     """See that the images of every PDF are there. Raises LeaseLostError, RenderError, OSError."""
     settings = p.services.settings
-    folders = SourceFolders(settings.paths.source_documents, settings.paths.page_images, files=atomic)
+    paths, page_of = settings.paths, page_reader(settings)
+    folders = SourceFolders(paths.source_documents, paths.page_images, files=atomic, page_of=page_of)
     if not is_folder(folders.source_documents):
         return SourceReport()
     looks = render_settings(settings)
@@ -59,7 +60,8 @@ def look_at_sources(p: ScanPass) -> tuple[SourceReport, int]:
         return SourceReport(), 0
     pdfs, problems = _walk(settings)
     looks = render_settings(settings)
-    todo = [pdf for pdf in pdfs if not_current(pdf, settings.paths.page_images, looks) is not None]
+    images, page_of = settings.paths.page_images, page_reader(settings)
+    todo = [pdf for pdf in pdfs if not_current(pdf, images, looks, page_of=page_of) is not None]
     return SourceReport([(pdf, None) for pdf in pdfs], _placed(p, problems)), len(todo)
 
 

@@ -34,7 +34,7 @@ from flows.gateways.pdf.rendering import not_current
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.status import outdated_of, read_ledger_or_files, state_table
-from flows.runtime.sources import render_settings, source_tree
+from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.wiring import config_path, make_storage, utc_now
 from flows.tables.derived import history_table, results_table
 from flows.tables.outdated import making, not_compared
@@ -167,7 +167,9 @@ def _source_documents(look: _Look) -> Iterator[Finding]:
         pdfs, _ = walk_pdfs(tree, depth=len(look.fields))
         for pdf in pdfs:
             if pdf.fields == look.fields:
-                reason = not_current(pdf, paths.page_images, render_settings(look.settings))
+                reason = not_current(
+                    pdf, paths.page_images, render_settings(look.settings), page_of=page_reader(look.settings)
+                )
                 yield Finding(STALE if reason else FRESH, reason or "its images were made of it as it is")
                 return
     yield Finding(NOTHING, "no PDF of it: its page images lie there by themselves")

@@ -151,7 +151,7 @@ async def test_each_problem_is_told_once_and_listed_while_it_lasts(project: Proj
     by_hand(place(project, "CA:Trap:1901"), [SQUARE, stream("", b"/X0 Do"), SQUARE], [image(4000, 3000)])
     typeset(place(project, "CA:Huge:1901"), 1, size=(8400, 8400))
     typeset(place(project, "CA:Own:1901"), 1)
-    [own] = project.add_pages("CA:Own:1901", [7])
+    [own] = project.add_pages("CA:Own:1901", [1])
     place(project, "CA:Own:1901").with_name("notes\n.txt").touch()
     project.configure(safety={"max_image_pixels": 10_000_000})
 
@@ -161,7 +161,8 @@ async def test_each_problem_is_told_once_and_listed_while_it_lasts(project: Proj
 
     warnings = [
         "Left out: dataset/source_documents/CA/Bad/1901.pdf: it is damaged, has no pages, or is no PDF",
-        "Left out: dataset/source_documents/CA/Own/1901.pdf: the folder already holds images of its own",
+        "Left out: dataset/source_documents/CA/Own/1901.pdf: the folder already holds images of its own: 1.jpg is page "
+        "1, and so is page 1 of the PDF",
         "Left out: dataset/source_documents/CA/Own/notes\\n.txt: no PDF: its name does not end in .pdf",
         "Left out: dataset/source_documents/CA/Trap/1901.pdf, page 2: it holds an image of 4000 x 3000 pixels; "
         "safety.max_image_pixels is 10000000",

@@ -23,7 +23,7 @@ from assets.sources import (
 )
 from flows.gateways.files.presence import is_there
 from flows.gateways.files.walking import Tree, sayable
-from flows.gateways.ports import SOURCE_MARKER, ReadHeader
+from flows.gateways.ports import FETCHED_FOLDER, SOURCE_MARKER, ReadHeader
 
 _NUMBER = re.compile(r"(?P<page>[0-9]+)")
 _SEVERAL_PAGES = frozenset({"tif", "tiff"})
@@ -71,11 +71,11 @@ def walk_images(
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
     ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, counted from the number in
     its name. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record keys that are,
-    or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. The images of a PDF bear plain
-    numbers, whatever the pattern is.
+    or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a PDF, and what
+    was fetched, bear plain numbers, whatever the pattern is.
     """
     rules = _ImageRules(known, read_header, re.compile(page_pattern), max_pixels, allowed)
-    of_pdf = replace(rules, pattern=_NUMBER)
+    numbered = replace(rules, pattern=_NUMBER)
     tree = Tree(folder, root=root, apart=apart)
     images: list[PageImage] = []
     for fields, directory in tree.documents(depth):
@@ -83,9 +83,13 @@ def walk_images(
             continue
         place = tree.place(directory)
         found: dict[int, list[PageImage]] = {}
-        is_of_pdf = page_pattern != _NUMBER.pattern and is_there(os.path.join(directory, SOURCE_MARKER))  # noqa: PTH118
+        is_numbered = page_pattern != _NUMBER.pattern and any(
+            is_there(os.path.join(directory, name))  # noqa: PTH118 - a million files
+            for name in (SOURCE_MARKER, FETCHED_FOLDER)
+        )
         for entry in tree.entries(directory):
-            pages = _pages(entry, fields, f"{place}/{entry.name}", of_pdf if is_of_pdf else rules)
+            rule = numbered if is_numbered and _is_number(entry.name) else rules
+            pages = _pages(entry, fields, f"{place}/{entry.name}", rule)
             if isinstance(pages, SourceProblem):
                 tree.problems.append(pages)
                 continue
@@ -181,6 +185,10 @@ def _page_number(stem: str, pattern: re.Pattern[str]) -> int | str:
         return parse_page(match["page"] or "")
     except RecordKeyError:
         return NO_NUMBER
+
+
+def _is_number(name: str) -> bool:
+    return _NUMBER.fullmatch(name.rpartition(".")[0]) is not None
 
 
 def _doubled(found: Mapping[int, list[PageImage]]) -> list[SourceProblem]:

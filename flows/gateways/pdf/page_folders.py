@@ -1,7 +1,7 @@
 """The folder that holds the page images of one PDF: its marker, what in it is ours, and its replacement in one step.
 
-A folder with a marker was made here, whole; one without is a person's own, and nobody's business. How images come into
-being stands in `pdf.worker`, for which PDFs in `rendering`.
+A folder with a marker was made here, whole; one without is a person's own. The images of both can lie together as long
+as no page has two. How images come into being stands in `pdf.worker`, for which PDFs in `rendering`.
 """
 
 import filecmp
@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,12 +26,15 @@ MAX_MARKER_BYTES = 16_000_000
 """Enough for a note on each page that a PDF can have; a larger one would only fill the memory."""
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"pdf-[0-9a-f]{16}")
 OWN_IMAGES = "the folder already holds images of its own"
+PageOf = Callable[[str], int | None]
+"""The number of the page that an image is, by the name of its file; None: its name is no number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
     """What the images in a folder were made from. ``source``: the PDF, relative to the source documents; ``pages``: as
-    many as it has, 0 when it cannot be opened; ``notes``: what was said of them, to be said again by each scan."""
+    many as it has, 0 when it cannot be opened; ``notes``: what was said of them, to be said again by each scan;
+    ``meets``: nothing was made, since a person's images in the folder are some of its pages already."""
 
     source: str
     bytes: int
@@ -39,9 +42,12 @@ class Marker:
     render: RenderSettings
     pages: int
     notes: tuple[Note, ...]
+    meets: bool = False
 
     def images(self) -> set[str]:
         """The names of the images that were made."""
+        if self.meets:
+            return set()
         left_out = {note.page for note in self.notes if note.left_out}
         return {f"{page}.jpg" for page in range(1, self.pages + 1) if page not in left_out}
 
@@ -76,14 +82,34 @@ def names_in(folder: Path) -> set[str] | None:
         raise FolderProblemError(f"the folder of its images, {folder}, is unreadable: {error.strerror}") from None
 
 
-def read_marker(folder: Path, names: set[str] | None) -> Marker | None:
-    """The marker of a folder that holds ``names``; None if it has no images yet, and none of a person's.
+def own_pages(names: set[str], marker: Marker | None, page_of: PageOf) -> dict[int, str]:
+    """The pages that a person's files in the folder are, each with the name of one: all but what was made."""
+    made = marker.images() if marker is not None else set()
+    own = sorted(name for name in names - made if not name.startswith("."))
+    return {page: name for name in reversed(own) if (page := page_of(name)) is not None}
 
-    Raises FolderProblemError for a folder that is not ours, or whose marker cannot be understood.
+
+def check_meeting(own: Mapping[int, str], pages: int) -> None:
+    """Raise FolderProblemError if a PDF of so many pages and a person's images have a page in common."""
+    meeting = sorted(page for page in own if 1 <= page <= pages)
+    if meeting:
+        page = meeting[0]
+        raise FolderProblemError(
+            f"{OWN_IMAGES}: {own[page]} is page {page}, and so is page {page} of the PDF"
+            + (f", like {len(meeting) - 1} more" if meeting[1:] else "")
+        )
+
+
+def read_marker(folder: Path, names: set[str] | None, page_of: PageOf) -> Marker | None:
+    """The marker of a folder that holds ``names``; None if nothing was made there yet.
+
+    Raises FolderProblemError for a folder whose marker cannot be understood, and for one without a marker in which
+    a person's image is the first page, so that no PDF has to be opened to see that the two meet.
     """
     if names is None or SOURCE_MARKER not in names:
-        if any(not name.startswith(".") for name in names or ()):
-            raise FolderProblemError(OWN_IMAGES)
+        check_meeting(own_pages(names or set(), None, page_of), 1)
+        for name in sorted(names or ()):
+            _check_file(folder, name)
         return None
     try:
         said: dict[str, Any] = json.loads(_text_of(folder / SOURCE_MARKER))
@@ -109,6 +135,13 @@ def _checked(marker: Marker) -> Marker:
     if not (notes and isinstance(marker.source, str) and type(marker.pages) is int and marker.pages <= MAX_PAGES):
         raise ValueError("not the marker of a PDF")
     return marker
+
+
+def note_meeting(folder: Path, marker: Marker, *, files: DurableFiles, check: Callable[[], None]) -> None:
+    """Leave a marker among a person's images, so that the PDF is not opened again by each scan."""
+    text = json.dumps(asdict(marker), ensure_ascii=False, indent=1) + "\n"
+    check()
+    files.replace_file(folder / SOURCE_MARKER, lambda path: _write_text(path, text))
 
 
 def make_temporary(folder: Path) -> Path:
@@ -166,7 +199,7 @@ def clear_leftovers(parent: Path, *, files: DurableFiles, check: Callable[[], No
         check()
         marker = None
         with suppress(FolderProblemError):
-            marker = read_marker(left, names_in(left))
+            marker = read_marker(left, names_in(left), lambda name: None)
         place = _child(parent, unicodedata.normalize("NFC", Path(marker.source).stem)) if marker else None
         if place is not None and not os.path.lexists(place):
             left.rename(place)
@@ -177,14 +210,24 @@ def clear_leftovers(parent: Path, *, files: DurableFiles, check: Callable[[], No
 
 def _keep(folder: Path, temporary: Path, names: set[str], new: set[str], old: set[str]) -> None:
     for name in sorted(names - old):
-        is_file = (folder / name).is_file() and not (folder / name).is_symlink()
-        if name in new or not is_file:
-            raise FolderProblemError(f"the folder of its images holds {name}, which is not made from it; move it away")
+        if name in new:
+            raise FolderProblemError(_not_made(name))
+        _check_file(folder, name)
         _link(folder / name, temporary / name)
     for name in sorted(names & old & new):
         if (folder / name).is_file() and filecmp.cmp(folder / name, temporary / name, shallow=False):
             (temporary / name).unlink()
             _link(folder / name, temporary / name)
+
+
+def _check_file(folder: Path, name: str) -> None:
+    """A folder or a link in the folder of images would be lost when that is replaced."""
+    if not (folder / name).is_file() or (folder / name).is_symlink():
+        raise FolderProblemError(_not_made(name))
+
+
+def _not_made(name: str) -> str:
+    return f"the folder of its images holds {name}, which is not made from it; move it away"
 
 
 def _link(source: Path, target: Path) -> None:

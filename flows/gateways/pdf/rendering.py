@@ -17,10 +17,14 @@ from assets.sources import SourcePdf, SourceProblem
 from flows.gateways.pdf.page_folders import (
     FolderProblemError,
     Marker,
+    PageOf,
+    check_meeting,
     clear_leftovers,
     find_folder,
     make_temporary,
     names_in,
+    note_meeting,
+    own_pages,
     read_marker,
     replace_folder,
 )
@@ -43,11 +47,12 @@ Check = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class SourceFolders:
     """``source_documents``: where the PDFs lie; ``page_images``: where their images go, and nowhere else; ``files``:
-    how what is written there is made durable."""
+    how what is written there is made durable; ``page_of``: which page a person's image is."""
 
     source_documents: Path
     page_images: Path
     files: DurableFiles
+    page_of: PageOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,10 @@ def plan_rendering(
                 cleared.add(folder.parent)
                 clear_leftovers(folder.parent, files=folders.files, check=check)
             names = names_in(folder)
-            marker = read_marker(folder, names)
+            marker = read_marker(folder, names, folders.page_of)
+            if marker is not None and marker.meets and _is_current(marker, pdf, settings):
+                check_meeting(own_pages(names or set(), marker, folders.page_of), marker.pages)
+                marker = None  # they do not meet any more
         except FolderProblemError as problem:
             plan.known.append(_left_out(pdf, str(problem)))
             continue
@@ -171,10 +179,20 @@ def _render_one(
     source = folders.source_documents / pdf.path
     try:
         folder = find_folder(folders.page_images, pdf.fields)
-        before = read_marker(folder, names_in(folder))
+        names = names_in(folder) or set()
+        before = read_marker(folder, names, folders.page_of)
+        own = own_pages(names, before, folders.page_of)
         temporary = make_temporary(folder)
     except FolderProblemError as problem:
         return _left_out(pdf, str(problem))
+    found = RenderedPdf()
+
+    def look(so_far: RenderedPdf) -> None:
+        nonlocal found
+        found = so_far
+        check_meeting(own, found.pages)
+        progress.note(pdf, found)
+
     try:
         found = render_pdf(
             source,
@@ -183,7 +201,7 @@ def _render_one(
             room=room,
             page_seconds=page_seconds,
             is_stopped=progress.stop.is_set,
-            on_page=lambda found: progress.note(pdf, found),
+            on_page=look,
         )
         if not _is_unchanged(source, pdf):
             return _left_out(pdf, "it was changed while it was rendered; the next scan takes it again")
@@ -194,6 +212,10 @@ def _render_one(
         replace_folder(folder, temporary, marker, before, files=folders.files, check=check)
         return _document(pdf, marker)
     except FolderProblemError as problem:
+        is_met = any(1 <= page <= found.pages for page in own)
+        if is_met and (before is None or before.meets) and _is_unchanged(source, pdf):
+            met = Marker(pdf.path, pdf.bytes, pdf.modified_ns, settings, found.pages, (), meets=True)
+            note_meeting(folder, met, files=folders.files, check=check)
         return _left_out(pdf, str(problem))
     except UnreadableError as problem:
         return _left_out(pdf, f"unreadable: {problem}")
@@ -201,12 +223,16 @@ def _render_one(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def not_current(pdf: SourcePdf, page_images: Path, settings: RenderSettings) -> str | None:
+def not_current(pdf: SourcePdf, page_images: Path, settings: RenderSettings, *, page_of: PageOf) -> str | None:
     """Why the images of a PDF are not those that it has now, in a few words; None: they are. Opens no PDF, and looks at
     no image. Raises OSError."""
     try:
         folder = find_folder(page_images, pdf.fields)
-        marker = read_marker(folder, names_in(folder))
+        names = names_in(folder)
+        marker = read_marker(folder, names, page_of)
+        if marker is not None and marker.meets and _is_current(marker, pdf, settings):
+            check_meeting(own_pages(names or set(), marker, page_of), marker.pages)
+            marker = None
     except FolderProblemError as problem:
         return str(problem)
     if marker is None:

@@ -18,12 +18,13 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from assets.sources import SourceProblem
+from config.settings import Settings
 from flows.gateways.files import atomic
 from flows.gateways.pdf.rendering import Document, Progress, SourceFolders, plan_rendering, render_all
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.gateways.pdf.worker import PAGE_SECONDS, RenderSettings
 from flows.gateways.ports import TEMPORARY_PREFIX
-from flows.runtime.sources import source_tree
+from flows.runtime.sources import page_reader, source_tree
 
 SETTINGS = RenderSettings(dpi=100, max_side_pixels=3072, jpeg_quality=85, max_image_pixels=150_000_000)
 
@@ -178,7 +179,8 @@ class Shelf:
         self, *, check: Callable[[], None] = lambda: None, processes: int = 2, page_seconds: float = PAGE_SECONDS
     ) -> "Scanned":
         """What a scan does with the PDFs."""
-        folders = SourceFolders(self.sources, self.images, files=atomic)
+        page_of = page_reader(Settings(paths={"source_documents": self.sources}))
+        folders = SourceFolders(self.sources, self.images, files=atomic, page_of=page_of)
         pdfs, problems = walk_pdfs(source_tree(self.sources), depth=3)
         plan = plan_rendering(pdfs, folders, self.settings, check=check)
         self.progress = Progress()

@@ -131,16 +131,58 @@ class TestNames:
 
 class TestWhatIsNotOurs:
     def test_images_of_a_persons_own(self, shelf: Shelf) -> None:
+        """Where the first page is there no PDF is opened, nor anything written."""
         typeset(shelf.place(PDF), 3)
-        own = shelf.images / DOCUMENT / "2.png"
+        own = shelf.images / DOCUMENT / "0001.png"
         own.parent.mkdir(parents=True)
         own.write_bytes(b"by hand")
         for _ in range(2):
             scanned = shelf.scan()
-            assert scanned.left_out == {PDF: OWN_IMAGES}
+            assert scanned.left_out == {PDF: f"{OWN_IMAGES}: 0001.png is page 1, and so is page 1 of the PDF"}
             assert scanned.rendered == []
         assert list(own.parent.iterdir()) == [own]
         assert own.read_bytes() == b"by hand"
+
+    def test_images_of_a_persons_own_that_are_no_page_of_the_pdf_stay_beside_it(self, shelf: Shelf) -> None:
+        typeset(shelf.place(PDF), 3)
+        folder = shelf.images / DOCUMENT
+        folder.mkdir(parents=True)
+        for name in ("4.png", "cover.jpg", "2r.tif"):
+            (folder / name).write_text(name)
+        before = stamps(folder)
+
+        assert shelf.scan().problems == []
+
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            [SOURCE_MARKER, *jpegs(3), "4.png", "cover.jpg", "2r.tif"]
+        )
+        assert {name: stamps(folder)[name] for name in before} == before
+        assert shelf.leftovers() == []
+        assert shelf.scan().rendered == []
+
+    def test_a_pdf_whose_pages_meet_them_is_opened_once_and_rendered_when_they_do_not_any_more(
+        self, shelf: Shelf
+    ) -> None:
+        typeset(shelf.place(PDF), 3)
+        own = shelf.images / DOCUMENT / "3.png"
+        own.parent.mkdir(parents=True)
+        own.write_bytes(b"by hand")
+        told = {PDF: f"{OWN_IMAGES}: 3.png is page 3, and so is page 3 of the PDF"}
+        first, second = shelf.scan(), shelf.scan()
+        assert (first.left_out, first.rendered) == (told, [PDF])
+        assert (second.left_out, second.rendered) == (told, [])
+        assert shelf.pages(DOCUMENT) == ["3.png"]
+
+        own.rename(own.with_name("5.png"))
+
+        assert shelf.scan().problems == []
+        assert shelf.pages(DOCUMENT) == [*jpegs(3), "5.png"]
+
+    def test_a_folder_among_a_persons_images_is_not_lost(self, shelf: Shelf) -> None:
+        typeset(shelf.place(PDF), 1)
+        (shelf.images / DOCUMENT / "old").mkdir(parents=True)
+        reason = "the folder of its images holds old, which is not made from it; move it away"
+        assert (shelf.scan().left_out, shelf.scan().rendered) == ({PDF: reason}, [])
 
     def test_an_empty_folder_is_filled(self, shelf: Shelf) -> None:
         typeset(shelf.place(PDF), 1)
@@ -161,7 +203,7 @@ class TestWhatIsNotOurs:
         (folder / "4.jpg").write_text("by hand")
         before = stamps(folder)
         typeset(shelf.place(PDF), 4)
-        reason = "the folder of its images holds 4.jpg, which is not made from it; move it away"
+        reason = f"{OWN_IMAGES}: 4.jpg is page 4, and so is page 4 of the PDF"
         assert shelf.scan().left_out == {PDF: reason}
         assert stamps(folder) == before
         assert shelf.leftovers() == []

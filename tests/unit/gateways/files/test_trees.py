@@ -284,3 +284,16 @@ def test_odd_names_are_pages_or_told_and_never_an_error(tree: Path) -> None:
         f"{place}/scan \\udcff 5.jpg": odd,
     }
     left_out(found.problems)
+
+
+@pytest.mark.parametrize("marker", [".source.json", ".iiif/document.json"])
+def test_what_was_made_or_fetched_bears_numbers_and_what_lies_beside_it_has_names_of_its_own(
+    tree: Path, marker: str
+) -> None:
+    put(tree, f"CA/Lincoln/2023/{marker}", b"{}")
+    for name in ("1.jpg", "0002.jpg", "page-7.jpg"):
+        put(tree, f"CA/Lincoln/2023/{name}")
+    put(tree, "CA/Lincoln/2024/1.jpg")
+    found = walk(tree, pattern="page-(?P<page>[0-9]+)")
+    assert set(pages(found)) == {f"CA:Lincoln:2023:{page}" for page in (1, 2, 7)}
+    assert list(problems(found)) == ["data/images/CA/Lincoln/2024/1.jpg"]
