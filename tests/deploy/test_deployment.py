@@ -166,8 +166,11 @@ async def test_alarms_are_made_from_a_form(site: Site, page: Page) -> None:
 def test_a_worker_that_is_killed_in_the_middle_is_taken_over_and_nothing_is_paid_for_twice(site: Site) -> None:
     site.gemini.set_steps(site.dead, "blocked_prompt")
     slow = site.gemini.add_fault("create_batch", delay_seconds=20, times=1)
-    site.schedule(active=True)
+    # By a person, as of a run that the clock planned less than five minutes ago Prefect's automations hear late
+    # (docs/operations.md); the clock goes on with what is left.
+    _start_pass(site)
     wait_until(lambda: site.gemini.requests().get("create_batch", 0) > 0, site.told)
+    site.schedule(active=True)
     [name] = [name for name, worker in site.workers.items() if descendants(worker.pid)]
     for process in (site.workers[name].pid, *descendants(site.workers[name].pid)):
         with contextlib.suppress(ProcessLookupError):
@@ -209,13 +212,12 @@ async def test_the_dead_letter_was_told_and_the_dead_run_is_marked(site: Site) -
     assert all(each["text"].startswith(f"Collection {COLLECTION}: waits for a person: 1 dead letter") for each in told)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="where other runs of the deployment are cancelled meanwhile, the mark did not ring in three of three tries "
-    "(Prefect 3.9.1); tests/flows/test_alarms.py has it ring without those",
-)
 async def test_the_dead_run_was_told(site: Site) -> None:
-    await site.heard.until(lambda posted: any(each["alarm"] == "failed" for each in posted))
+    await site.heard.until(lambda posted: any(_names_the_dead(each) for each in posted))
+
+
+def _names_the_dead(told: dict[str, Any]) -> bool:
+    return told["alarm"] == "failed" and "has ended as Crashed" in told["text"]
 
 
 async def test_runs_and_status_are_seen(site: Site, page: Page) -> None:
@@ -325,13 +327,19 @@ async def test_a_variable_is_edited_and_the_next_pass_goes_by_it(site: Site, pag
 
 
 async def _one_pass(site: Site) -> None:
+    run = _start_pass(site)
+
+    def is_over() -> bool:
+        return bool(site.api.call("GET", f"/flow_runs/{run}")["state_type"] == "COMPLETED")
+
+    await asyncio.to_thread(wait_until, is_over, site.told)
+
+
+def _start_pass(site: Site) -> str:
+    """As the button Quick run does; the id of the run."""
     made = site.api.call(
         "POST",
         f"/deployments/{site.deployments['pipeline']['id']}/create_flow_run",
         {"state": {"type": "SCHEDULED"}},
     )
-
-    def is_over() -> bool:
-        return bool(site.api.call("GET", f"/flow_runs/{made['id']}")["state_type"] == "COMPLETED")
-
-    await asyncio.to_thread(wait_until, is_over, site.told)
+    return str(made["id"])
