@@ -27,10 +27,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         sync_folder(path.parent)
 
 
-def create_file(path: Path, write: Callable[[Path], None]) -> bool:
+def create_file(path: Path, write: Callable[[Path], None], *, temporary_in: Path | None = None) -> bool:
     """Create ``path`` whole and durable, or leave the one that is there. Returns whether it was created. Raises OSError
-    with the name of ``path``."""
-    with _written_beside(path, write) as temporary:
+    with the name of ``path``. ``temporary_in``: another folder of the same file system for the temporary file, where
+    so many lie in the one of ``path`` that nobody looks through it for what was left."""
+    with _written_beside(path, write, temporary_in) as temporary:
         if not put_in_place(temporary, path):
             return False
         sync_folder(path.parent)
@@ -111,10 +112,10 @@ def lines_of(file: IO[bytes], *, max_line_bytes: int) -> Iterator[tuple[int, byt
 
 
 @contextmanager
-def _written_beside(path: Path, write: Callable[[Path], None]) -> Iterator[Path]:
-    """A temporary file beside ``path`` with what ``write`` writes, on the disk; gone afterwards."""
+def _written_beside(path: Path, write: Callable[[Path], None], folder: Path | None = None) -> Iterator[Path]:
+    """A temporary file beside ``path``, or in ``folder``, with what ``write`` writes, on the disk; gone afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    temporary = (folder or path.parent) / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     with naming(path, instead_of=temporary):
         try:
             write(temporary)

@@ -27,8 +27,8 @@ class UnknownCallError(Exception):
 
 
 def put_in_place(temporary: Path, path: Path, ways: Sequence[Way] | None = None) -> bool:
-    """Give the file ``temporary``, in the same folder, the name ``path``, unless something is there. Returns whether it
-    was done; ``temporary`` may be there still. Raises OSError."""
+    """Give the file ``temporary``, on the same file system, the name ``path``, unless something is there. Returns
+    whether it was done; ``temporary`` may be there still. Raises OSError."""
     for way in ways or WAYS:
         try:
             return way(temporary, path)

@@ -77,7 +77,11 @@ class OutputResults(Decisions):
 
     def replaced_path(self, submission_id: str, record_key: str) -> Path:
         """Where the result lies whose place that of a submission has taken. Raises as `result_path`."""
-        return self._path_of(record_key, self.manifests / "replaced" / submission_id)
+        return self._path_of(record_key, self._replaced / submission_id)
+
+    @property
+    def _replaced(self) -> Path:
+        return self.manifests / "replaced"
 
     def _path_of(self, record_key: str, folder: Path) -> Path:
         key = parse_key(record_key, field_count=len(self.document_fields))
@@ -207,7 +211,7 @@ class OutputResults(Decisions):
     def _keep(self, path: Path, content: bytes) -> None:
         """Keep what is replaced, beside what was kept under the same name by a settlement that was cut off."""
         number, place = 1, path
-        while not create_file(place, lambda temporary: _write(temporary, content)):
+        while not create_file(place, lambda temporary: _write(temporary, content), temporary_in=self._replaced):
             with naming(place):
                 if place.read_bytes() == content:
                     return

@@ -1,13 +1,17 @@
 """Results that are to be read again: each stays in its place until the new one takes it, and is kept then."""
 
+import errno
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from assets.domain.errors import ManifestError
+from flows.gateways.files.leftovers import OLD
 from flows.gateways.files.storage import Storage
 from flows.operate import results_as_they_are
+from tests.errno_matrix.faults import Fault, faults_in
 from tests.unit.assets.tables import FIELDS
 
 KEY, OTHER = "CA:Lincoln:2023:4", "CA:Lincoln:2023:5"
@@ -92,6 +96,15 @@ def test_what_was_kept_by_a_settlement_that_was_cut_off_is_not_lost(storage: Sto
         "4.json": b"before that",
         "4.2.json": b'{"text": "old"}',
     }
+
+
+def test_a_temporary_file_of_what_is_kept_lies_where_a_later_pass_looks_for_it(storage: Storage) -> None:
+    sha256 = wish(storage, KEY)
+    with faults_in(storage.manifests, Fault("unlink", errno.EIO, lasts=True)) as calls:
+        assert storage.write_result(KEY, b"{}", given_up=sha256, submission_id=SUBMISSION) is not None
+    assert calls.struck
+    storage.clear_leftovers([], now=datetime.now(UTC) + 2 * OLD)
+    assert [path.name for path in (storage.manifests / "replaced").rglob("*") if path.is_file()] == ["4.json"]
 
 
 def test_without_wishes_there_is_no_file_of_them(storage: Storage) -> None:
