@@ -153,7 +153,7 @@ async def _tell_status(p: Pass, report: PassReport) -> None:
     if found is None:
         return
     try:
-        ledger = await services.ledger.read()
+        ledger = await services.ledger.recall()
         glance = await read_glance(
             services.settings,
             services.storage,

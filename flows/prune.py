@@ -73,7 +73,7 @@ async def remove_old_runs(p: Pass) -> Removed:
 
 async def prune_if_crowded(p: Pass) -> None:
     """Prune when the counts stand on more than MAX_COUNT_PAGES Variables."""
-    if len((await p.services.ledger.read()).count_pages) > MAX_COUNT_PAGES:
+    if len((await p.services.ledger.recall()).count_pages) > MAX_COUNT_PAGES:
         await prune_counts(p)
 
 

@@ -85,6 +85,11 @@ class LedgerGateway(Protocol):
         """A validated snapshot. Raises LedgerError naming Variable and entry, PrefectUnavailableError."""
         ...
 
+    async def recall(self) -> Ledger:
+        """What this gateway has read or written last, or a snapshot if it has done neither: one request less for what
+        is only told. Raises as `read`."""
+        ...
+
     def transaction(self) -> AbstractAsyncContextManager[LedgerTransaction]:
         """Take the ledger lock (waiting for it), read afresh, and let the body write."""
         ...

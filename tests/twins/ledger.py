@@ -107,11 +107,17 @@ class InMemoryLedger:
         self.variables = variables or InMemoryVariables()
         self.before_call = before_call
         self._seen_home: Home | None = None
+        self.latest: Ledger | None = None
 
     async def read(self) -> Ledger:
         if await self.read_home() is None:
             raise LedgerError(f"{self.prefix}{HOME}", "there is none", way_out=WAY_BACK)
-        return parse_ledger(copy.deepcopy(self.variables.values), prefix=self.prefix, field_count=self.field_count)
+        values = copy.deepcopy(self.variables.values)
+        self.latest = parse_ledger(values, prefix=self.prefix, field_count=self.field_count)
+        return self.latest
+
+    async def recall(self) -> Ledger:
+        return self.latest or await self.read()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["InMemoryTransaction"]:
@@ -159,7 +165,7 @@ class InMemoryLedger:
             for name, value in {**target, variable: home_value(home)}.items():
                 lease.check()
                 self.variables.write(name, value, self.tags)
-            self._seen_home = home
+            self._seen_home, self.latest = home, None
 
 
 class InMemoryTransaction:
@@ -197,5 +203,5 @@ class InMemoryTransaction:
                     self._owner.variables.delete(name)
                 else:
                     self._owner.variables.write(name, value, self._owner.tags)
-            self.ledger = stage
+            self.ledger = self._owner.latest = stage
         return self.ledger

@@ -57,6 +57,7 @@ class PrefectLedger:
         self._owns_api = api is None
         self._api = api or PrefectApi()
         self._home: Home | None = None
+        self._latest: Ledger | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,7 +84,12 @@ class PrefectLedger:
                 way_out=f"check PREFECT_API_URL and the setting collection, or {WAY_BACK}",
             )
         self._remember(home)
-        return await asyncio.to_thread(parse_ledger, values, prefix=self._prefix, field_count=self._field_count)
+        self._latest = await asyncio.to_thread(parse_ledger, values, prefix=self._prefix, field_count=self._field_count)
+        return self._latest
+
+    async def recall(self) -> Ledger:
+        """What was read or written last; without either, `read`."""
+        return self._latest or await self.read()
 
     def transaction(self) -> AbstractAsyncContextManager["PrefectTransaction"]:
         """Take the ledger lock (waiting for it), read afresh, and let the body write."""
@@ -135,7 +141,7 @@ class PrefectLedger:
                 if name in there or not await self._create(name, value, lease.check):
                     await self._update(name, value, lease.check)
             await self._create(self._home_name, home_value(home), lease.check)
-        self._home = home
+        self._home, self._latest = home, None
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["PrefectTransaction"]:
@@ -191,6 +197,7 @@ class PrefectLedger:
                 await self._delete(name, lease.check)
             elif name in before.stored or not await self._create(name, value, lease.check):
                 await self._update(name, value, lease.check)
+        self._latest = after
 
     async def _update(self, name: str, value: object, check: Callable[[], None]) -> None:
         """Write a Variable that is there. No tags are sent, so that a person's stay (3.8: what is unset stays)."""

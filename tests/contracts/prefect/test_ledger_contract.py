@@ -32,6 +32,16 @@ async def test_what_one_process_writes_another_reads(world: World, ledger: Ledge
     assert (await world.values())["inflight_record_ids"] == ["CA:Lincoln:2023:1-2"]
 
 
+async def test_what_was_read_or_written_last_is_recalled(world: World, ledger: LedgerGateway) -> None:
+    assert (await ledger.recall()).active == (), "a snapshot, where nothing was read"
+    async with ledger.transaction() as change:
+        written = await change.set_active([CLAIM])
+    assert await ledger.recall() == written
+    await world.put("active_batch_ids", [BATCH])
+    assert await ledger.recall() == written, "what others write is not asked for"
+    assert await ledger.recall() != await ledger.read() == await ledger.recall()
+
+
 async def test_a_count_that_a_person_has_edited_stays(world: World, ledger: LedgerGateway) -> None:
     await world.put("record_failure_counts", {"CA:Lincoln:2023:1-3": 2})
     async with ledger.transaction() as change:
