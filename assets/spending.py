@@ -18,6 +18,7 @@ from assets.answered_by import first_retirement, other_models
 from assets.domain.batch import LATE, submission_of
 from assets.domain.money import Price
 from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
+from assets.domain.tries import Try
 from assets.outcomes import main_cause
 from assets.planning import SubmissionFacts
 
@@ -215,6 +216,17 @@ def spending(
     for facts, table in in_flight:
         found.append(Spent(facts.submission_id, facts.created_at, 0.0, _usd_sum(table, "max_usd") or 0.0))
     return found
+
+
+def spent_by_tries(tries: Iterable[Try]) -> list[Spent]:
+    """What pages have cost that a person had read at once. One of which nobody knows it counts with the most that it
+    can have cost."""
+    return [
+        Spent(each.try_id, each.at, 0.0, unsure_usd=each.max_usd or 0.0, unsure=1)
+        if each.answer is None or each.answer.usd is None
+        else Spent(each.try_id, each.at, each.answer.usd)
+        for each in tries
+    ]
 
 
 WINDOW = timedelta(minutes=10)

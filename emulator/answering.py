@@ -81,7 +81,7 @@ def run(work: Work) -> WorkResult:
                 break
             key, request = read_line(raw, number)
             attempt = work.attempts(key) + in_this_file[key]
-            answer, lines = _answer_request(work, key, request, attempt)
+            answer, lines = answer_request(work, key, request, attempt)
             in_this_file[key] += answer.attempt is not None
             result.answers.append(answer)
             succeeded = answer.outcome in ("response", "blocked_prompt")
@@ -109,7 +109,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, raw
 
 
-def _answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> tuple[RecordAnswer, list[bytes]]:
+def answer_request(work: Work, key: str, request: JsonObject, attempt: int) -> tuple[RecordAnswer, list[bytes]]:
+    """What one request gets: the note for the books, and the lines of a result file."""
     names: tuple[str, ...] = ()
     try:
         parsed = parse_request(request, work.asked)

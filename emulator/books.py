@@ -44,6 +44,7 @@ class Books:
         self._jobs_of: defaultdict[str, list[str]] = defaultdict(list)
         self._answers: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._attempts: Counter[str] = Counter()
+        self.generated: list[dict[str, Any]] = []
 
     def opened(self, call: str) -> None:
         """A call has come in."""
@@ -70,17 +71,11 @@ class Books:
         for answer in answers:
             if answer.attempt is not None:
                 self._attempts[answer.key] += 1
-            self._answers[answer.key].append({
-                "batch": job.name,
-                "attempt": answer.attempt,
-                "outcome": answer.outcome,
-                "finishReason": answer.finish_reason,
-                "promptTokens": answer.prompt_tokens,
-                "imageTokens": answer.image_tokens,
-                "outputTokens": answer.output_tokens,
-                "thoughtsTokens": answer.thoughts_tokens,
-                "files": list(answer.files),
-            })  # fmt: skip
+            self._answers[answer.key].append({"batch": job.name, **_answer(answer)})
+
+    def answered_at_once(self, model: str, answer: RecordAnswer) -> None:
+        """An answer to a request outside of a batch: it is billed at the standard price."""
+        self.generated.append({"model": model, "key": answer.key, **_answer(answer)})
 
     def requests(self) -> dict[str, Any]:
         return {
@@ -95,6 +90,8 @@ class Books:
         return {
             "records": records,
             "billed": _sums(records.values()),
+            "generated": self.generated,
+            "billed_at_standard_price": _sums(self.generated),
             "jobs": [_job(job) for job in jobs],
             "creates": self.creates,
             "files": [
@@ -134,6 +131,19 @@ def _sums(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
         for name in _TOKENS:
             totals[name] += row[name]
     return totals
+
+
+def _answer(answer: RecordAnswer) -> dict[str, Any]:
+    return {
+        "attempt": answer.attempt,
+        "outcome": answer.outcome,
+        "finishReason": answer.finish_reason,
+        "promptTokens": answer.prompt_tokens,
+        "imageTokens": answer.image_tokens,
+        "outputTokens": answer.output_tokens,
+        "thoughtsTokens": answer.thoughts_tokens,
+        "files": list(answer.files),
+    }
 
 
 def _job(job: Job) -> dict[str, Any]:

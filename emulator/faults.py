@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 CALLS = (
     "upload_start", "upload_chunk", "get_file", "list_files", "delete_file", "download",
-    "create_batch", "get_batch", "list_batches", "cancel_batch", "delete_batch",
+    "create_batch", "get_batch", "list_batches", "cancel_batch", "delete_batch", "generate",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from emulator.batch_calls import BatchCalls
 from emulator.control import Control
 from emulator.errors import ServiceError
 from emulator.file_calls import FileCalls
+from emulator.generate_calls import GenerateCalls
 from emulator.options import EmulatorOptions
 from emulator.state import EmulatorState
 from emulator.wire import CuttableProtocol, Wire, error_response
@@ -35,10 +36,10 @@ _LOGGER = logging.getLogger(__name__)
 def create_app(options: EmulatorOptions) -> ASGIApp:
     """The application. Raises ValueError for a rules file that cannot be used, ImportError for a missing engine."""
     state = EmulatorState(options)
-    wire, files, batches = Wire(state), FileCalls(state), BatchCalls(state)
+    wire, files, batches, generate = Wire(state), FileCalls(state), BatchCalls(state), GenerateCalls(state)
     routes: list[BaseRoute] = Control(state).routes()
     for version in API_VERSIONS:
-        routes += files.routes(wire, version) + batches.routes(wire, version)
+        routes += files.routes(wire, version) + batches.routes(wire, version) + generate.routes(wire, version)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -3,7 +3,8 @@ of each stand in `flows.commands`; what it does stands in its own module, which 
 Prefect takes seconds to import, and ``--help`` should not.
 
 Exit status 0: done what was asked; 1: failed, with one line that says why, or `doctor` and `verify` found something
-wrong; 2: usage; 3: done, and something waits for a person, which is named (`run`, `poll`).
+wrong, or a page that was tried has no result; 2: usage; 3: done, and something waits for a person, which is named
+(`run`, `poll`).
 """
 
 import logging
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.domain.errors import DiskError, QuireError
-from flows.commands import fetching, keeping, looking, passes, rereading, setting_up, steering
+from flows.commands import fetching, keeping, looking, passes, rereading, setting_up, steering, trying
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
 from flows.terminal.running import say
@@ -61,6 +62,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "quire why CA:Lincoln:2023:4",
         ),
         looking.check: ("What would be sent for one page.", "quire check", "quire check CA:Lincoln:2023:4"),
+        trying.try_page: (
+            "Have one page read now, and see the answer.",
+            "quire try CA:Lincoln:2023:4",
+            "quire try CA:Lincoln:2023:4 --prompt v2",
+        ),
         looking.estimate: (
             "What is left to be read, and what it costs.",
             "quire estimate",

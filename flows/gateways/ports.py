@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from assets.domain.batch import RemoteFile, RemoteJob
 from assets.domain.home import Home
@@ -116,8 +116,8 @@ class LedgerGateway(Protocol):
 class GeminiGateway(Protocol):
     """The File and Batch APIs. Single tries all: who calls decides about another one.
 
-    Raises GeminiTransientError, GeminiRefusedError, GeminiAccessError; ``create_job`` also GeminiQuotaError and
-    GeminiAmbiguousError.
+    Raises GeminiTransientError, GeminiRefusedError, GeminiAccessError; ``create_job`` and ``generate`` also
+    GeminiQuotaError and GeminiAmbiguousError.
     """
 
     @property
@@ -152,6 +152,11 @@ class GeminiGateway(Protocol):
     async def cancel_job(self, name: str) -> None: ...
 
     async def delete_job(self, name: str) -> None: ...
+
+    async def generate(self, *, model: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One request answered at once, at the standard price: the GenerateContentResponse as it stands. POST exactly
+        once. GeminiAmbiguousError: it may have been answered, and be billed; GeminiQuotaError: it was not."""
+        ...
 
     def redacted(self, text: str) -> str:
         """``text`` without the API key: what is kept of a service's words is read by many."""

@@ -5,7 +5,7 @@ is written, no key is needed.
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from flows.questions.status import read_ledger_or_files, state_table
 from flows.runtime.printable import printable, printable_json, printable_lines
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import history_table, submissions_table
-from flows.tables.prices import notices
+from flows.tables.prices import at_standard_price, notices
 from flows.tables.rules import with_repairs
 from flows.tables.weighing import Load, Scales, context_keys, rates_of, tariff_of
 
@@ -50,14 +50,16 @@ _REQUEST_SCHEMA = pa.schema(
 @dataclass(frozen=True, slots=True)
 class Checked:
     """``line``: the request's line, with paths where uploads would have their addresses; ``row``: the record in
-    `assets.candidates.record_states`; ``context``: what goes along, in words; ``estimate``: the row of ESTIMATE_SCHEMA;
-    ``answers``: how many answers it goes by; ``prefect_problem``: why the files alone were asked."""
+    `assets.candidates.record_states`, ``rows``: the same as a table, and that of the page before, if there is one;
+    ``context``: what goes along, in words; ``estimate``: the row of ESTIMATE_SCHEMA; ``answers``: how many answers it
+    goes by; ``prefect_problem``: why the files alone were asked."""
 
     settings: Settings
     template: RequestTemplate
     facts: SubmissionFacts
     line: bytes
     row: Mapping[str, Any]
+    rows: tuple[pa.Table, pa.Table]
     context: str
     estimate: Mapping[str, Any]
     answers: int
@@ -80,7 +82,7 @@ async def check_text(config: str | None, key: str | None) -> str:
         "generation_config": printable_json(generation_config),
         "responseSchema": printable_json(schema),
     }
-    lines = _summary(found)
+    lines = summary(found)
     for title, text in blocks.items():
         lines += ["", f"--- {title} ---", text]
     if found.template.left:
@@ -93,8 +95,9 @@ async def check_text(config: str | None, key: str | None) -> str:
     return "\n".join(lines)
 
 
-async def check(config: str | None, key: str | None) -> Checked:
-    """Render the request for ``key``, or for the first runnable record, or else for the first of all.
+async def check(config: str | None, key: str | None, *, at_once: bool = False) -> Checked:
+    """Render the request for ``key``, or for the first runnable record, or else for the first of all. ``at_once``: what
+    it costs outside of a batch.
 
     Raises ConfigError, SchemaError, PromptError, RecordKeyError, ManifestError.
     """
@@ -107,6 +110,12 @@ async def check(config: str | None, key: str | None) -> Checked:
         raise ManifestError(storage.records_path, "is missing; run quire scan first")
     ledger, problem = await read_ledger_or_files(settings, storage)
     facts = facts_of(settings, model, template, new_submission_id(), created_at=utc_now())
+    if at_once:
+        facts = replace(
+            facts,
+            price=at_standard_price(facts.price),
+            prices={name: standard for name, price in facts.prices.items() if (standard := at_standard_price(price))},
+        )
 
     def render() -> Checked:
         row = _chosen(settings, storage, state_table(settings, storage, ledger, now=utc_now()), key)
@@ -140,7 +149,7 @@ def _rendered(
     problem: str | None,
 ) -> Checked:
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
-    tariff = tariff_of(settings, facts.created_at.date())
+    tariff = replace(tariff_of(settings, facts.created_at.date()), price=facts.price)
     scales = Scales(settings, template, tariff, rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
     rows = with_sizes_before(*chosen) if settings.context.mode.sends_image else chosen[0]
     rows = with_repairs(settings, history_table(storage, write=False), rows)
@@ -155,6 +164,7 @@ def _rendered(
         facts=facts,
         line=line,
         row=chosen[0].select(columns).to_pylist()[0],
+        rows=chosen,
         context=context,
         estimate=estimates.to_pylist()[0],
         answers=rates.answers,
@@ -182,7 +192,8 @@ def _request(settings: Settings, storage: Storage, rows: pa.Table, before: pa.Ta
     return f"{mode}: {words}", pa.Table.from_pylist([row], schema=_REQUEST_SCHEMA)
 
 
-def _summary(found: Checked) -> list[str]:
+def summary(found: Checked) -> list[str]:
+    """What is sent and what it is taken to cost, a line each."""
     row, facts, settings = found.row, found.facts, found.settings
     frame = f", image {row['image_frame'] + 1} of the file" if row["image_frame"] else ""
     about = {

@@ -16,6 +16,7 @@ from assets.domain.model_names import is_same_model
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
 from assets.domain.result_form import result_in
+from assets.domain.tries import Try
 from assets.outcomes import cause_of
 from config.settings import Settings, load_settings
 from flows.gateways.files.acts import Act
@@ -178,13 +179,23 @@ def why_of(
 def _acts(storage: Storage, key: str) -> tuple[list[Act], str | None]:
     """What was noted of a person's commands; a wish that is still open, also where nothing was noted of it."""
     try:
-        found, problem = storage.acts.of(key), None
+        found, problem = storage.acts.of(key) + [Act(each.at, _tried(each)) for each in storage.tries.of(key)], None
     except (ManifestError, OSError) as error:
         found, problem = [], str(error)
     for rerun_id in storage.to_be_replaced([key])["rerun_id"].to_pylist():
         if not any(act.act == "rerun" for act in found):
             found.append(Act(submitted_at(rerun_id), "rerun"))
     return found, problem
+
+
+def _tried(noted: Try) -> str:
+    """In words, what a person had read at once."""
+    answer = noted.answer
+    if answer is None:
+        return f"quire try with {noted.model}, {noted.prompt}: no answer is known"
+    cost = "its cost is not known" if answer.usd is None else dollars(answer.usd)
+    about = f" ({answer.message})" if answer.message else ""
+    return f"quire try with {noted.model}, {noted.prompt}: {answer.kind}{about}, {cost}; nothing was written"
 
 
 def _edit(storage: Storage, maker: MadeBy | None, key: str) -> list[Act]:

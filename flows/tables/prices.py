@@ -4,6 +4,7 @@ in `weighing`; how dollars are worked out stands in `assets.domain.money`.
 Nothing here looks at a clock: the day comes in, and is that of UTC.
 """
 
+from dataclasses import replace
 from datetime import date
 
 from assets.domain.models import answering, retirement_notice
@@ -20,6 +21,11 @@ def price_of(settings: Settings, model: str, day: date) -> Price | None:
         return None
     cached = found.input_usd if found.cached_usd is None else found.cached_usd
     return Price(found.input_usd, found.output_usd, cached, found.batch_factor)
+
+
+def at_standard_price(price: Price | None) -> Price | None:
+    """What a request outside of a batch pays."""
+    return None if price is None else replace(price, batch_factor=1.0)
 
 
 def price_source(settings: Settings, model: str, day: date) -> str:

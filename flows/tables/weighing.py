@@ -18,7 +18,19 @@ from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_e
 from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
 from assets.repair import output_bounds
 from assets.requests import RequestTemplate, request_texts, schema_bytes
-from assets.spending import CAPS, WINDOW, Cap, Spent, caps, room_of, sent_usd, spending, tightest, way_of_asking
+from assets.spending import (
+    CAPS,
+    WINDOW,
+    Cap,
+    Spent,
+    caps,
+    room_of,
+    sent_usd,
+    spending,
+    spent_by_tries,
+    tightest,
+    way_of_asking,
+)
 from config.settings import Settings
 from config.values import OTHER_MODELS
 from flows.gateways.files.storage import Storage
@@ -131,7 +143,9 @@ def read_scales(
             sum(_upload_bytes(table) for table, _ in opened),
             sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
         ),
-        caps=_caps(settings, _spent(settings, closed, opened), run_started_at=run_started_at, now=facts.created_at),
+        caps=_caps(
+            settings, _spent(settings, storage, closed, opened), run_started_at=run_started_at, now=facts.created_at
+        ),
         unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
         recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=facts.created_at - WINDOW),
     )
@@ -160,8 +174,8 @@ def _check_prices(settings: Settings, closed: pa.Table, *, day: date) -> None:
 
 
 def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
-    """Every submission with its dollars. Raises ManifestError, OSError."""
-    return _spent(settings, submissions_table(storage, write=False), _open_submissions(storage))
+    """Every submission and every try with its dollars. Raises ManifestError, OSError."""
+    return _spent(settings, storage, submissions_table(storage, write=False), _open_submissions(storage))
 
 
 def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:
@@ -170,8 +184,11 @@ def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]
     return [storage.read_batch_manifest(each) for each in storage.submissions() if each not in closed]
 
 
-def _spent(settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]) -> list[Spent]:
-    return spending(closed, [(facts, table) for table, facts in opened], partial(price_of, settings))
+def _spent(
+    settings: Settings, storage: Storage, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]
+) -> list[Spent]:
+    sent = spending(closed, [(facts, table) for table, facts in opened], partial(price_of, settings))
+    return sent + spent_by_tries(storage.tries.all())
 
 
 def tariff_of(settings: Settings, day: date) -> Tariff:

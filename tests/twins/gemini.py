@@ -219,6 +219,15 @@ class InMemoryGemini:
         id_in(name, BATCH_ID_PREFIX)
         await self._run("delete_job", lambda: self._jobs.pop(name, None))
 
+    async def generate(self, *, model: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            if not request.get("contents"):
+                raise GeminiRefusedError(f"generateContent of {model}: HTTP 400, contents is not specified", status=400)
+            parts = [{"text": "{}"}]
+            return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]}
+
+        return await self._run("generate", effect)
+
     def redacted(self, text: str) -> str:
         return text
 

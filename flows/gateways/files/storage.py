@@ -34,6 +34,7 @@ from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
 from flows.gateways.files.stuck import Stuck
 from flows.gateways.files.told import ToldFile
+from flows.gateways.files.tries import Tries
 from flows.gateways.files.upload_marks import UploadMarks
 
 SHORT_HASH_CHARS = 12
@@ -82,6 +83,7 @@ class Storage(OutputResults):
         self.stuck = Stuck(manifests)
         self.acts = Acts(manifests, document_fields)
         self.told = ToldFile(manifests)
+        self.tries = Tries(manifests)
 
     def own_folders(self) -> list[Path]:
         """The folders that a submission writes to, from its first upload to its last result."""

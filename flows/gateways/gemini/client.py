@@ -20,7 +20,7 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -200,6 +200,18 @@ class GoogleGemini:
         except GeminiAccessError as error:
             await self._tell_missing_from_forbidden(error)
 
+    async def generate(self, *, model: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One try. As it stands, without the SDK, so that it is the very request of a batch."""
+        with self._translate.generate(f"generateContent of {model}"):
+            async with asyncio.timeout(self._download_seconds):
+                response = await self._http.post(
+                    f"{self._address}/models/{model}:generateContent",
+                    content=json.dumps(request, ensure_ascii=False).encode(errors="replace"),
+                    headers={**self._key_header, "content-type": "application/json"},
+                    timeout=self._download_seconds,
+                )
+                return await self._object_of(response)
+
     def redacted(self, text: str) -> str:
         return self._translate.redacted(text)
 
@@ -226,6 +238,11 @@ class GoogleGemini:
         response = await self._http.get(
             f"{self._address}/{path}", params=query, headers=self._key_header, timeout=self._request_seconds
         )
+        return await self._object_of(response)
+
+    @staticmethod
+    async def _object_of(response: httpx2.Response) -> dict[str, Any]:
+        """Raises as `_get`."""
         await errors.APIError.raise_for_async_response(response)
         answer = response.json()
         if not isinstance(answer, dict):

@@ -80,6 +80,13 @@ class Translator:
             yield
 
     @contextmanager
+    def generate(self, doing: str) -> Iterator[None]:
+        """For a request that is answered at once, likewise: GeminiAmbiguousError where it may have been answered, and
+        be billed."""
+        with self._translated(doing, self._of_generate):
+            yield
+
+    @contextmanager
     def download(self, doing: str, received_bytes: Callable[[], int]) -> Iterator[None]:
         """For a download: GeminiDownloadError once the answer had begun."""
 
@@ -120,19 +127,22 @@ class Translator:
         return GeminiError(f"{message}; see Gemini's documentation of this status", status=status)
 
     def _of_create(self, doing: str, error: Exception) -> GeminiError:
+        return self._of_post(doing, error, "nothing was created", "the job may exist, look for its display name")
+
+    def _of_generate(self, doing: str, error: Exception) -> GeminiError:
+        return self._of_post(doing, error, "nothing was answered", "it may have been answered, and be billed")
+
+    def _of_post(self, doing: str, error: Exception, nothing: str, perhaps: str) -> GeminiError:
         if isinstance(error, _NOTHING_SENT):
             return GeminiTransientError(f"{doing}: no connection, nothing was sent ({self._said(error)})")
         if isinstance(error, errors.APIError) and (spending := self._of_spending(doing, error)) is not None:
             return spending
         if isinstance(error, errors.APIError) and error.code == 429:
-            return GeminiQuotaError(f"{doing}: HTTP 429, {self._said(error)}; nothing was created", status=429)
+            return GeminiQuotaError(f"{doing}: HTTP 429, {self._said(error)}; {nothing}", status=429)
         plain = self._plain(doing, error)
         if isinstance(plain, GeminiTransientError):
             status = f"HTTP {plain.status}, " if plain.status else ""
-            return GeminiAmbiguousError(
-                f"{doing}: {status}{self._said(error)}; the job may exist, look for its display name",
-                status=plain.status,
-            )
+            return GeminiAmbiguousError(f"{doing}: {status}{self._said(error)}; {perhaps}", status=plain.status)
         return plain
 
     def _of_spending(self, doing: str, error: errors.APIError) -> GeminiSpendingError | None:

@@ -12,6 +12,7 @@ from google.genai import errors, types
 from emulator.faults import CALLS
 from tests.contracts.emulator.sdk import (
     JOB_SECONDS,
+    MODEL,
     create,
     create_from,
     get,
@@ -192,6 +193,7 @@ def test_every_kind_of_call_can_be_struck(client: genai.Client, gemini: Emulator
         "list_batches": lambda: client.batches.list(config=types.ListBatchJobsConfig(page_size=1)),
         "cancel_batch": lambda: client.batches.cancel(name=named(job)),
         "delete_batch": lambda: client.batches.delete(name=named(job)),
+        "generate": lambda: client.models.generate_content(model=MODEL, contents="Read."),
     }
     assert tuple(calls) == CALLS
     for kind, call in calls.items():

@@ -116,3 +116,13 @@ async def test_what_is_not_there_is_a_matter_of_access(port: GeminiGateway, name
         await port.create_job(model=MODEL, display_name="n", input_file=name)
     assert await port.list_jobs() == []
     assert not (tmp_path / "r").exists()
+
+
+async def test_a_request_is_answered_at_once_or_refused(port: GeminiGateway) -> None:
+    config = {"response_mime_type": "application/json"}
+    request = {"contents": [{"role": "user", "parts": [{"text": "Answer {}."}]}], "generation_config": config}
+    answer = await port.generate(model=MODEL, request=request)
+    json.loads(answer["candidates"][0]["content"]["parts"][0]["text"])
+    with pytest.raises(GeminiRefusedError) as error:
+        await port.generate(model=MODEL, request={})
+    assert error.value.status == 400
