@@ -3,25 +3,30 @@
 from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
+from assets.page_order import AtGap, OrderRules, gaps, ranks
 from assets.sources import IMAGE_COLUMNS, image_schema
 
+_NATURAL = OrderRules()
+_RANK = "page_rank"
 FieldFilter = Sequence[str] | range
 """Texts of which the field must be one, or a range of whole numbers in which it must lie."""
 
 
 def manifest_schema(document_fields: Sequence[str]) -> pa.Schema:
-    """record_key, the document fields, IMAGE_COLUMNS, predecessor (nullable). Every column is described in
-    manifests/README.md."""
+    """record_key, the document fields, IMAGE_COLUMNS, predecessor (nullable), page_position (null in a file of before).
+    Every column is described in manifests/README.md."""
     return pa.schema(
         [
             pa.field("record_key", pa.string(), nullable=False),
             *image_schema(document_fields),
             pa.field("predecessor", pa.string()),
+            pa.field("page_position", pa.int32()),
         ]
     )
 
@@ -42,26 +47,35 @@ def record_manifest(
     document_fields: Sequence[str],
     filters: Mapping[str, FieldFilter] | None = None,
     allowed: Set[str] | None = None,
+    order: OrderRules = _NATURAL,
+    at_gap: AtGap = AtGap.FOLLOW,
 ) -> pa.Table:
-    """All records that should exist, in natural order: page 10 after page 9.
+    """All records that should exist, by document, in the order of its pages: page 10 after page 9.
 
     ``page_images``: see `assets.sources.page_images`; at most one row a page. ``allowed``: the record keys that the
-    allow list names, or None for all. A page whose number follows on the page before it in the manifest has that one
-    as its predecessor; a gap starts a new chain. Columns: `manifest_schema`.
+    allow list names, or None for all. The predecessor of a page is the one before it in its document; where pages are
+    missing between the two, it has none if ``at_gap`` says so, or if there is an allow list: what it does not name may
+    be there. Columns: `manifest_schema`.
     """
     table = page_images
     for name, wanted in (filters or {}).items():
         table = table.filter(_matches(table[name], wanted))
     documents = _joined([table[name] for name in document_fields])
-    keys = _joined([documents, table["page"].cast(pa.string())])
+    keys = _joined([documents, table["page_label"]])
     if allowed is not None:
         is_allowed = pc.is_in(keys, value_set=pa.array(sorted(allowed), pa.string()))
         table, documents, keys = table.filter(is_allowed), documents.filter(is_allowed), keys.filter(is_allowed)
     table = table.append_column("record_key", keys).append_column("document", documents)
-    table = table.sort_by([*((name, "ascending") for name in document_fields), ("page", "ascending")])
+    table = table.append_column(_RANK, pa.array(ranks(table, numbers_of(documents)[1], order)))
+    table = table.sort_by([*((name, "ascending") for name in document_fields), (_RANK, "ascending")])
+    starts = _document_starts(table["document"])
     columns = {"record_key": table["record_key"]}
     columns |= {name: table[name] for name in (*document_fields, *IMAGE_COLUMNS)}
-    columns["predecessor"] = _predecessors(table)
+    has_none = starts.copy()
+    if at_gap is AtGap.BREAK or allowed is not None:
+        has_none |= gaps(table, starts) >= 0
+    columns["predecessor"] = _rows_before(table["record_key"], has_none)
+    columns["page_position"] = pa.array(_positions(starts))
     return pa.table(columns).cast(manifest_schema(document_fields)).combine_chunks()
 
 
@@ -90,14 +104,27 @@ def _matches(column: pa.ChunkedArray, wanted: FieldFilter) -> pa.ChunkedArray:
     return pc.and_(is_number, inside)
 
 
-def _predecessors(table: pa.Table) -> pa.Array:
-    """For rows in natural order: the key of the row before, where that is the page before in the same document."""
-    if len(table) == 0:
-        return pa.array([], pa.string())
-    keys = table["record_key"].combine_chunks()
-    pages = table["page"].to_numpy()
-    documents = table["document"].combine_chunks()
-    follows = np.zeros(len(table), dtype=bool)
-    follows[1:] = (pages[1:] == pages[:-1] + 1) & pc.equal(documents[1:], documents[:-1]).to_numpy(zero_copy_only=False)
-    before = np.maximum(np.arange(len(table)) - 1, 0)
-    return pc.if_else(pa.array(follows), keys.take(pa.array(before)), pa.scalar(None, pa.string()))
+def numbers_of(documents: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """The names of documents, each once, and for each row which one it has."""
+    encoded = documents.combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+
+
+def _document_starts(documents: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Which rows are the first of their document."""
+    starts = np.ones(len(documents), dtype=bool)
+    names = documents.combine_chunks()
+    starts[1:] = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+    return starts
+
+
+def _rows_before(record_keys: pa.ChunkedArray, has_none: npt.NDArray[np.bool_]) -> pa.Array:
+    """For each row the key of the one before it, or null."""
+    before = np.maximum(np.arange(len(has_none)) - 1, 0)
+    return record_keys.combine_chunks().take(pa.array(before, mask=has_none))
+
+
+def _positions(starts: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """The place of each row in its document, from 1."""
+    rows = np.arange(len(starts))
+    return (rows - rows[starts][np.cumsum(starts) - 1] + 1).astype(np.int32) if len(rows) else rows.astype(np.int32)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from assets.domain.batch import JobState
 from assets.domain.ledger import MAX_COUNT, CountChange
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, OutcomeKind, kind_without_line
+from assets.domain.record import entry_of
 from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
 from assets.usage import USAGE_COLUMNS
@@ -246,7 +247,7 @@ def count_changes(outcomes: pa.Table) -> list[CountChange]:
     """What the committed outcomes do to the failure counts; safe to apply again."""
     failed = outcomes.filter(pc.is_valid(outcomes["count_after"]))
     return [
-        CountChange(row["record_key"], row["count_before"], row["count_after"])
+        CountChange(entry_of(row["record_key"]), row["count_before"], row["count_after"])
         for row in failed.select(["record_key", "count_before", "count_after"]).to_pylist()
     ]
 

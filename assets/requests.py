@@ -18,9 +18,10 @@ import pyarrow as pa
 from assets.context import ContextMode
 from assets.domain.errors import ConfigError, ContextGoneError
 from assets.domain.generation import OURS, plain
+from assets.domain.labels import number_of
 from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
-from assets.domain.record import SEPARATOR, document_of, page_of
+from assets.domain.record import SEPARATOR, document_of, label_of
 from assets.domain.result_form import Result
 from assets.domain.schema_limits import Left
 from assets.domain.tokens import media_resolution
@@ -167,11 +168,12 @@ def _prompt_text(
         previous = previous_results.get(context_key)
         if previous is None:
             raise ContextGoneError(f"{key}: the result of {context_key}, which goes along as context, is gone")
-    names = zip(template.document_fields, key.split(SEPARATOR)[:-1], strict=True)
+    names, label = zip(template.document_fields, key.split(SEPARATOR)[:-1], strict=True), label_of(key)
+    number = number_of(label)
     return render_prompt(
         template.prompt,
         source=template.prompt_source,
-        record=PromptRecord(key, page_of(key), document_of(key), dict(names)),
+        record=PromptRecord(key, label if number is None else number, document_of(key), dict(names)),
         previous=previous,
         context_mode=template.context_mode,
     )

@@ -9,12 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.errors import QuireError, RecordKeyError
+from assets.domain.labels import EXACT, canonical_label, is_range_like
 from assets.domain.outcome import OutcomeKind
-from assets.domain.record import MAX_PAGE, SEPARATOR, check_field, decode_span, page_of
+from assets.domain.record import SEPARATOR, Pages, check_field, decode_span, label_of
 from assets.outdated import Reason
-
-Span = tuple[str, int, int]
-"""A document, its first page and its last one, which both belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,8 @@ class Selection:
         should see before. Raises RecordKeyError."""
         if self.narrows or len(self.entries) != 1:
             return True
-        _, first, last = parse_entry(self.entries[0], field_count=field_count)
-        return first != last
+        meant = parse_entry(self.entries[0], field_count=field_count)
+        return isinstance(meant, str) or len(meant) > 1
 
 
 def parse_prompt(text: str) -> tuple[str, str]:
@@ -59,13 +57,13 @@ def parse_kind(text: str) -> OutcomeKind:
         raise QuireError(f"{text!r} is no kind of outcome; there are {', '.join(OutcomeKind)}") from None
 
 
-def parse_entry(entry: str, *, field_count: int) -> Span:
+def parse_entry(entry: str, *, field_count: int) -> Pages:
     """A key, a range of pages, or a document, which means all of its pages. Raises RecordKeyError."""
     fields = entry.split(SEPARATOR)
     if len(fields) != field_count:
         return decode_span(entry, field_count=field_count)
     try:
-        return SEPARATOR.join(check_field(field) for field in fields), 1, MAX_PAGE
+        return SEPARATOR.join(check_field(field) for field in fields)
     except RecordKeyError as error:
         raise RecordKeyError(entry, error.reason) from None
 
@@ -79,19 +77,50 @@ def named(
     missing: str = "there is no such record here",
 ) -> list[str]:
     """The records among ``known``, each once, that ``entries`` name. Raises RecordKeyError, and QuireError for an entry
-    that names none, unless it may: a slip of the finger must not pass for done. ``missing``: what it is told then."""
+    that names none, unless it may: a slip of the finger must not pass for done. ``missing``: what it is told then.
+
+    A record's own key names it though it reads like a range (``12-13``); an entry that could mean both is an error."""
     spans = {entry: parse_entry(entry, field_count=field_count) for entry in entries}
     pages: dict[str, list[str]] = {}
-    for document in {span[0] for span in spans.values()}:
+    for document in {span if isinstance(span, str) else span.document for span in spans.values()}:
         keys = known.filter(pc.starts_with(known, f"{document}{SEPARATOR}"))
         pages[document] = keys.unique().to_pylist()
     found: dict[str, None] = {}
-    for entry, (document, first, last) in spans.items():
-        meant = [key for key in pages[document] if first <= page_of(key) <= last]
+    for entry, span in spans.items():
+        if isinstance(span, str):
+            meant = pages[span]
+        else:
+            meant = [key for key in pages[span.document] if span.holds(label_of(key))]
+            if len(span) > 1 and (own := _own_key(entry, pages[span.document])) is not None:
+                if meant:
+                    raise QuireError(
+                        f"{entry}: this is a page and a range of pages here: {_exact(entry)} is the page, and those of "
+                        "the range can be named one by one; nothing is done"
+                    )
+                meant = [own]
         if not meant and entry not in may_name_nothing:
             raise QuireError(f"{entry}: {missing}; nothing is done")
         found |= dict.fromkeys(meant)
     return list(found)
+
+
+def as_meant(entries: Sequence[str], keys: Collection[str]) -> list[str]:
+    """``entries`` that name the records ``keys``, so that each can mean one thing only: see `named`."""
+    return [entry if _own_key(entry, keys) is None else _exact(entry) for entry in entries]
+
+
+def _own_key(entry: str, keys: Collection[str]) -> str | None:
+    """The one among ``keys`` that is written as ``entry`` is, which reads like a range."""
+    document, _, pages = entry.rpartition(SEPARATOR)
+    if not is_range_like(pages):
+        return None
+    own = f"{document}{SEPARATOR}{canonical_label(pages)}"
+    return own if own in keys else None
+
+
+def _exact(entry: str) -> str:
+    document, _, pages = entry.rpartition(SEPARATOR)
+    return f"{document}{SEPARATOR}{EXACT}{pages}"
 
 
 def among(keys: Sequence[str] | None, *conditions: Collection[str]) -> list[str]:

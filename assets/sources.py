@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from assets.domain.errors import ImageError
+from assets.domain.labels import number_of
 from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
@@ -62,12 +63,13 @@ def check_sizes(sizes: Iterable[tuple[int, int]], *, max_pixels: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """A readable image of one page. ``path``: relative to the project's root, with forward slashes; ``frame``: which
-    page of the file, from 0, of ``frames`` in all; ``bytes``: of the whole file; ``modified_ns``: nanoseconds since
-    1970, UTC; ``width``, ``height``: pixels, as the header says, before any rotation."""
+    """A readable image of one page. ``label``: the page's, see `assets.domain.labels`; ``path``: relative to the
+    project's root, with forward slashes; ``frame``: which page of the file, from 0, of ``frames`` in all; ``bytes``: of
+    the whole file; ``modified_ns``: nanoseconds since 1970, UTC; ``width``, ``height``: pixels, as the header says,
+    before any rotation."""
 
     fields: tuple[str, ...]
-    page: int
+    label: str
     path: str
     frame: int
     mime_type: str
@@ -80,6 +82,7 @@ class PageImage:
 
 IMAGE_COLUMNS = (
     "page",
+    "page_label",
     "image_path",
     "image_frame",
     "image_frames",
@@ -91,6 +94,7 @@ IMAGE_COLUMNS = (
 )
 _IMAGE_TYPES = {
     "page": pa.int32(),
+    "page_label": pa.string(),
     "image_path": pa.string(),
     "image_frame": pa.int32(),
     "image_frames": pa.int32(),
@@ -102,10 +106,15 @@ _IMAGE_TYPES = {
 }
 
 
+_NULLABLE = frozenset({"page", "page_label"})
+"""``page`` is null for a label that is no number; ``page_label`` came later, and is null in a file of before."""
+
+
 def image_schema(document_fields: Sequence[str]) -> pa.Schema:
     """The document fields as text, then IMAGE_COLUMNS."""
     fields = [pa.field(name, pa.string(), nullable=False) for name in document_fields]
-    return pa.schema(fields + [pa.field(name, _IMAGE_TYPES[name], nullable=False) for name in IMAGE_COLUMNS])
+    own = [pa.field(name, _IMAGE_TYPES[name], nullable=name in _NULLABLE) for name in IMAGE_COLUMNS]
+    return pa.schema(fields + own)
 
 
 SOURCE_SCHEMA = pa.schema(
@@ -148,7 +157,8 @@ def page_images(
     return pa.table(
         {
             **columns,
-            "page": [image.page for image in images],
+            "page": [number_of(image.label) for image in images],
+            "page_label": [image.label for image in images],
             "image_path": [image.path for image in images],
             "image_frame": [image.frame for image in images],
             "image_frames": [image.frames for image in images],
@@ -199,6 +209,6 @@ def ledger(*, state: Ledger) -> Ledger:
     return state
 
 
-def join_key(fields: Sequence[str], page: int) -> str:
-    """The record key of fields that are known to be good."""
-    return f"{SEPARATOR.join(fields)}{SEPARATOR}{page}"
+def join_key(fields: Sequence[str], label: str) -> str:
+    """The record key of fields and a label that are known to be good."""
+    return f"{SEPARATOR.join(fields)}{SEPARATOR}{label}"

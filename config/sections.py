@@ -5,6 +5,7 @@ What a value of a kind may look like is in ``values.py``; what values must be to
 table, and a test compares the two.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -13,7 +14,9 @@ from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from assets.context import ContextMode, described
+from assets.domain.labels import USUAL_PAGES
 from assets.domain.models import as_sent, left_out, refusal
+from assets.page_order import PAGE_ORDER_NAMES, AtGap, End, PageOrder
 from config.values import (
     ApiVersion,
     BaseUrl,
@@ -45,9 +48,19 @@ class RecordSection(Section):
         description="The fields that name a document, in the order of the folders; the page follows by itself.",
     )
     page_pattern: PagePattern = Field(
-        default="(?P<page>[0-9]+)",
+        default=USUAL_PAGES,
         description="What the name of a page's image looks like without its ending: a regular expression that matches "
-        "all of it, with the number in the group `page`. Leading zeros do not count.",
+        "all of it, with the page's label in the group `page`. Leading zeros do not count.",
+    )
+    page_order: PageOrder = Field(
+        default=PageOrder.NATURAL,
+        description="The order of a document's pages. `natural`: 12, 12a, 12r, 12v, 13, then Roman numbers and words; "
+        "`roman_first`: Roman numbers before all others; `file_name`: by the names of the files, numbers by value.",
+    )
+    page_order_names: Mapping[str, End] = Field(
+        default=PAGE_ORDER_NAMES,
+        description="Words that a page's label can begin with, and the end of its document where such pages stand: "
+        "`first` or `last`.",
     )
 
 
@@ -164,6 +177,11 @@ class ContextSection(Section):
     mode: ContextMode = Field(
         default=ContextMode.PREVIOUS_RESULT,
         description=described(),
+    )
+    at_gap: AtGap = Field(
+        default=AtGap.FOLLOW,
+        description="Whether a page has the page before it where others are missing between the two, by their labels: "
+        "`follow`, or `break`. With an allow list it is always `break`.",
     )
     on_dead_dependency: DeadDependency = Field(
         default=DeadDependency.WAIT,

@@ -24,7 +24,7 @@ class Section(BaseModel):
 
 TAKEN_NAMES = frozenset(
     {"record_key", "document", "predecessor", "image_path", "image_frame", "image_frames", "image_mime_type"}
-    | {"image_bytes", "image_modified_at", "image_width", "image_height"}
+    | {"image_bytes", "image_modified_at", "image_width", "image_height", "page_label", "page_position"}
 )
 """Columns of the record manifest: no document field may bear their names. A test compares them with the manifest."""
 
@@ -88,7 +88,7 @@ def _page_pattern(value: str) -> str:
         raise PydanticCustomError("quire", "is no regular expression: {problem}", {"problem": str(error)}) from None
     if "page" not in groups:
         raise PydanticCustomError(
-            "quire", "must hold the group (?P<page>...) for the page's number, as in page-(?P<page>[0-9]+)"
+            "quire", "must hold the group (?P<page>...) for the page's label, as in page-(?P<page>[0-9]+)"
         )
     return value
 

@@ -17,10 +17,9 @@ from assets.domain.counts import Counts
 from assets.domain.errors import GeminiError, QuireError
 from assets.domain.ledger import CountChange
 from assets.domain.outcome import OutcomeKind
-from assets.domain.record import decode_span, encode_ranges
+from assets.domain.record import Pages, decode_span, encode_ranges
 from assets.history import counts_of, unjudged_records
 from assets.reruns import RERUN_SCHEMA, with_reruns, without_reruns
-from assets.selection import Span
 from flows.gateways.files.decisions import LetGo
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway, LedgerTransaction
@@ -113,14 +112,14 @@ async def unblock_held(storage: Storage, record_keys: Iterable[str]) -> set[str]
     return let_go
 
 
-async def unblock(ledger: LedgerGateway, spans: Iterable[Span]) -> Counts:
+async def unblock(ledger: LedgerGateway, spans: Iterable[Pages]) -> Counts:
     """Reset the failure counts of records; returns those that they had. Raises LedgerError, LeaseLostError."""
     async with ledger.transaction() as change:
         return await _reset(change, spans)
 
 
-async def _reset(change: LedgerTransaction, spans: Iterable[Span]) -> Counts:
-    counted = Counts(run for span in spans for run in change.ledger.counts.within(*span))
+async def _reset(change: LedgerTransaction, spans: Iterable[Pages]) -> Counts:
+    counted = Counts(run for span in spans for run in change.ledger.counts.within(span))
     await change.apply_counts(CountChange(run.entry, run.count, 0) for run in counted.runs())
     return counted
 

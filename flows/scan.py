@@ -11,8 +11,9 @@ import pyarrow as pa
 from prefect import flow
 
 from assets.domain.errors import ManifestError
-from assets.domain.names import meeting_documents
+from assets.domain.names import meeting_documents, meeting_labels
 from assets.manifest import is_wanted
+from assets.page_order import OrderRules
 from assets.reports import escape
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
 from config.settings import Settings
@@ -190,7 +191,9 @@ async def _walk(
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
     documents = mirror.observe("source_documents", documents=sources.documents)
     images_are: dict[str, Any] = {"images": images, "document_fields": fields}
+    order = OrderRules(settings.record.page_order, settings.record.page_order_names)
     manifest_is: dict[str, Any] = {"document_fields": fields, "filters": filters, "allowed": allowed}
+    manifest_is |= {"order": order, "at_gap": settings.context.at_gap}
     pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
     table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
     problems = sources.problems + walk.problems + not_allowed + meeting
@@ -204,7 +207,7 @@ def _report(before: pa.Table | None, table: pa.Table, problems: int, *, changed:
 
 
 def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], list[SourceProblem]]:
-    """The images whose results have a folder of their own, and the documents of which they would be in the folder of
+    """The images whose results have a place of their own, and the documents and pages of which it would be that of
     another: none is sent, as the results of one would be taken for the other's. Raises OSError."""
     if not folds_case(results):
         return images, []
@@ -219,7 +222,16 @@ def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], lis
         for fields, place in places.items()
         if fields in meeting
     ]
-    return [image for image in images if image.fields not in meeting], problems
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for image in images:
+        labels.setdefault(image.fields, []).append(image.label)
+    pages = {fields: meeting_labels(each) for fields, each in labels.items()}
+    for image in images:
+        if image.fields not in meeting and (other := pages[image.fields].get(image.label)) is not None:
+            reason = f"where the result of page {image.label} would be that of page {other}; rename one of them"
+            problems.append(SourceProblem(image.path, f"capitals do not count in {results}, {reason}"))
+    apart = [each for each in images if each.fields not in meeting and each.label not in pages[each.fields]]
+    return apart, problems
 
 
 def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:

@@ -17,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
 from assets.domain.batch import is_submission_id
+from assets.domain.labels import canonical_label
 from flows.pipeline import PassReport, pipeline
 from tests.emulator_server import EmulatorHandle
 
@@ -57,7 +58,7 @@ class Project:
         keys = []
         for page in pages:
             shutil.copyfile(self._image(), folder / f"{page}.jpg")
-            keys.append(f"{document}:{int(page)}")
+            keys.append(f"{document}:{canonical_label(str(page))}")
         return keys
 
     async def run_pass(self) -> PassReport:

@@ -44,7 +44,8 @@ CountPages = dict[int, Counts]
 @dataclass(frozen=True, slots=True)
 class CountChange:
     """One failure count: ``before`` is what it was computed from, ``after`` what it shall be. 0 means that there is
-    none. ``key``: a record key, or a range of records that all have the count ``before``, which is not 0 then."""
+    none. ``key``: an entry (see `assets.domain.record`): a record's, or a range of records that all have the count
+    ``before``, which is not 0 then."""
 
     key: str
     before: int
@@ -138,15 +139,15 @@ def apply_counts(ledger: Ledger, changes: Iterable[CountChange]) -> list[Ledger]
     target = _copied(start)
     new = Counts()
     for change in changes:
-        document, first, last = decode_span(change.key)
-        there = [(page, run) for page in [*target.values(), new] for run in page.within(document, first, last)]
-        for page, run in there or [(new, Run(document, first, last, 0))]:
+        span = decode_span(change.key)
+        there = [(page, run) for page in [*target.values(), new] for run in page.within(span)]
+        for page, run in there or [(new, Run.of(span, 0))]:
             if change.before == change.after or run.count != change.before:
                 continue
             if change.after:
                 page.put(replace(run, count=change.after))
             else:
-                page.cut(document, run.first, run.last)
+                page.cut(run.span)
     _append(target, new)
     return stages + _stages(start, target)
 

@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import TypeVar
 
 from assets.domain.counts import Counts, Run
-from assets.domain.record import SEPARATOR, encode_ranges
+from assets.domain.labels import EXACT, LEAVES, NUMBERS, NaturalKey, canonical_label, natural_key, range_ends
+from assets.domain.record import SEPARATOR, encode_ranges, entry_of
 
 VARIABLE_LIMIT_BYTES = 5000
 """What one Variable takes (Prefect 3.8: ``len(orjson.dumps(value))``, in ``prefect/types``): compact JSON in UTF-8,
@@ -41,7 +42,7 @@ def encode_counts(page: Counts) -> dict[str, int]:
     """A page of counts as it is written: plain keys, or ranges if those are too long. Not sure to fit."""
     plain_bytes = 1 + sum(_plain_bytes(run, len(str(run.count))) for run in page.runs())
     if plain_bytes <= VARIABLE_LIMIT_BYTES:
-        return dict(page)
+        return {entry_of(key): count for key, count in page.items()}
     return {run.entry: run.count for run in page.runs()}
 
 
@@ -89,18 +90,27 @@ def split_to_fit(page: Counts, more: Counts) -> tuple[Counts, Counts]:
 def _plain_bytes(run: Run, count_digits: int) -> int:
     """The bytes of a run's records as plain keys, each with its comma: reckoned, as there may be a million."""
     keys_bytes = len(run) * (_document_bytes(run.document) + len(SEPARATOR) + 2 + count_digits)
-    first, digits = run.first, len(str(run.first))
+    if run.series not in (NUMBERS, LEAVES):
+        return keys_bytes + _text_bytes(run.span.pages)
+    # A leaf has two places for each number, and a letter behind it.
+    per_number = 2 if run.series == LEAVES else 1
+    first, digits = run.first, len(str(run.first // per_number))
     while first <= run.last:
-        last = min(run.last, 10**digits - 1)
-        keys_bytes += (last - first + 1) * digits
+        last = min(run.last, per_number * 10**digits - 1)
+        keys_bytes += (last - first + 1) * (digits + per_number - 1)
         first, digits = last + 1, digits + 1
     return keys_bytes
 
 
 def _entry_bytes(run: Run) -> int:
     """The bytes of a run as one entry, with its comma."""
-    pages_bytes = len(run.entry) - len(run.document)
+    pages_bytes = len(SEPARATOR) + _text_bytes(run.span.pages)
     return _document_bytes(run.document) + pages_bytes + 2 + len(str(run.count))
+
+
+def _text_bytes(text: str) -> int:
+    """The bytes of a text within another one."""
+    return len(text) if text.isascii() and '"' not in text else encoded_bytes(text) - 2
 
 
 @lru_cache(maxsize=100_000)
@@ -153,12 +163,13 @@ def _bytes_of_item(name: str, values: Sequence[str]) -> int:
     return encoded_bytes(name) + 1 + encoded_bytes(values)
 
 
-def _entry_sort_key(entry: str) -> tuple[bool, list[str], int]:
+def _entry_sort_key(entry: str) -> tuple[bool, list[str], NaturalKey]:
     """Natural order of ranges by their first page, references after them."""
     if entry.startswith(REFERENCE_PREFIX):
-        return True, [entry], 0
+        return True, [entry], natural_key("0")
     *fields, pages = entry.split(SEPARATOR)
-    return False, fields, int(pages.partition("-")[0])
+    ends = range_ends(pages)
+    return False, fields, natural_key(canonical_label(ends[0] if ends else pages.removeprefix(EXACT)))
 
 
 def _paged(items: Iterable[T], bytes_of: Callable[[T], int]) -> Iterator[list[T]]:

@@ -78,10 +78,10 @@ def _parse_counts(variable: str, value: object, field_count: int | None) -> Coun
             problem = f"the count is more than {MAX_COUNT:,}"
             raise LedgerError(variable, problem, entry=entry, way_out="lower it, or delete the entry")
         try:
-            run = Run(*decode_span(entry, field_count=field_count), count)
+            run = Run.of(decode_span(entry, field_count=field_count), count)
         except RecordKeyError as error:
             raise LedgerError(variable, error.reason, entry=entry, way_out=way_out) from None
-        for other in page.within(run.document, run.first, run.last):
+        for other in page.within(run.span):
             if other.count != count:
                 key = next(other.keys)
                 problem = f"{key} stands there twice, with the counts {other.count} and {count}"
@@ -94,7 +94,7 @@ def _check_pages_agree(pages: Mapping[int, Counts], names: Mapping[int, str]) ->
     before = Counts()
     for number, page in pages.items():
         for run in page.runs():
-            for other in before.within(run.document, run.first, run.last):
+            for other in before.within(run.span):
                 if other.count != run.count:
                     key = next(other.keys)
                     place = next(names[each] for each in pages if key in pages[each])

@@ -22,5 +22,20 @@ def meeting_documents(documents: Iterable[tuple[str, ...]]) -> Mapping[tuple[str
     return meeting
 
 
+def meeting_labels(labels: Iterable[str]) -> Mapping[str, str]:
+    """Of the page labels of one document those whose file meets that of another one where capitals do not count: each
+    with the first other label that it meets."""
+    spellings: dict[tuple[str, ...], dict[str, None]] = {}
+    for label in labels:
+        if not label.isdigit():
+            spellings.setdefault(_folded((label,)), {})[label] = None
+    return {
+        label: next(each for each in alike if each != label)
+        for alike in spellings.values()
+        if len(alike) > 1
+        for label in alike
+    }
+
+
 def _folded(fields: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(unicodedata.normalize("NFC", field.casefold()) for field in fields)

@@ -21,11 +21,11 @@ from assets.domain.result_form import Result
 
 @dataclass(frozen=True, slots=True)
 class PromptRecord:
-    """The record as a template sees it. ``fields``: the document's fields by name, in the order of the configuration,
-    as text."""
+    """The record as a template sees it. ``page``: a number, or the text of any other label; ``fields``: the document's
+    fields by name, in the order of the configuration, as text."""
 
     key: str
-    page: int
+    page: int | str
     document: str
     fields: Mapping[str, str]
 

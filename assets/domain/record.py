@@ -1,7 +1,10 @@
-"""Record keys and ranges of them. The words: a record is one page; ``CA:Lincoln:2023:4`` is its key; all but the
-page name its document. Pure text: what is done with records stands in the modules of ``assets``.
+"""Record keys and ranges of them. The words: a record is one page; ``CA:Lincoln:2023:4`` is its key; all but its last
+field, the page's label, name its document. Pure text: what a label is stands in `assets.domain.labels`, what is done
+with records in the modules of ``assets``.
 
-A field becomes a folder's name, so what cannot be a safe file name is refused here, once, for the whole product.
+Where keys and ranges are written together (in Variables, on the command line) each is an **entry**: a key, a run of
+pages (``CA:Lincoln:2023:1-40``, of leaves ``12r-15v``), or ``CA:Lincoln:2023:=12-13``, the one page that is labelled
+12-13. A field becomes a folder's name, so what cannot be a safe file name is refused here, once, for the whole product.
 """
 
 import unicodedata
@@ -10,29 +13,41 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from assets.domain.errors import RecordKeyError
+from assets.domain.labels import (
+    BIDI_CONTROLS,
+    EXACT,
+    FORBIDDEN_CATEGORIES,
+    LEAVES,
+    MAX_PAGE,
+    NUMBERS,
+    NaturalKey,
+    canonical_label,
+    is_range_like,
+    label_at,
+    natural_key,
+    place_of,
+    range_ends,
+    series_key,
+)
 
 SEPARATOR = ":"
-MAX_PAGE = 2**31 - 1
-"""The page number is an int32 column of the record manifest."""
 MAX_FIELD_BYTES = 255
 """The longest file name that the usual file systems take, in bytes of UTF-8."""
 MAX_RANGE_PAGES = 1_000_000
 """A range typed by hand may not unfold to more pages than this: a slip of the finger must not eat the memory."""
 
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Characters that turn the reading direction round: a name that shows as something else than it is.
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+SortKey = tuple[list[str], NaturalKey]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class RecordKey:
-    """A parsed key. Orders by the document's fields as text, then by the page as a number: page 10 after 9.
+    """A parsed key. Orders by the document's fields as text, then by the page in natural order: page 10 after 9.
 
-    ``fields``: the document's fields, NFC, each a safe file name. ``page``: 1 or more.
+    ``fields``: the document's fields, NFC, each a safe file name. ``label``: the page's, see `labels.canonical_label`.
     """
 
     fields: tuple[str, ...]
-    page: int
+    label: str
 
     @property
     def document(self) -> str:
@@ -40,7 +55,50 @@ class RecordKey:
         return SEPARATOR.join(self.fields)
 
     def __str__(self) -> str:
-        return f"{SEPARATOR.join(self.fields)}{SEPARATOR}{self.page}"
+        return f"{SEPARATOR.join(self.fields)}{SEPARATOR}{self.label}"
+
+    def __lt__(self, other: "RecordKey") -> bool:
+        return (self.fields, natural_key(self.label)) < (other.fields, natural_key(other.label))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Neighbouring pages of a document, one at least: those from ``first`` to ``last``, both of them in it, of a series
+    of labels (see `labels.place_of`)."""
+
+    document: str
+    first: int
+    last: int
+    series: str = NUMBERS
+
+    @property
+    def entry(self) -> str:
+        """As it is written: a record key, or a range of them."""
+        return f"{self.document}{SEPARATOR}{self.pages}"
+
+    @property
+    def pages(self) -> str:
+        """The last field of the entry."""
+        first = label_at(self.series, self.first)
+        if self.first != self.last:
+            return f"{first}-{label_at(self.series, self.last)}"
+        return f"{EXACT}{first}" if is_range_like(first) else first
+
+    @property
+    def keys(self) -> Iterator[str]:
+        return (f"{self.document}{SEPARATOR}{label_at(self.series, at)}" for at in range(self.first, self.last + 1))
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def holds(self, label: str) -> bool:
+        """Whether the page of its document with this good label is one of these."""
+        place = place_of(label)
+        return place.series == self.series and self.first <= place.at <= self.last
+
+
+Pages = Span | str
+"""Pages of one document: a span of them, or the name of the document for all."""
 
 
 def check_field(text: str) -> str:
@@ -58,27 +116,15 @@ def check_field(text: str) -> str:
             raise RecordKeyError(text, f"a field holds the path separator {character!r}")
         if character == SEPARATOR:
             raise RecordKeyError(text, "a field holds a ':', which separates fields")
-        if character in _BIDI_CONTROLS or unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
+        if character in BIDI_CONTROLS or unicodedata.category(character) in FORBIDDEN_CATEGORIES:
             raise RecordKeyError(text, f"a field holds the control character {character!r}")
     if len(field.encode()) > MAX_FIELD_BYTES:
         raise RecordKeyError(text, f"a field is longer than {MAX_FIELD_BYTES} bytes")
     return field
 
 
-def parse_page(text: str) -> int:
-    """The page number that ``text`` names; leading zeros do not count. Raises RecordKeyError."""
-    if not (text.isascii() and text.isdigit()):
-        raise RecordKeyError(text, "a page is a whole number of 1 or more")
-    stripped = text.lstrip("0")
-    if not stripped:
-        raise RecordKeyError(text, "a page is a whole number of 1 or more")
-    if len(stripped) > 10 or int(stripped) > MAX_PAGE:
-        raise RecordKeyError(text, f"a page is at most {MAX_PAGE}")
-    return int(stripped)
-
-
 def parse_key(text: str, *, field_count: int | None = None) -> RecordKey:
-    """Parse ``CA:Lincoln:2023:4``.
+    """Parse ``CA:Lincoln:2023:4``, or the same with the page as an entry of its own (``=12-13``).
 
     ``field_count``: how many document fields the collection has; None takes any number of 1 or more.
     Raises RecordKeyError.
@@ -86,15 +132,15 @@ def parse_key(text: str, *, field_count: int | None = None) -> RecordKey:
     *fields, page = text.split(SEPARATOR)
     _check_field_count(text, len(fields), field_count)
     try:
-        return RecordKey(tuple(check_field(field) for field in fields), parse_page(page))
+        return RecordKey(tuple(check_field(field) for field in fields), canonical_label(page.removeprefix(EXACT)))
     except RecordKeyError as error:
         raise RecordKeyError(text, error.reason) from None
 
 
-def sort_key(text: str) -> tuple[list[str], int]:
+def sort_key(text: str) -> SortKey:
     """The natural order of keys that are known to be good, without parsing them again."""
-    *fields, page = text.split(SEPARATOR)
-    return fields, int(page)
+    *fields, label = text.split(SEPARATOR)
+    return fields, natural_key(label)
 
 
 def document_of(text: str) -> str:
@@ -102,47 +148,61 @@ def document_of(text: str) -> str:
     return text.rpartition(SEPARATOR)[0]
 
 
-def page_of(text: str) -> int:
-    """The page of a good key."""
-    return int(text.rpartition(SEPARATOR)[2])
+def label_of(text: str) -> str:
+    """The page's label in a good key."""
+    return text.rpartition(SEPARATOR)[2]
+
+
+def span_of(text: str) -> Span:
+    """The one page of a good key."""
+    document, _, label = text.rpartition(SEPARATOR)
+    place = place_of(label)
+    return Span(document, place.at, place.at, place.series)
+
+
+def entry_of(text: str) -> str:
+    """A good key as it is written where ranges can stand, too."""
+    document, _, label = text.rpartition(SEPARATOR)
+    return f"{document}{SEPARATOR}{EXACT}{label}" if is_range_like(label) else text
 
 
 def encode_ranges(keys: Iterable[str]) -> list[str]:
-    """Keys as ranges, in natural order, each key once: ``CA:Lincoln:2023:1-40``; a page alone stays as it is."""
-    ordered = sorted({(document_of(key), page_of(key)) for key in keys}, key=lambda pair: (pair[0].split(":"), pair[1]))
+    """Keys as entries, each key once: ``CA:Lincoln:2023:1-40``; a page alone stays as it is. A document's numbers come
+    first, then its leaves, then its other labels, each in natural order."""
+    ordered = sorted({span_of(key) for key in keys}, key=_span_key)
     return [
-        f"{document}{SEPARATOR}{first}" if first == last else f"{document}{SEPARATOR}{first}-{last}"
-        for document, pairs in groupby(ordered, key=lambda pair: pair[0])
-        for first, last in _runs([page for _, page in pairs])
+        Span(document, first, last, series).entry
+        for (document, series), spans in groupby(ordered, key=lambda span: (span.document, span.series))
+        for first, last in _runs([span.first for span in spans])
     ]
 
 
-def decode_span(entry: str, *, field_count: int | None = None) -> tuple[str, int, int]:
-    """The document, the first page and the last one that an entry means: a plain key, or ``CA:Lincoln:2023:1-40``,
-    whose ends both belong to it. Raises RecordKeyError.
-    """
+def _span_key(span: Span) -> tuple[list[str], tuple[int, NaturalKey], int]:
+    return span.document.split(SEPARATOR), series_key(span.series), span.first
+
+
+def decode_span(entry: str, *, field_count: int | None = None) -> Span:
+    """The pages that an entry means: a key's, or a range's, whose ends both belong to it. Raises RecordKeyError."""
     *fields, pages = entry.split(SEPARATOR)
-    if "-" not in pages:
-        key = parse_key(entry, field_count=field_count)
-        return key.document, key.page, key.page
     _check_field_count(entry, len(fields), field_count)
     try:
         document = SEPARATOR.join(check_field(field) for field in fields)
-        first_text, _, last_text = pages.partition("-")
-        first, last = parse_page(first_text), parse_page(last_text)
+        ends = range_ends(pages)
+        first, last = (place_of(canonical_label(each.removeprefix(EXACT))) for each in ends or (pages, pages))
     except RecordKeyError as error:
         raise RecordKeyError(entry, error.reason) from None
-    if last < first:
+    if ends is not None and not first.series == last.series in (NUMBERS, LEAVES):
+        raise RecordKeyError(entry, f"a page number in a range is at most {MAX_PAGE}")
+    if last.at < first.at:
         raise RecordKeyError(entry, "the range ends before it begins")
-    if last - first >= MAX_RANGE_PAGES:
+    if last.at - first.at >= MAX_RANGE_PAGES:
         raise RecordKeyError(entry, f"the range holds more than {MAX_RANGE_PAGES} pages")
-    return document, first, last
+    return Span(document, first.at, last.at, first.series)
 
 
 def decode_range(entry: str, *, field_count: int | None = None) -> list[str]:
     """The keys that one entry means, as in `decode_span`. Raises RecordKeyError."""
-    document, first, last = decode_span(entry, field_count=field_count)
-    return [f"{document}{SEPARATOR}{page}" for page in range(first, last + 1)]
+    return list(decode_span(entry, field_count=field_count).keys)
 
 
 def decode_ranges(entries: Iterable[str], *, field_count: int | None = None) -> list[str]:

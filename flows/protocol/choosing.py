@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from assets.candidates import RecordState, record_states
 from assets.domain.batch import submitted_at
 from assets.domain.errors import ManifestError
-from assets.domain.record import page_of
+from assets.domain.record import label_of
 from assets.estimates import with_sizes_before
 from assets.history import failed_jobs_of
 from assets.selection import named
@@ -153,7 +153,7 @@ def explain_waiting(states: pa.Table) -> None:
         return
     waiting = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.WAITING.value))
     for row in waiting.select(["record_key", "predecessor"]).to_pylist():
-        log.debug("Skipping page %d (Dependency missing): %s waits for %s", page_of(row["record_key"]), *row.values())
+        log.debug("Skipping page %s (Dependency missing): %s waits for %s", label_of(row["record_key"]), *row.values())
 
 
 def left_of_run(p: Pass) -> int | None:

@@ -126,4 +126,4 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
         max_pixels=settings.safety.max_image_pixels,
         wants=lambda fields: fields in documents,
     )
-    return {join_key(image.fields, image.page): (image.path, image.frame) for image in walk.images}
+    return {join_key(image.fields, image.label): (image.path, image.frame) for image in walk.images}

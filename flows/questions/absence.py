@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from assets.domain.errors import RecordKeyError
+from assets.domain.labels import canonical_label
 from assets.domain.record import RecordKey, parse_key
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
@@ -20,7 +22,7 @@ def why_left_out(settings: Settings, storage: Storage, record_key: str) -> str:
     for path, reason in _left_out(storage):
         if _is_of(path, key, settings.record.page_pattern):
             return f"the scan left out {path}: {reason}"
-    place = settings.paths.page_images.joinpath(*key.fields) / str(key.page)
+    place = settings.paths.page_images.joinpath(*key.fields) / key.label
     parts = [f"is its image there ({place}.jpg or alike), and was quire scan run since?"]
     if settings.filters:
         parts.append(f"do the filters let it through ({', '.join(settings.filters)})?")
@@ -37,12 +39,12 @@ def _left_out(storage: Storage) -> list[tuple[str, str]]:
 def _is_of(path: str, key: RecordKey, page_pattern: str) -> bool:
     """Whether ``path`` is a file of the page, the file or folder of its document, or a folder around that."""
     path, _, page_of_pdf = path.partition(".pdf, page ")
-    if page_of_pdf and page_of_pdf != str(key.page):
+    if page_of_pdf and page_of_pdf != key.label:
         return False
     parts = tuple(unicodedata.normalize("NFC", part) for part in PurePosixPath(path).parts)
     stem, depth = PurePosixPath(parts[-1] if parts else "").stem, len(key.fields)
     if parts[-depth - 1 : -1] == key.fields:
-        return _page_in(stem, page_pattern) == key.page
+        return _label_in(stem, page_pattern) == key.label
     around = key.fields[: len(parts)]
     return bool(parts) and (_ends(parts, stem, key.fields) or parts == around)
 
@@ -52,7 +54,9 @@ def _ends(parts: Sequence[str], stem: str, fields: Sequence[str]) -> bool:
     return tuple(fields) in (last, (*last[:-1], stem))
 
 
-def _page_in(stem: str, page_pattern: str) -> int | None:
+def _label_in(stem: str, page_pattern: str) -> str | None:
     match = re.fullmatch(page_pattern, stem) or re.search(r"(?P<page>[0-9]+)$", stem)
-    text = match["page"] if match is not None else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    try:
+        return canonical_label(match["page"] if match is not None else stem)
+    except RecordKeyError:
+        return None

@@ -39,7 +39,7 @@ def _named(settings: Settings, storage: Storage, ledger: Ledger, entries: tuple[
     manifest, history = storage.read_records(), history_table(storage, write=False)
     tables = [storage.find_results().files, history] + ([manifest] if manifest is not None else [])
     known = pa.chunked_array([chunk for table in tables for chunk in table["record_key"].chunks], pa.string())
-    counted = {each for each in entries if ledger.counts.within(*parse_entry(each, field_count=fields))}
+    counted = {each for each in entries if ledger.counts.within(parse_entry(each, field_count=fields))}
     return named(known, entries, field_count=fields, may_name_nothing=counted)
 
 

@@ -6,12 +6,17 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from assets.domain.errors import RecordKeyError
+from assets.domain.labels import USUAL_PAGES, canonical_label
 
 MAX_FIELDS = 8
 """Of a document, as the settings allow."""
 PLAIN = "(?P<page>[0-9]+)"
+_LABEL_AT_END = re.compile("[0-9]+[A-Za-z]?(-[0-9]+[A-Za-z]?)?$")
 _NAMES_OF_TREES = frozenset(
     {"scans", "scan", "images", "image", "pages", "page_images", "pdf", "pdfs", "source_documents", "dataset", "data"}
 )
@@ -143,13 +148,14 @@ def _source_documents(pdfs: Sequence[PurePosixPath], depth: int) -> tuple[PurePo
 
 def _page_pattern(images: Sequence[PurePosixPath], top: PurePosixPath) -> tuple[str, dict[PurePosixPath, str]]:
     """The pattern by which most images have a page of their own, and the record keys of those."""
-    candidates = [PLAIN]
+    candidates = [USUAL_PAGES]
     stems = [path.stem for path in images]
-    fronts = {re.sub(r"[0-9]+$", "", stem) for stem in stems}
+    fronts = {_LABEL_AT_END.sub("", stem) for stem in stems}
     if len(fronts) == 1 and (front := fronts.pop()):
-        candidates.append(re.escape(front).replace(r"\-", "-").replace(r"\_", "_") + PLAIN)
+        escaped = re.escape(front).replace(r"\-", "-").replace(r"\_", "_")
+        candidates += [escaped + PLAIN, escaped + USUAL_PAGES]
     candidates += [f"(.*[^0-9])?{PLAIN}", f"{PLAIN}([^0-9].*)?"]
-    best: tuple[str, dict[PurePosixPath, str]] = (PLAIN, {})
+    best: tuple[str, dict[PurePosixPath, str]] = (USUAL_PAGES, {})
     for pattern in candidates:
         keys = _keys(images, top, re.compile(pattern))
         if len(keys) > len(best[1]):
@@ -161,8 +167,9 @@ def _keys(images: Sequence[PurePosixPath], top: PurePosixPath, pattern: re.Patte
     found: dict[PurePosixPath, str] = {}
     for path in images:
         match = pattern.fullmatch(path.stem)
-        if match is not None and (page := int(match["page"])):
-            found[path] = ":".join([*path.parent.relative_to(top).parts, str(page)])
+        with suppress(RecordKeyError):
+            if match is not None:
+                found[path] = ":".join([*path.parent.relative_to(top).parts, canonical_label(match["page"] or "")])
     counts = Counter(found.values())
     return {path: key for path, key in found.items() if counts[key] == 1}
 

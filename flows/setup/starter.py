@@ -5,9 +5,10 @@ import os
 from pathlib import Path, PurePosixPath
 
 from assets.domain.errors import DiskError, QuireError
+from assets.domain.labels import USUAL_PAGES
 from config.settings import USUAL_FILES
 from flows.gateways.files.presence import is_folder
-from flows.setup.guess import PLAIN, Guess, Listing, collection_name, guess
+from flows.setup.guess import Guess, Listing, collection_name, guess
 from flows.setup.look import list_files
 
 NAME = str(USUAL_FILES[0])
@@ -54,7 +55,7 @@ def text_of(found: Guess, collection: str) -> str:
         "  # The folders above a page, outermost first. Rename them now, or never: they are part of what is read.",
         f"  document_fields: [{', '.join(found.document_fields)}]",
     ]
-    if found.page_pattern != PLAIN:
+    if found.page_pattern != USUAL_PAGES:
         lines.append(f"  page_pattern: {_yaml(found.page_pattern)}   # of an image's name; its group is the page")
     lines += [
         "",

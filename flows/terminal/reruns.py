@@ -13,7 +13,7 @@ from assets.domain.money import dollars
 from assets.domain.record import encode_ranges
 from assets.edited import edited_by_content
 from assets.outdated import Reason
-from assets.selection import Selection, parse_entry, parse_kind, parse_prompt
+from assets.selection import Selection, as_meant, parse_entry, parse_kind, parse_prompt
 from config.settings import Settings, load_settings
 from flows import operate
 from flows.gateways.files.acts import Act
@@ -196,8 +196,7 @@ async def unblock_text(config: str | None, words: Words, *, dry_run: bool = Fals
             return "\n".join(
                 [await _price_line(settings, storage, state, keys), said + "; --yes does it" * (not dry_run)]
             )
-        if selection.narrows:
-            entries = tuple(encode_ranges(keys))
+        entries = tuple(encode_ranges(keys) if selection.narrows else as_meant(entries, keys))
         reset = await operate.unblock(ledger, [parse_entry(each, field_count=fields) for each in entries])
     let_go = await operate.unblock_held(storage, keys)
     done = list(dict.fromkeys([*(run.entry for run in reset.runs()), *encode_ranges(let_go)]))

@@ -152,14 +152,15 @@ async def test_names_that_would_meet_in_the_results_are_left_out_before_anything
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
     met = [key for name in ("Kent", "KENT") for key in project.add_pages(f"CA:{name}:1901", [1])]
-    (apart,) = project.add_pages("CA:Lincoln:1901", [1])
+    (apart, *pages) = project.add_pages("CA:Lincoln:1901", [1, "2a", "2A"])
     with without_capitals(project.root / "dataset" / "output_results"):
         await project.run_until_idle()
     assert project.gemini.record(apart)["billed"] == 1
-    assert set(met).isdisjoint(project.gemini.books()["records"])
+    assert {*met, *pages}.isdisjoint(project.gemini.books()["records"])
     for name, other in (("Kent", "KENT"), ("KENT", "Kent")):
         assert f"dataset/page_images/CA/{name}/1901: capitals do not count in " in caplog.text
         assert f"where its results would lie with those of CA/{other}; rename one of them" in caplog.text
+    assert "where the result of page 2A would be that of page 2a; rename one of them" in caplog.text
 
 
 async def test_a_record_whose_result_is_there_under_another_spelling_is_told_and_not_sent_again_and_again(

@@ -97,5 +97,5 @@ def manifest() -> Any:
         *fields, page = key.split(":")
         file: dict[str, Any] = {"path": path_of(key), "bytes": len(_content(key, 0)), "modified_ns": _BEGIN_NS}
         image = {**file, "frame": 0, "mime_type": "image/png", "width": 8, "height": 8}
-        images.append(PageImage(tuple(fields), int(page), **image))
+        images.append(PageImage(tuple(fields), page, **image))
     return record_manifest(page_images(None, images=images, document_fields=FIELDS), document_fields=FIELDS)

@@ -16,6 +16,7 @@ from assets.candidates import (
     waves_left,
 )
 from assets.context import ContextMode
+from assets.page_order import AtGap
 from tests.unit.assets.tables import ledger_of, manifest_of, results_of
 
 Page = tuple[str, int]
@@ -32,6 +33,17 @@ class World:
     postponed: frozenset[Page]
     counts: dict[Page, int]
     rules: RunRules
+    at_gap: AtGap
+
+    def before(self, page: Page) -> Page | None:
+        """The page that is before it in its document."""
+        document, number = page
+        if self.at_gap is AtGap.BREAK:
+            return (document, number - 1) if (document, number - 1) in self.pages else None
+        return max((each for each in self.pages if each[0] == document and each[1] < number), default=None)
+
+    def after(self, page: Page) -> Page | None:
+        return next((each for each in self.pages if self.before(each) == page), None)
 
 
 places = st.tuples(st.sampled_from(["A:x:1", "B:x:1"]), st.integers(1, 12))
@@ -50,6 +62,7 @@ worlds = st.builds(
         context_mode=st.sampled_from(ContextMode),
         on_dead_dependency=st.sampled_from(["wait", "proceed"]),
     ),
+    at_gap=st.sampled_from(AtGap),
 )
 
 
@@ -57,8 +70,7 @@ GOING = (RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.INFLIGHT)
 
 
 def state_by_hand(world: World, page: Page) -> RecordState:
-    document, number = page
-    before = (document, number - 1)
+    before = world.before(page)
     if page in world.done:
         return RecordState.DONE
     if page in world.inflight:
@@ -68,7 +80,7 @@ def state_by_hand(world: World, page: Page) -> RecordState:
     if page in world.held:
         return RecordState.HELD
     could_run = RecordState.POSTPONED if page in world.postponed else RecordState.RUNNABLE
-    if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT or before not in world.pages or before in world.done:
+    if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT or before is None or before in world.done:
         return could_run
     is_dead_before = world.counts.get(before, 0) > world.rules.max_retries
     proceeds = is_dead_before and world.rules.on_dead_dependency == "proceed"
@@ -76,11 +88,10 @@ def state_by_hand(world: World, page: Page) -> RecordState:
 
 
 def remaining_by_hand(world: World, page: Page) -> int:
-    document, number = page
-    left = 0
-    while (document, number) in world.pages:
-        left += (document, number) not in world.done
-        number += 1
+    left, each = 0, page if page in world.pages else None
+    while each is not None:
+        left += each not in world.done
+        each = world.after(each)
     return left
 
 
@@ -93,21 +104,22 @@ def waves_by_hand(world: World, states: dict[Page, RecordState]) -> int:
         waves += 1
         for page in going:
             left[page] = RecordState.DONE
-        for document, number in going:
-            if left.get((document, number + 1)) is RecordState.WAITING:
-                left[document, number + 1] = RecordState.RUNNABLE
+        for page in going:
+            after = world.after(page)
+            if after is not None and left[after] is RecordState.WAITING:
+                left[after] = RecordState.RUNNABLE
     return waves
 
 
-def blocked_by_hand(states: dict[Page, RecordState]) -> dict[Page, int]:
+def blocked_by_hand(world: World, states: dict[Page, RecordState]) -> dict[Page, int]:
     blocked = {}
-    for (document, number), state in states.items():
+    for page, state in states.items():
         if state in (RecordState.DEAD, RecordState.HELD):
-            behind = 0
-            while states.get((document, number + behind + 1)) is RecordState.WAITING:
-                behind += 1
+            behind, each = 0, world.after(page)
+            while each is not None and states[each] is RecordState.WAITING:
+                behind, each = behind + 1, world.after(each)
             if behind:
-                blocked[document, number] = behind
+                blocked[page] = behind
     return blocked
 
 
@@ -117,7 +129,7 @@ def key(page: Page) -> str:
 
 @given(worlds)
 def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) -> None:
-    manifest = manifest_of(key(page) for page in world.pages)
+    manifest = manifest_of((key(page) for page in world.pages), at_gap=world.at_gap)
     facts = (manifest, results_of(key(page) for page in world.done))
     ledger = ledger_of({key(page): count for page, count in world.counts.items()})
     table = record_states(
@@ -136,7 +148,7 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
     assert table["failures"].to_pylist() == [world.counts.get(page, 0) for page in expected]
     assert sum(count_states(table).values()) == len(world.pages)
     assert waves_left(table, context_mode=world.rules.context_mode) == waves_by_hand(world, expected)
-    assert blocked_successors(table) == {key(page): count for page, count in blocked_by_hand(expected).items()}
+    assert blocked_successors(table) == {key(page): count for page, count in blocked_by_hand(world, expected).items()}
 
     running = [page for page, state in expected.items() if state is RecordState.RUNNABLE]
     if world.rules.context_mode is ContextMode.PREVIOUS_RESULT:

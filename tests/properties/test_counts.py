@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.domain.counts import Counts, Run
-from assets.domain.record import sort_key
+from assets.domain.record import Span, sort_key
 
 DOCUMENTS = st.sampled_from(["CA:Lincoln:2023", "CA:Lincoln 2:2023", "TX:A:1"])
 spans = st.tuples(DOCUMENTS, st.integers(1, 20), st.integers(0, 8)).map(lambda each: (each[0], each[1], sum(each[1:])))
@@ -17,7 +17,7 @@ def made_by(done: list[tuple[tuple[str, int, int], int | None]]) -> tuple[Counts
     for (document, first, last), count in done:
         keys = [f"{document}:{page}" for page in range(first, last + 1)]
         if count is None:
-            counts.cut(document, first, last)
+            counts.cut(Span(document, first, last))
             for key in keys:
                 plain.pop(key, None)
         else:

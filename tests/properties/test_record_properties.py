@@ -1,10 +1,14 @@
 """What holds for any record keys."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.domain.record import decode_ranges, encode_ranges, parse_key, sort_key
-from tests.properties.keys import clustered_keys, keys
+from assets.domain.errors import RecordKeyError
+from assets.domain.labels import NUMBERS, canonical_label, is_canonical, label_at, natural_key, place_of
+from assets.domain.record import decode_ranges, decode_span, encode_ranges, entry_of, parse_key, sort_key, span_of
+from tests.properties.keys import clustered_keys, keys, labels
 
 
 @given(keys)
@@ -15,14 +19,18 @@ def test_a_key_survives_parsing(key: str) -> None:
 @given(st.one_of(clustered_keys, st.lists(keys, max_size=30)))
 def test_ranges_round_trip_for_any_set_of_keys(some: list[str]) -> None:
     ranges = encode_ranges(some)
-    assert decode_ranges(ranges, field_count=3) == sorted(set(some), key=sort_key)
+    decoded = decode_ranges(ranges, field_count=3)
+    assert sorted(decoded, key=sort_key) == sorted(set(some), key=sort_key)
+    numbers = [key for key in decoded if span_of(key).series == NUMBERS]
+    assert numbers == sorted(numbers, key=sort_key), "plain numbers in natural order"
     assert len(ranges) <= len(set(some))
 
 
 @given(clustered_keys)
 def test_ranges_are_as_few_as_can_be_and_do_not_depend_on_order(some: list[str]) -> None:
-    neighbours = {(parse_key(key).document, parse_key(key).page + 1) for key in some}
-    starts = [key for key in some if (parse_key(key).document, parse_key(key).page) not in neighbours]
+    places = [span_of(key) for key in some]
+    neighbours = {(each.document, each.series, each.first + 1) for each in places}
+    starts = [each for each in places if (each.document, each.series, each.first) not in neighbours]
     assert len(encode_ranges(some)) == len(starts)
     assert encode_ranges(some) == encode_ranges(reversed(some))
 
@@ -30,3 +38,40 @@ def test_ranges_are_as_few_as_can_be_and_do_not_depend_on_order(some: list[str])
 @given(keys, keys)
 def test_the_order_of_texts_is_that_of_parsed_keys(one: str, other: str) -> None:
     assert (sort_key(one) < sort_key(other)) == (parse_key(one) < parse_key(other))
+
+
+@given(labels)
+def test_a_label_has_one_way_to_be_written_and_one_place(label: str) -> None:
+    assert canonical_label(label) == label
+    assert is_canonical(label)
+    assert label_at(*place_of(label)) == label
+    assert entry_of(f"A:{label}") == decode_span(entry_of(f"A:{label}")).entry
+    assert decode_span(entry_of(f"A:{label}")).holds(label)
+
+
+@given(labels, labels)
+def test_two_labels_are_never_one_file_one_place_or_one_entry(one: str, other: str) -> None:
+    same = one == other
+    assert (f"{one}.json" == f"{other}.json") is same
+    assert (place_of(one) == place_of(other)) is same
+    assert (entry_of(f"A:{one}") == entry_of(f"A:{other}")) is same
+    assert (natural_key(one) == natural_key(other)) is same, "the order is total"
+    assert decode_span(entry_of(f"A:{one}")).holds(other) is same
+
+
+@given(st.text(max_size=12))
+def test_what_is_made_of_a_name_is_a_label_or_refused(text: str) -> None:
+    try:
+        label = canonical_label(text)
+    except RecordKeyError:
+        return
+    assert canonical_label(label) == label
+    assert "/" not in label
+    assert not label.startswith((".", "="))
+
+
+@given(st.lists(labels, unique=True), st.randoms(use_true_random=False))
+def test_the_order_of_labels_does_not_depend_on_where_they_come_from(some: list[str], chance: Random) -> None:
+    ordered = sorted(some, key=natural_key)
+    chance.shuffle(some)
+    assert sorted(some, key=natural_key) == ordered

@@ -48,7 +48,7 @@ class Acts:
             try:
                 document = read_json(path)
                 spans = (decode_span(each, field_count=self._field_count) for each in document["records"])
-                if any(span[0] == key.document and span[1] <= key.page <= span[2] for span in spans):
+                if any(span.document == key.document and span.holds(key.label) for span in spans):
                     found.append(Act(datetime.fromisoformat(document["at"]), str(document["act"])))
             except (KeyError, TypeError, ValueError, RecordKeyError) as error:
                 raise ManifestError(path, f"cannot be read ({error}); restore it, or delete it") from None

@@ -85,7 +85,7 @@ class OutputResults(Decisions):
 
     def _path_of(self, record_key: str, folder: Path) -> Path:
         key = parse_key(record_key, field_count=len(self.document_fields))
-        path = folder.joinpath(*key.fields) / f"{key.page}.json"
+        path = folder.joinpath(*key.fields) / f"{key.label}.json"
         check_inside(path, folder)
         return path
 
@@ -125,7 +125,7 @@ class OutputResults(Decisions):
         documents: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for record_key in record_keys:
             key = parse_key(record_key, field_count=len(self.document_fields))
-            documents.setdefault(key.fields, []).append((record_key, f"{key.page}.json"))
+            documents.setdefault(key.fields, []).append((record_key, f"{key.label}.json"))
         present: set[str] = set()
         for fields, pages in documents.items():
             present |= present_pages(self.output_results.joinpath(*fields), pages, self.output_results)
@@ -216,7 +216,7 @@ class OutputResults(Decisions):
                 if place.read_bytes() == content:
                     return
             number += 1
-            place = path.with_suffix(f".{number}.json")
+            place = path.with_name(f"{path.name}.{number}")  # no label's own: those end in .json
 
 
 def sha256_hex(content: bytes) -> str:

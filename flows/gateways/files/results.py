@@ -6,6 +6,7 @@ A result lies under its fields' names in NFC and nowhere else: that is where it 
 
 import os
 import stat
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,9 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from assets.domain.errors import ManifestError
+from assets.domain.labels import is_canonical
 from assets.domain.result_form import Result, result_in
 from assets.reruns import RESULT_FILE_SCHEMA
 from assets.results import MAX_LINE_BYTES
+from flows.gateways.files.presence import is_there
 from flows.gateways.files.walking import Tree, check_inside
 
 MAX_RESULT_BYTES = 4 * MAX_LINE_BYTES
@@ -45,9 +48,10 @@ def walk_results(folder: Path, *, depth: int) -> list[str]:
 
 
 def walk_files(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> pa.Table:
-    """The results ``{page}.json`` under ``folder``, in no promised order. Columns: RESULT_FILE_SCHEMA.
+    """The results ``{label}.json`` under ``folder``, in no promised order. Columns: RESULT_FILE_SCHEMA.
 
-    What no record key can name (a folder of somebody's, ``004.json``) is passed over. Raises ManifestError for what
+    What no record key can name (a folder of somebody's, ``004.json``, a name whose letters are not composed) is passed
+    over. Raises ManifestError for what
     cannot be read, as it may hold results, and what `is_result` raises. Raises it also for a symbolic link that leads
     out of ``folder``: before anything is sent of which the answer could not be written. ``unfinished``: gets the
     folders in which temporary files lie, of a write that goes on or was cut off.
@@ -58,11 +62,13 @@ def walk_files(folder: Path, *, depth: int, unfinished: list[str] | None = None)
     for fields, directory in tree.documents(depth):
         document = ":".join(fields)
         for entry in tree.entries(directory):
-            page, dot, suffix = entry.name.partition(".")
+            label, dot, suffix = entry.name.rpartition(".")
             if entry.is_symlink():
                 check_inside(entry.path, folder)
-            if dot and suffix == "json" and _is_canonical(page) and (found := _result(tree, entry)) is not None:
-                keys.append(f"{document}:{page}")
+            if not label.isascii():
+                label = _as_looked_for(label, directory)
+            if dot and suffix == "json" and is_canonical(label) and (found := _result(tree, entry)) is not None:
+                keys.append(f"{document}:{label}")
                 sizes.append(found.st_size)
                 times.append(modified_ns(found))
     if unfinished is not None:
@@ -120,8 +126,16 @@ class StoredResults(Mapping[str, Result]):
         return sum(1 for _ in self)
 
 
-def _is_canonical(page: str) -> bool:
-    return page.isascii() and page.isdigit() and page[0] != "0"
+def _as_looked_for(label: str, directory: str) -> str:
+    """A label composed, where the file system takes its name for the same (as some do whose own names are decomposed):
+    a result is found under its label in NFC and no other."""
+    composed = unicodedata.normalize("NFC", label)
+    if composed == label:
+        return label
+    name = f"{composed}.json"
+    with os.scandir(directory) as entries:
+        is_another = any(entry.name == name for entry in entries)
+    return label if is_another or not is_there(os.path.join(directory, name)) else composed  # noqa: PTH118
 
 
 def _result(tree: Tree, entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assets.domain.errors import ImageError, RecordKeyError
-from assets.domain.record import MAX_PAGE, check_field, parse_page
+from assets.domain.labels import canonical_label, label_of_frame, natural_key
+from assets.domain.record import check_field
 from assets.sources import (
     IMAGE_SUFFIXES,
     OUT_OF_TIME,
@@ -27,7 +28,7 @@ from flows.gateways.ports import FETCHED_FOLDER, SOURCE_MARKER, ReadHeader
 
 _NUMBER = re.compile(r"(?P<page>[0-9]+)")
 _SEVERAL_PAGES = frozenset({"tif", "tiff"})
-NO_NUMBER = "no page: its name is not a page number of 1 or more"
+NO_MATCH = "no page: its name does not match record.page_pattern"
 
 KnownImages = Mapping[tuple[str, int, int], ImageHeader]
 """(path, bytes, modified_ns) -> header, of images that were looked into before and have not changed since."""
@@ -69,10 +70,10 @@ def walk_images(
 
     A file is opened, with ``read_header``, only if ``known`` does not have it. Paths are relative to ``root``.
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
-    ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, counted from the number in
-    its name. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record keys that are,
-    or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a PDF, and what
-    was fetched, bear plain numbers, whatever the pattern is.
+    ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, see
+    `labels.label_of_frame`. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
+    keys that are, or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a
+    PDF, and what was fetched, bear plain numbers, whatever the pattern is.
     """
     rules = _ImageRules(known, read_header, re.compile(page_pattern), max_pixels, allowed)
     numbered = replace(rules, pattern=_NUMBER)
@@ -82,7 +83,7 @@ def walk_images(
         if not wants(fields):
             continue
         place = tree.place(directory)
-        found: dict[int, list[PageImage]] = {}
+        found: dict[str, list[PageImage]] = {}
         is_numbered = page_pattern != _NUMBER.pattern and any(
             is_there(os.path.join(directory, name))  # noqa: PTH118 - a million files
             for name in (SOURCE_MARKER, FETCHED_FOLDER)
@@ -94,26 +95,27 @@ def walk_images(
                 tree.problems.append(pages)
                 continue
             for image in pages:
-                found.setdefault(image.page, []).append(image)
+                found.setdefault(image.label, []).append(image)
         images += [each[0] for each in found.values() if len(each) == 1]
         tree.problems += _doubled(found)
     return ImageWalk(images, tree.problems)
 
 
 def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], list[SourceProblem]]:
-    """Record keys that have a file ``{document}/{page}.json`` in the allow list; leading zeros do not count. The
+    """Record keys that have a file ``{document}/{label}.json`` in the allow list; leading zeros do not count. The
     problems' paths are relative to ``root``."""
     tree = Tree(folder, root=root)
     allowed: set[str] = set()
     for fields, directory in tree.documents(depth):
         for entry in tree.entries(directory):
-            stem, _, suffix = entry.name.rpartition(".")
+            stem, dot, suffix = entry.name.rpartition(".")
+            if dot and suffix.lower() != "json":
+                tree.tell(entry.path, "allow list: not a page's label and .json")
+                continue
             try:
-                page = parse_page(stem if suffix.lower() == "json" else entry.name)
-            except RecordKeyError:
-                tree.tell(entry.path, "allow list: not a page number of 1 or more and .json")
-            else:
-                allowed.add(join_key(fields, page))
+                allowed.add(join_key(fields, canonical_label(stem if dot else entry.name)))
+            except RecordKeyError as error:
+                tree.tell(entry.path, f"allow list: {error.reason}")
     return allowed, tree.problems
 
 
@@ -124,12 +126,12 @@ def key_by_name(path: str, frame: int, *, folder: str, depth: int, page_pattern:
     *above, name = path.split("/")
     if len(above) < depth or "/".join(above[:-depth]) != folder:
         return None
-    first = _page_number(name.rpartition(".")[0], page_pattern)
+    label, _ = _label(name.rpartition(".")[0], page_pattern)
     try:
         fields = tuple(check_field(field) for field in above[-depth:])
+        return None if label is None else join_key(fields, label_of_frame(label, frame))
     except RecordKeyError:
         return None
-    return None if isinstance(first, str) else join_key(fields, first + frame)
 
 
 def _pages(
@@ -140,9 +142,9 @@ def _pages(
     if suffix.lower() not in IMAGE_SUFFIXES:
         reason = f"no page image: its name does not end in .{', .'.join(sorted(IMAGE_SUFFIXES))}"
         return SourceProblem(sayable(path), reason)
-    first = _page_number(stem, rules.pattern)
-    if isinstance(first, str):
-        return SourceProblem(sayable(path), first)
+    first, reason = _label(stem, rules.pattern)
+    if first is None:
+        return SourceProblem(sayable(path), reason)
     if (
         rules.allowed is not None
         and suffix.lower() not in _SEVERAL_PAGES
@@ -165,43 +167,45 @@ def _pages(
     except ImageError as error:
         return SourceProblem(path, f"unreadable: {error.reason}")
     frames = len(header.sizes)
-    if first + frames - 1 > MAX_PAGE:
-        return SourceProblem(path, NO_NUMBER)
+    try:
+        labels = [label_of_frame(first, frame) for frame in range(frames)]
+    except RecordKeyError as error:
+        return SourceProblem(path, f"no page: {error.reason}")
     mime_type, size, modified_ns = header.mime_type, found.st_size, found.st_mtime_ns
     return [
-        PageImage(fields, first + frame, path, frame, mime_type, size, modified_ns, width, height, frames)
-        for frame, (width, height) in enumerate(header.sizes)
+        PageImage(fields, label, path, frame, mime_type, size, modified_ns, width, height, frames)
+        for frame, (label, (width, height)) in enumerate(zip(labels, header.sizes, strict=True))
     ]
 
 
-def _page_number(stem: str, pattern: re.Pattern[str]) -> int | str:
-    """The page that a name stands for, or why it stands for none."""
+def _label(stem: str, pattern: re.Pattern[str]) -> tuple[str | None, str]:
+    """The label of the page that a name stands for, or None and why it stands for none."""
     match = pattern.fullmatch(stem)
     if match is None:
-        return "no page: its name does not match record.page_pattern"
+        return None, NO_MATCH
     if not stem.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in stem):
-        return "no page: its name holds a control character, or is not in UTF-8"
+        return None, "no page: its name holds a control character, or is not in UTF-8"
     try:
-        return parse_page(match["page"] or "")
-    except RecordKeyError:
-        return NO_NUMBER
+        return canonical_label(match["page"] or ""), ""
+    except RecordKeyError as error:
+        return None, f"no page: {error.reason}"
 
 
 def _is_number(name: str) -> bool:
     return _NUMBER.fullmatch(name.rpartition(".")[0]) is not None
 
 
-def _doubled(found: Mapping[int, list[PageImage]]) -> list[SourceProblem]:
+def _doubled(found: Mapping[str, list[PageImage]]) -> list[SourceProblem]:
     """The files of pages that have several images. Which one is meant is for a person to say: a guess could pay for
     the wrong image."""
-    counts: dict[str, dict[int, int]] = {}
-    for page, images in found.items():
+    counts: dict[str, dict[str, int]] = {}
+    for label, images in found.items():
         if len(images) > 1:
             for image in images:
-                counts.setdefault(image.path, {})[page] = len(images)
+                counts.setdefault(image.path, {})[label] = len(images)
     problems = []
     for path, pages in counts.items():
-        first, last = min(pages), max(pages)
+        first, last = min(pages, key=natural_key), max(pages, key=natural_key)
         if first == last:
             problems.append(SourceProblem(path, f"page {first} has {pages[first]} images; keep one"))
         else:

@@ -78,7 +78,7 @@ async def test_pages_of_pdfs_are_an_asset_like_page_images(project: Project) -> 
 async def test_an_asset_that_breaks_its_promise_is_a_failed_materialization(project: Project) -> None:
     graph = AssetGraph([source_documents, page_images, record_manifest])
     mirror = Mirror(graph, collection=project.collection, retries=RetriesSection())
-    image = PageImage(("CA",), 1, "1.jpg", 0, "image/jpeg", 1, 1, 1, 1)
+    image = PageImage(("CA",), "1", "1.jpg", 0, "image/jpeg", 1, 1, 1, 1)
     wrote: list[pa.Table] = []
 
     async def write(table: pa.Table) -> None:

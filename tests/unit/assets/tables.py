@@ -33,7 +33,7 @@ def images(keys: Iterable[str], *, sizes: Mapping[str, int] | None = None) -> li
         size = (sizes or {}).get(key, 100)
         found.append(
             PageImage(
-                parsed.fields, parsed.page, f"{key}.jpg", 0, "image/jpeg", size, 1_700_000_000_000_000_001, 1000, 1500
+                parsed.fields, parsed.label, f"{key}.jpg", 0, "image/jpeg", size, 1_700_000_000_000_000_001, 1000, 1500
             )
         )
     return found

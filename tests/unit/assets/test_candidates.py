@@ -54,7 +54,7 @@ def test_a_page_waits_until_the_page_before_it_is_done() -> None:
     assert words(states_of([1, 2, 3])) == "runnable waiting waiting"
     assert words(states_of([1, 2, 3], done=[1])) == "done runnable waiting"
     assert words(states_of([1, 2, 3], inflight=[1])) == "inflight waiting waiting"
-    assert words(states_of([1, 2, 4, 5])) == "runnable waiting runnable waiting"
+    assert words(states_of([1, 2, 4, 5])) == "runnable waiting waiting waiting", "also where one is missing"
 
 
 def test_without_context_nobody_waits() -> None:
@@ -81,7 +81,7 @@ def test_the_first_reason_counts() -> None:
 def test_failures_and_what_is_left_of_each_chain_are_told() -> None:
     states = states_of([1, 2, 3, 7, 8], done=[2], counts={1: 1, 8: 2})
     assert states["failures"].to_pylist() == [1, 0, 0, 0, 2]
-    assert states["remaining"].to_pylist() == [2, 1, 1, 2, 1]
+    assert states["remaining"].to_pylist() == [4, 3, 3, 2, 1]
 
 
 def test_the_longest_chain_goes_first_then_the_manifests_order() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from assets.domain.errors import AssetCheckError
 from assets.manifest import is_wanted, manifest_schema, record_manifest
+from assets.page_order import AtGap
 from assets.sources import PageImage, page_images
 from tests.unit.assets.tables import FIELDS, images, manifest_of, pages_of
 
@@ -34,7 +35,7 @@ def test_page_10_comes_after_page_9_and_documents_are_in_order_of_their_fields()
 
 
 def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
-    image = PageImage(("CA", "Peñón", "2023"), 2, "d/2.tif", 1, "image/tiff", 7, 1_700_000_000_123_456_789, 60, 80, 3)
+    image = PageImage(("CA", "Peñón", "2023"), "2", "d/2.tif", 1, "image/tiff", 7, 1_700_000_000_123_456_789, 60, 80, 3)
     pages = page_images(None, images=[image], document_fields=FIELDS)
     table = record_manifest(pages, document_fields=FIELDS)
     assert table.schema == manifest_schema(FIELDS)
@@ -47,6 +48,7 @@ def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
         "school": "Peñón",
         "year": "2023",
         "page": 2,
+        "page_label": "2",
         "image_path": "d/2.tif",
         "image_frame": 1,
         "image_frames": 3,
@@ -55,11 +57,14 @@ def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
         "image_width": 60,
         "image_height": 80,
         "predecessor": None,
+        "page_position": 1,
     }
 
 
 def test_a_gap_or_another_document_starts_a_new_chain() -> None:
-    table = manifest_of([f"{DOCUMENT}:{page}" for page in (1, 2, 4, 5)] + ["CA:Lincoln:2024:6"])
+    keys = [f"{DOCUMENT}:{page}" for page in (1, 2, 4, 5)] + ["CA:Lincoln:2024:6"]
+    assert predecessors(manifest_of(keys))[f"{DOCUMENT}:4"] == f"{DOCUMENT}:2", "unless a setting says so"
+    table = manifest_of(keys, at_gap=AtGap.BREAK)
     assert predecessors(table) == {
         f"{DOCUMENT}:1": None,
         f"{DOCUMENT}:2": f"{DOCUMENT}:1",
@@ -110,7 +115,7 @@ def test_two_rows_for_one_page_break_the_promise() -> None:
 
 def test_other_document_fields_are_other_columns() -> None:
     fields = ("archive", "box")
-    image = PageImage(("NARA", "12"), 3, "p", 0, "image/webp", 1, 1, 1, 1)
+    image = PageImage(("NARA", "12"), "3", "p", 0, "image/webp", 1, 1, 1, 1)
     table = record_manifest(page_images(None, images=[image], document_fields=fields), document_fields=fields)
     assert table.column_names[:3] == ["record_key", "archive", "box"]
     assert keys_of(table) == ["NARA:12:3"]

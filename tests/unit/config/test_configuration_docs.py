@@ -62,7 +62,8 @@ def _default(info: FieldInfo) -> str:
     if isinstance(value, Path):
         value = "this file's folder" if value == Path() else str(value)
     if isinstance(value, str):
-        return f"`{value}`" if value else '`""`'
+        # A stroke would end the cell, in code as well.
+        return f"`{value}`".replace("|", r"\|") if value else '`""`'
     return f"`{json.dumps(value)}`"
 
 

@@ -82,7 +82,7 @@ def test_what_lies_there_is_what_a_scan_then_finds(tmp_path: Path, name: str) ->
         max_pixels=10**6,
         apart=(*settings.own_paths, settings.paths.source_documents),
     )
-    assert {":".join([*image.fields, str(image.page)]) for image in walk.images} == keys
+    assert {":".join([*image.fields, image.label]) for image in walk.images} == keys
     apart = [*settings.own_paths, settings.paths.page_images]
     pdfs, problems = walk_pdfs(source_tree(settings.paths.source_documents, apart=apart), depth=len(fields))
     assert {pdf.fields for pdf in pdfs} == documents

@@ -65,7 +65,7 @@ def test_a_count_of_zero_is_no_count() -> None:
             {"CA:2023:4": 1},
             "'CA:2023:4': it has 2 document fields, this collection has 3",
         ),
-        ("record_failure_counts", {"CA:Lincoln:2023:x": 1}, "a page is a whole number of 1 or more"),
+        ("record_failure_counts", {"CA:Lincoln:2023:.x": 1}, "the page label '.x' begins with '.'"),
         ("record_failure_counts", {"CA:../x:2023:1": 1}, "a field holds the path separator '/'"),
         ("record_failure_counts", {"CA:Lincoln:2023:9-3": 1}, "the range ends before it begins"),
         (

@@ -94,7 +94,7 @@ def test_what_was_kept_by_a_settlement_that_was_cut_off_is_not_lost(storage: Sto
 
     assert {path.name: path.read_bytes() for path in kept.parent.iterdir()} == {
         "4.json": b"before that",
-        "4.2.json": b'{"text": "old"}',
+        "4.json.2": b'{"text": "old"}',
     }
 
 

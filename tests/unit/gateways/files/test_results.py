@@ -54,15 +54,19 @@ def test_done_is_what_has_a_non_empty_result(tree: Path) -> None:
     put(tree, f"{document}/10.json", b"no JSON, but a result: judging is done when it is written")
     put(tree, f"{document}/5.json", b"")
     put(tree, f"{document}/006.json", b"{}")
-    put(tree, f"{document}/0.json", b"{}")
+    put(tree, f"{document}/00.json", b"{}")
+    put(tree, f"{document}/.4.json", b"{}")
     put(tree, f"{document}/7.json.bak", b"{}")
     put(tree, f"{document}/8.JSON", b"{}")
-    put(tree, f"{document}/x.json", b"{}")
+    put(tree, f"{document}/12.1.json", b"{}")
+    put(tree, f"{document}/012r.json", b"{}")
+    put(tree, f"{document}/cover.json", b"{}")
     put(tree, f"{document}/{TEMPORARY_PREFIX}0011223344556677", b"{}")
     (tree / document / "11.json").symlink_to("nowhere.json")
     put(tree, "CA/12.json", b"{}")
     put(tree, "CA/Lin:coln/2023/13.json", b"{}")
-    assert sorted(walk_results(tree, depth=3)) == ["CA:Lincoln:2023:10", "CA:Lincoln:2023:4"]
+    found = [f"CA:Lincoln:2023:{label}" for label in ("10", "12.1", "4", "cover")]
+    assert sorted(walk_results(tree, depth=3)) == found
 
 
 def test_a_result_counts_where_it_would_be_looked_for(tree: Path) -> None:
@@ -70,6 +74,13 @@ def test_a_result_counts_where_it_would_be_looked_for(tree: Path) -> None:
     assert walk_results(tree, depth=3) == [], "nobody would find it there when the next page needs it"
     put(tree, f"CA/{NFC}/2023/2.json", b"{}")
     assert walk_results(tree, depth=3) == [f"CA:{NFC}:2023:2"], "and the other folder does not hide this one"
+
+
+def test_a_label_counts_as_it_is_composed_where_it_would_be_looked_for(tree: Path) -> None:
+    put(tree, f"CA/Lincoln/2023/{NFD}.json", b"{}")
+    assert walk_results(tree, depth=3) == [], "this file system takes the two names for two"
+    put(tree, f"CA/Lincoln/2023/{NFC}.json", b"{}")
+    assert walk_results(tree, depth=3) == [f"CA:Lincoln:2023:{NFC}"]
 
 
 @pytest.mark.parametrize("place", ["CA", "CA/Lincoln", "CA/Lincoln/2023", "CA/Lincoln/2023/4.json"])

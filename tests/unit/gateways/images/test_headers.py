@@ -136,7 +136,7 @@ def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_
     (folder / "10.tif").write_bytes(tiff(*[gradient(50, 40)] * 2))
     (folder / "11.jpg").write_bytes(small_jpeg())
 
-    def walk(known: dict[tuple[str, int, int], ImageHeader]) -> dict[int, tuple[str, int, int]]:
+    def walk(known: dict[tuple[str, int, int], ImageHeader]) -> dict[str, tuple[str, int, int]]:
         found = walk_images(
             tmp_path / "images",
             root=tmp_path,
@@ -155,11 +155,11 @@ def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_
         )
         known.clear()
         known.update(known_images(manifest))
-        return {image.page: (Path(image.path).name, image.frame, image.width) for image in found.images}
+        return {image.label: (Path(image.path).name, image.frame, image.width) for image in found.images}
 
     known: dict[tuple[str, int, int], ImageHeader] = {}
     first = walk(known)
-    assert first == {5: ("5.tif", 0, 60), 6: ("5.tif", 1, 60), 7: ("5.tif", 2, 60), 10: ("10.tif", 0, 50)}
+    assert first == {"5": ("5.tif", 0, 60), "6": ("5.tif", 1, 60), "7": ("5.tif", 2, 60), "10": ("10.tif", 0, 50)}
     assert [Path(path).name for path, _, _ in known] == ["5.tif"], "of the other, one page is not in the manifest"
     assert [len(header.sizes) for header in known.values()] == [3]
     assert walk(known) == first
