@@ -180,13 +180,13 @@ async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(projec
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
     (folder / "a.txt").unlink()
-    (folder / "c.jpg").write_text("x")
+    (folder / "d.jpg").write_text("x")
     assert (await run_scan(project)).problems == 2
-    assert list(left_out(project)) == [f"{place}/b.jpg", f"{place}/c.jpg"]
+    assert list(left_out(project)) == [f"{place}/b.jpg", f"{place}/d.jpg"]
     lines = (await status_text(str(project.config))).splitlines()
     assert "left out 2 files: manifests/left_out.parquet lists them" in lines
     assert json.loads(await status_json(str(project.config)))["left_out"] == 2
-    for name in ("b.jpg", "c.jpg"):
+    for name in ("b.jpg", "d.jpg"):
         (folder / name).unlink()
     assert (await run_scan(project)).problems == 0
     assert left_out(project) == {}
@@ -194,7 +194,7 @@ async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(projec
     assert await Recorded(project).texts("WARNING") == [
         f"Left out: {place}/a.txt: {no_image}",
         f"Left out: {place}/b.jpg: {no_match}",
-        f"Left out: {place}/c.jpg: {no_match}",
+        f"Left out: {place}/d.jpg: {no_match}",
     ]
     totals = [text for text in await Recorded(project).texts("INFO") if text.startswith("Left out")]
     assert totals == ["Left out: 2 files in all; manifests/left_out.parquet lists them"] * 2
