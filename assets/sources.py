@@ -27,11 +27,15 @@ def is_time(modified_ns: int) -> bool:
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
     """What a person should know of a file. ``path``: relative to the project's root; ``reason``: a few words;
-    ``left_out``: it cannot be a page, or the pages of a PDF cannot be images; else it is one all the same."""
+    ``left_out``: it cannot be a page, or the pages of a PDF cannot be images; else it is one all the same; ``kind``:
+    one of `assets.image_checks.UNFIT`, of an image that can be read and is not sent; ``record_key``: the page that it
+    would be, where that is known."""
 
     path: str
     reason: str
     left_out: bool = True
+    kind: str | None = None
+    record_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +182,17 @@ LEFT_OUT_SCHEMA = pa.schema(
         pa.field("path", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("left_out", pa.bool_(), nullable=False),
+        pa.field("kind", pa.string()),
+        pa.field("record_key", pa.string()),
     ]
 )
 
 
 def left_out(problems: Iterable[SourceProblem]) -> pa.Table:
     """What a scan left out, sorted, each file with its reason once. Columns: LEFT_OUT_SCHEMA."""
-    rows = sorted({(problem.path, problem.reason, problem.left_out) for problem in problems})
-    columns = [[row[at] for row in rows] for at in range(3)]
+    found = {(each.path, each.reason, each.left_out, each.kind or "", each.record_key or "") for each in problems}
+    rows = [(*row[:3], *(text or None for text in row[3:])) for row in sorted(found)]
+    columns = [[row[at] for row in rows] for at in range(len(LEFT_OUT_SCHEMA))]
     types = LEFT_OUT_SCHEMA.types
     return pa.table([pa.array(*each) for each in zip(columns, types, strict=True)], schema=LEFT_OUT_SCHEMA)
 

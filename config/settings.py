@@ -18,6 +18,7 @@ from assets.domain.errors import ConfigError, words_of
 from config.alerts import AlertsSection
 from config.failing import RepairSection, RetriesSection
 from config.fetching import IiifSection
+from config.images import ImagesSection
 from config.limits import LimitsSection
 from config.loading import (
     KEY_BELONGS,
@@ -81,6 +82,7 @@ class Settings(Section):
     )
     iiif: IiifSection = Field(default_factory=IiifSection, description="How images are fetched from IIIF servers.")
     render: RenderSection = Field(default_factory=RenderSection, description="How pages of PDFs become images.")
+    images: ImagesSection = Field(default_factory=ImagesSection, description="Which images are pages that can be read.")
     execution: ExecutionSection = Field(default_factory=ExecutionSection, description="How much, how often.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model and its settings.")
     prompt: PromptSection = Field(default_factory=PromptSection, description="The prompt that is sent.")

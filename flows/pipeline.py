@@ -118,7 +118,8 @@ class PassReport:
         for_a_person = len(self.submit.unreadable) + len(self.submit.kept_back)
         by_itself = self.submit.states["runnable"] + self.submit.states["postponed"]
         can_send = by_itself > for_a_person and not is_waiting
-        return not (self.submit.sent or self.poll.running or can_send)
+        # What waited behind a page that is none any more can go now.
+        return not (self.submit.sent or self.poll.running or can_send or self.submit.unfit)
 
 
 @flow(name="pipeline", flow_run_name=named("pipeline"), persist_result=False)
@@ -135,7 +136,7 @@ async def pipeline(config: str | None = None, accept_vanished: bool = False) -> 
         is_dry_run = p.services.settings.execution.dry_run
         # A dry run changes nothing that costs or that a person would miss: it only looks at what could be sent.
         polled = PollReport() if is_dry_run else await poll_batches(p)
-        report = PassReport(polled, await scan_records(p), await submit_batches(p))
+        report = await scan_and_submit(p, polled)
         if not is_dry_run:
             await prune_if_crowded(p)
         did = "nothing new"
@@ -145,6 +146,15 @@ async def pipeline(config: str | None = None, accept_vanished: bool = False) -> 
         if not is_dry_run:
             await tell(p, report.seen)
         return await ended(p.services.teller, did, report.message, report, needs_person=bool(report.for_a_person))
+
+
+async def scan_and_submit(p: Pass, polled: PollReport) -> PassReport:
+    """What comes in a pass after its poll, of which ``polled`` tells."""
+    report = PassReport(polled, await scan_records(p), await submit_batches(p))
+    if report.submit.unfit:
+        # From now on they are no pages: what is told of the collection is told without them.
+        report = replace(report, scan=report.scan.followed_by(await scan_records(p)))
+    return report
 
 
 async def _tell_status(p: Pass, report: PassReport) -> None:

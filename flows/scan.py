@@ -28,6 +28,7 @@ from flows.runtime.passes import ScanPass, one_run_of_passes, open_pass
 from flows.runtime.printable import printable
 from flows.runtime.runs import counted, ended, named
 from flows.runtime.wiring import utc_now
+from flows.tables.image_checks import read_checks, without_unfit, write_checks
 from flows.tables.known_images import known_images
 from flows.tables.left_out import count_left_out, tell_left_out
 from flows.tables.outdated import notice_outdated
@@ -43,6 +44,11 @@ class ScanReport:
     removed: int
     problems: int
     changed: bool
+
+    def followed_by(self, later: "ScanReport") -> "ScanReport":
+        """Both together."""
+        added, removed = self.added + later.added, self.removed + later.removed
+        return ScanReport(later.records, added, removed, later.problems, self.changed or later.changed)
 
 
 @flow(name="scan", flow_run_name=named("scan"), persist_result=False)
@@ -78,6 +84,9 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
     sources = await render_sources(p)
     walked = await _walk(p, before, sources, full=full)
     problems = await tell_left_out(p, walked.problems)
+    if walked.checks is not None:
+        p.lease.check()
+        await asyncio.to_thread(write_checks, storage, walked.checks)
     documents, pages, table = walked.documents, walked.pages, walked.table
     if before is not None and before.equals(table):
         # Nothing was made, so Prefect is told of nothing: a pass every few minutes would fill its database with that.
@@ -138,7 +147,8 @@ async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None 
 @dataclass(frozen=True, slots=True)
 class _Walked:
     """``documents``, ``pages``, ``table``: the assets of these names; ``problems``: what is left out, and why;
-    ``images_are``, ``manifest_is``: what else the assets are made of."""
+    ``images_are``, ``manifest_is``: what else the assets are made of; ``checks``: what is known of images by now, see
+    `flows.tables.image_checks`, or None: what was known before."""
 
     documents: pa.Table
     pages: pa.Table
@@ -146,6 +156,7 @@ class _Walked:
     problems: list[SourceProblem]
     images_are: dict[str, Any]
     manifest_is: dict[str, Any]
+    checks: pa.Table | None
 
 
 async def _walk(
@@ -159,6 +170,8 @@ async def _walk(
             walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
         )
     filters = _filters(settings)
+    known_checks = await asyncio.to_thread(read_checks, storage)
+    checks = known_checks.slice(0, 0) if full else known_checks
     pages_found = 0
 
     def read(path: str, *, max_pixels: int) -> ImageHeader:
@@ -180,7 +193,7 @@ async def _walk(
             root=storage.root,
             depth=depth,
             # Whoever looks at so many pages and no more has each of them counted as it is opened.
-            known=known_images(None if full or limit is not None else before),
+            known=known_images(None if full or limit is not None else before, checks),
             read_header=read,
             page_pattern=settings.record.page_pattern,
             max_pixels=settings.safety.max_image_pixels,
@@ -189,6 +202,7 @@ async def _walk(
             apart=(*settings.own_paths, settings.paths.source_documents),
         )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
+    images, unfit, checks = await asyncio.to_thread(without_unfit, storage, images, checks, settings.images)
     documents = mirror.observe("source_documents", documents=sources.documents)
     images_are: dict[str, Any] = {"images": images, "document_fields": fields}
     order = OrderRules(settings.record.page_order, settings.record.page_order_names)
@@ -196,8 +210,9 @@ async def _walk(
     manifest_is |= {"order": order, "at_gap": settings.context.at_gap}
     pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
     table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
-    problems = sources.problems + walk.problems + not_allowed + meeting
-    return _Walked(documents, pages, table, problems, images_are, manifest_is)
+    problems = sources.problems + walk.problems + not_allowed + meeting + unfit
+    news = None if checks.equals(known_checks) else checks
+    return _Walked(documents, pages, table, problems, images_are, manifest_is, news)
 
 
 def _report(before: pa.Table | None, table: pa.Table, problems: int, *, changed: bool) -> ScanReport:

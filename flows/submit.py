@@ -38,7 +38,8 @@ from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.runtime.runs import counted, ended, named
-from flows.tables.kept_back import kept_back
+from flows.scan import scan_records
+from flows.tables.kept_back import kept_back, note_kept_back
 from flows.tables.prices import notices
 from flows.tables.prompts import warn_of_another_text
 from flows.tables.weighing import Scales, explain, read_scales
@@ -53,10 +54,11 @@ class SubmitReport:
     ``waves``: rounds of batches that are left; ``stopped``: why submitting ended early, or None; ``is_held``: whether
     that is a cap which only a person can raise; ``unreadable``: records whose image is in the manifest but could not be
     read; ``kept_back``: records that wait for a person, each with the reason; ``is_limited``: whether it ended because
-    this run may send no more; ``would``: of a dry run, what would be sent, a line each; ``no_json``: results that count
-    as done and are no JSON; ``blocked``: records that wait behind dead letters and held ones; ``breaker``: "" or what
-    it is open for; ``cap``: "" or the cap that is reached; ``not_now``: record key -> why it was not sent, of those
-    that were named; ``results``: all that were found, for who comes after."""
+    this run may send no more; ``unfit``: records whose image is not whole, or has nothing on it, and which the next
+    scan leaves out; ``would``: of a dry run, what would be sent, a line each; ``no_json``: results that count as done
+    and are no JSON; ``blocked``: records that wait behind dead letters and held ones; ``breaker``: "" or what it is
+    open for; ``cap``: "" or the cap that is reached; ``not_now``: record key -> why it was not sent, of those that were
+    named; ``results``: all that were found, for who comes after."""
 
     submitted: int
     sent: int
@@ -67,6 +69,7 @@ class SubmitReport:
     unreadable: tuple[str, ...] = ()
     kept_back: Mapping[str, str] = field(default_factory=dict)
     is_limited: bool = False
+    unfit: tuple[str, ...] = ()
     would: tuple[str, ...] = ()
     no_json: int = 0
     blocked: int = 0
@@ -86,11 +89,12 @@ async def submit(config: str | None = None) -> SubmitReport:
     """
     async with open_pass(config) as p:
         report = await submit_batches(p)
+        if report.unfit:
+            await scan_records(p)
         said = f"{counted(report.submitted, 'batch', 'batches')} with {counted(report.sent, 'page')} sent"
         stopped = f"; nothing more is sent: {report.stopped}" if report.stopped else ""
-        return await ended(
-            p.services.teller, f"{report.submitted} sent", said + stopped, report, needs_person=report.is_held
-        )
+        did, needs_person = f"{report.submitted} sent", report.is_held
+        return await ended(p.services.teller, did, said + stopped, report, needs_person=needs_person)
 
 
 async def submit_batches(p: Pass) -> SubmitReport:
@@ -133,11 +137,12 @@ async def submit_batches(p: Pass) -> SubmitReport:
         send = partial(_send, p, states, runnable, scales, places=places, most=most, most_each=most_each)
         sent = await p.services.mirror.subflow("submit", send)
     warn_of_each(sent.kept, "Kept back")
-    await _note_kept_back(p, sent.kept)
+    await note_kept_back(p, sent.kept)
     await sweep_uploads(p)
     if sent.batches:
         warn_of_another_text(storage, settings, p.services.template)
     stop = tripped.reason if tripped is not None and sent.stop is None else sent.stop
+    by_state[RecordState.RUNNABLE.value] -= len(sent.unfit)
     return SubmitReport(
         sent.batches,
         sent.records,
@@ -148,6 +153,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
         tuple(sorted(sent.unreadable, key=sort_key)),
         sent.kept,
         sent.is_limited,
+        tuple(sorted(sent.unfit, key=sort_key)),
         cap=sent.cap,
         **seen,
     )
@@ -164,6 +170,7 @@ class _Sent:
     is_limited: bool = False
     cap: str = ""
     unreadable: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
 
 
@@ -195,20 +202,12 @@ async def _send(
         runnable, sent.stop, sent.is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
         sent.cap = SPENDING_LIMIT if batch.needs_person else ""
         sent.unreadable |= batch.unreadable
+        sent.unfit |= batch.unfit
         if batch.table is not None:
             scales = scales.with_batch(batch.table)
         if batch.sent:
             sent.batches, sent.records = sent.batches + 1, sent.records + batch.sent
     return sent
-
-
-async def _note_kept_back(p: Pass, kept: Mapping[str, str]) -> None:
-    """For `quire status`, which looks at no folder of a page."""
-    p.lease.check()
-    try:
-        await asyncio.to_thread(p.services.storage.stuck.write_pages, kept)
-    except OSError as error:
-        logger().warning("stuck.json is behind, a later pass catches up: %s", error)
 
 
 def _is_first_of_run(p: Pass) -> bool:
@@ -283,6 +282,7 @@ class _Batch:
     stop: str | None
     unreadable: frozenset[str]
     needs_person: bool = False
+    unfit: frozenset[str] = frozenset()
 
 
 async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
@@ -296,10 +296,11 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
     if uploads.refused:
         await record_refusals(p, rows, cut.estimates, uploads)
+    nothing = partial(_Batch, 0, None, unreadable=uploads.unreadable, unfit=uploads.unfit)
     if not uploads.images:
         await delete_unclaimed(p, submission_id, uploads)
         is_away = uploads.left_out.keys() - uploads.unreadable
-        return _Batch(0, None, "not one image could be uploaded" if is_away else None, uploads.unreadable)
+        return nothing(None if not is_away else "not one image could be uploaded")
     try:
         keys = await claim(p, submission_id, rows, cut.estimates, uploads)
     except QuireError:
@@ -308,10 +309,11 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
         raise
     if not keys:
         await delete_unclaimed(p, submission_id, uploads)
-        return _Batch(0, None, None, uploads.unreadable)
+        return nothing(None)
     table, _ = storage.read_batch_manifest(submission_id)
     posted = await post(p, submission_id, len(keys))
-    return _Batch(len(keys) if posted.in_flight else 0, table, posted.stop, uploads.unreadable, posted.needs_person)
+    in_flight = len(keys) if posted.in_flight else 0
+    return _Batch(in_flight, table, posted.stop, uploads.unreadable, posted.needs_person, uploads.unfit)
 
 
 def _dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> list[str]:

@@ -139,21 +139,26 @@ def png(drawn: Drawn, *, bits: int = 8, palette: Drawn | None = None, transparen
     data = b"".join(b"\0" + row.tobytes() for row in rows)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", struct.pack(">IIBB", *drawn.shape[::-1], bits, 0 if palette is None else 3) + bytes(3))
-        + (b"" if palette is None else _chunk(b"PLTE", palette.astype(np.uint8).tobytes()))
-        + (b"" if transparent is None else _chunk(b"tRNS", bytes([255] * transparent + [0])))
-        + _chunk(b"IDAT", zlib.compress(data))
-        + _chunk(b"IEND", b"")
+        + png_chunk(b"IHDR", struct.pack(">IIBB", *drawn.shape[::-1], bits, 0 if palette is None else 3) + bytes(3))
+        + (b"" if palette is None else png_chunk(b"PLTE", palette.astype(np.uint8).tobytes()))
+        + (b"" if transparent is None else png_chunk(b"tRNS", bytes([255] * transparent + [0])))
+        + png_chunk(b"IDAT", zlib.compress(data))
+        + png_chunk(b"IEND", b"")
     )
 
 
 def png_of(width: int, height: int, *, bits: int = 1) -> bytes:
     """A PNG whose header says so; its one data chunk holds nothing."""
     header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"")) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", header)
+        + png_chunk(b"IDAT", zlib.compress(b""))
+        + png_chunk(b"IEND", b"")
+    )
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def png_chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 

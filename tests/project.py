@@ -149,6 +149,8 @@ def make_project(
         gemini={"base_url": gemini.base_url},
         # Its price has no end, so that what a test works out by hand holds on any day.
         model={"name": "gemini-3.5-flash"},
+        # Pages of tests are small, and most have nothing on them.
+        images={"min_side_pixels": 0, "send_blank": True},
         uploads={"upload_retry_backoff_seconds": 0.01},
         retries={"backoff_seconds": 0.01, "service_backoff_seconds": 0},
         **sections,

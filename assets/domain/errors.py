@@ -183,11 +183,25 @@ _MENDS = {
 
 
 class ImageError(QuireError):
-    """An image file that cannot be read. Attribute: ``reason``, a few words that follow on the file's name."""
+    """An image file that cannot be read. Attributes: ``reason``, a few words that follow on the file's name;
+    ``passes``: the same bytes may be read another time."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, passes: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.passes = passes
+
+
+class UnfitImageError(ImageError):
+    """An image that is not sent as long as its bytes are what they are. Attributes: ``kind``, one of
+    `assets.image_checks.UNFIT`; ``size_bytes``,
+    ``modified_ns``: of the file that was read."""
+
+    def __init__(self, reason: str, *, kind: str, size_bytes: int, modified_ns: int) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.size_bytes = size_bytes
+        self.modified_ns = modified_ns
 
 
 class FetchError(QuireError):

@@ -6,11 +6,8 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import pyarrow as pa
 from pydantic import BaseModel
 
@@ -22,11 +19,10 @@ from assets.outcomes import uniform_outcomes
 from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.settings import Settings
-from flows.gateways.gemini.uploads import PreparedImage, UploadItem, UploadReport, upload_with_retries
-from flows.gateways.images.preparing import prepare
-from flows.gateways.ports import Prepared
+from flows.gateways.gemini.uploads import PreparedImage, UploadReport, upload_with_retries
 from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
 from flows.protocol.closing import close, delete_files, uploaded_files
+from flows.protocol.preparation import prepare_images
 from flows.runtime.logs import logger, warn_of_each
 from flows.runtime.long_steps import long_step
 from flows.runtime.passes import Pass
@@ -34,16 +30,14 @@ from flows.tables.kept_back import trouble_with_context
 from flows.tables.prices import price_of
 from flows.tables.prompts import keep_prompt
 
-PREPARING_THREADS = 8
-"""Threads of their own, for reading and converting images: those that wait for memory must not keep others busy."""
-
 
 @dataclass(slots=True)
 class Uploads:
     """What went up for a batch. ``images``: record key -> its image; ``context_images``: record key -> the image of the
     page before, which goes along; ``left_out``: record key -> why it is not in this cycle; ``refused``: record key ->
     why Gemini will never take its image; ``unreadable``: those of ``left_out`` whose image this machine cannot read;
-    ``unused``: files at Gemini that no record of the batch needs."""
+    ``unfit``: those whose image is not sent as long as it is as it is: the next scan leaves them out; ``unused``: files
+    at Gemini that no record of the batch needs."""
 
     images: dict[str, SentImage]
     context_images: dict[str, ContextImage]
@@ -51,6 +45,7 @@ class Uploads:
     refused: dict[str, SentImage]
     reasons: dict[str, str]
     unreadable: frozenset[str]
+    unfit: frozenset[str]
     unused: list[str]
 
 
@@ -59,40 +54,19 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     under a fresh name, converted if Gemini does not take it as it is. Raises GeminiAccessError."""
     settings = p.services.settings
     uploads = settings.uploads
-    limiter = anyio.CapacityLimiter(PREPARING_THREADS)
     p.lease.check()
     p.services.storage.upload_marks.make(submission_id)
+    images = await prepare_images(p, rows, context_rows)
+    what = f"Uploading {len(images.items):,} images of submission {submission_id}"
+    async with long_step(p.services.teller, "uploading", what, len(images.items)) as done:
 
-    async def prepare_item(item: UploadItem) -> Prepared:
-        call = partial(
-            prepare,
-            item.path,
-            item.frame,
-            max_side_pixels=uploads.max_side_pixels,
-            jpeg_quality=uploads.jpeg_quality,
-            max_pixels=settings.safety.max_image_pixels,
-        )
-        prepared = await anyio.to_thread.run_sync(call, limiter=limiter)
-        done.count += 1
-        return prepared
+        def count() -> None:
+            done.count += 1
 
-    sources = _images_of(rows) + _images_of(context_rows)
-    items = [
-        UploadItem(
-            key=row["record_key"],
-            path=p.services.storage.root / row["image_path"],
-            frame=row["image_frame"],
-            mime_type=row["image_mime_type"],
-            n=n,
-        )
-        for n, row in enumerate(sources)
-    ]
-    what = f"Uploading {len(items):,} images of submission {submission_id}"
-    async with long_step(p.services.teller, "uploading", what, len(items)) as done:
         report = await upload_with_retries(
             p.services.gemini,
-            items,
-            prepare=prepare_item,
+            images.items,
+            prepare=lambda item: images.prepare(item, count),
             submission_id=submission_id,
             attempts=uploads.upload_retry_attempts,
             backoff_seconds=uploads.upload_retry_backoff_seconds,
@@ -101,18 +75,12 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
         )
     if report.had_failed_tries:
         p.services.storage.upload_marks.doubt(submission_id)
+    await images.note(report)
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]
     if conversions:
         logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
-    before = {row["record_key"]: row for row in sources} if settings.context.mode.sends_image else {}
+    before = {row["record_key"]: row for row in images.sources} if settings.context.mode.sends_image else {}
     return _sorted_out(rows, report, before)
-
-
-def _images_of(rows: pa.Table) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.select(
-        ["record_key", "image_path", "image_frame", "image_mime_type"]
-    ).to_pylist()
-    return found
 
 
 def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str, Mapping[str, Any]]) -> Uploads:
@@ -121,7 +89,7 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
     its image, of all that can go along."""
     keys: list[str] = rows["record_key"].to_pylist()
     predecessors: list[str | None] = rows["predecessor"].to_pylist()
-    left_out = {key: report.failed[key] for key in keys if key in report.failed}
+    left_out = {key: report.failed[key] for key in keys if key in report.failed and key not in report.unfit}
     context_images = {}
     for key, before in zip(keys, predecessors, strict=True):
         if before is None or (image := images_before.get(before)) is None:
@@ -151,7 +119,8 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
         left_out=left_out,
         refused={key: _as_sent(None, report.prepared[key]) for key in keys if key in report.refused},
         reasons={key: report.refused[key] for key in keys if key in report.refused},
-        unreadable=frozenset(key for key in keys if key in report.unreadable),
+        unreadable=frozenset(key for key in keys if key in report.unreadable and key not in report.unfit),
+        unfit=frozenset(key for key in keys if key in report.unfit),
         unused=[file.name for file in report.uploaded.values() if file.name not in needed],
     )
 

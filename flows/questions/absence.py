@@ -19,8 +19,8 @@ def why_left_out(settings: Settings, storage: Storage, record_key: str) -> str:
     if not storage.has_records():
         return "there is none yet; run quire scan first"
     key = parse_key(record_key)
-    for path, reason in _left_out(storage):
-        if _is_of(path, key, settings.record.page_pattern):
+    for path, reason, of in _left_out(storage):
+        if of == record_key or (of is None and _is_of(path, key, settings.record.page_pattern)):
             return f"the scan left out {path}: {reason}"
     place = settings.paths.page_images.joinpath(*key.fields) / key.label
     parts = [f"is its image there ({place}.jpg or alike), and was quire scan run since?"]
@@ -31,9 +31,10 @@ def why_left_out(settings: Settings, storage: Storage, record_key: str) -> str:
     return " ".join(parts)
 
 
-def _left_out(storage: Storage) -> list[tuple[str, str]]:
+def _left_out(storage: Storage) -> list[tuple[str, str, str | None]]:
     table = storage.read_left_out()
-    return list(zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True))
+    columns = [table[name].to_pylist() for name in ("path", "reason", "record_key")]
+    return list(zip(*columns, strict=True))
 
 
 def _is_of(path: str, key: RecordKey, page_pattern: str) -> bool:

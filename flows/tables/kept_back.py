@@ -2,8 +2,10 @@
 anything is uploaded, so that trouble of one page keeps back that page, and what waits for it, and nothing else.
 """
 
+import asyncio
 import errno
 import os
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -11,6 +13,8 @@ from assets.domain.errors import DiskError, ManifestError, PromptError
 from assets.requests import RequestTemplate, request_texts
 from flows.gateways.files.presence import is_there
 from flows.gateways.files.storage import Storage
+from flows.runtime.logs import logger
+from flows.runtime.passes import Pass
 
 
 def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> dict[str, str]:
@@ -56,3 +60,12 @@ def trouble_with_context(storage: Storage, key: str, before: str, template: Requ
     except (ManifestError, PromptError) as error:
         return f"the result of the page before cannot go along: {error}"
     return None
+
+
+async def note_kept_back(p: Pass, kept: Mapping[str, str]) -> None:
+    """For `quire status`, which looks at no folder of a page."""
+    p.lease.check()
+    try:
+        await asyncio.to_thread(p.services.storage.stuck.write_pages, kept)
+    except OSError as error:
+        logger().warning("stuck.json is behind, a later pass catches up: %s", error)

@@ -5,12 +5,19 @@ import pyarrow as pa
 from assets.sources import ImageHeader
 from flows.gateways.files.trees import KnownImages
 
+_NAMES = ("image_path", "image_bytes", "image_modified_at", "image_mime_type")
+_SIZES = ("image_frame", "image_frames", "image_width", "image_height")
 
-def known_images(before: pa.Table | None) -> KnownImages:
-    """What the last scan read of each file. A file of which not all pages are in the manifest is not known: nothing
-    there tells how large the others are."""
+
+def known_images(before: pa.Table | None, checks: pa.Table | None = None) -> KnownImages:
+    """What is known of each file: ``before``, the last record manifest, and ``checks``, the images that are not sent
+    (`assets.image_checks.IMAGE_CHECK_SCHEMA`). A file of which not all pages are in either is not known: nothing there
+    tells how large the others are."""
     if before is None:
         return {}
+    if checks is not None and len(checks):
+        wanted = [*_NAMES, *_SIZES]
+        before = pa.concat_tables([before.select(wanted), checks.select(wanted)])
     columns = [
         before["image_path"].to_pylist(),
         before["image_bytes"].to_pylist(),

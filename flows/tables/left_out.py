@@ -49,7 +49,8 @@ def left_out_place(storage: Storage) -> str:
 
 
 def _rows(table: pa.Table) -> list[tuple[str, str, bool]]:
-    return list(zip(*table.to_pydict().values(), strict=True))
+    columns = [table[name].to_pylist() for name in ("path", "reason", "left_out")]
+    return list(zip(*columns, strict=True))
 
 
 def _warn(rows: Sequence[tuple[str, str, bool]]) -> None:

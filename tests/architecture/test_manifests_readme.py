@@ -9,6 +9,7 @@ import pytest
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind
 from assets.edited import RESULT_CHECK_SCHEMA
 from assets.history import HISTORY_SCHEMA
+from assets.image_checks import DECODED_SCHEMA, IMAGE_CHECK_SCHEMA
 from assets.manifest import manifest_schema
 from assets.outcomes import KINDS_SCHEMA, OUTCOME_SCHEMA
 from assets.outdated import IMAGE_HASH_SCHEMA
@@ -43,6 +44,8 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("outcomes/{submission id}.parquet", OUTCOME_SCHEMA),
         ("results.parquet", RESULTS_SCHEMA),
         ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
+        ("image_checks.parquet", IMAGE_CHECK_SCHEMA),
+        ("decoded_images.parquet", DECODED_SCHEMA),
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),
         ("reruns.parquet", RERUN_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),

@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from assets.catalog import CATALOG
 from config.settings import Settings, load_settings
-from flows.pipeline import PassReport
+from flows.pipeline import PassReport, scan_and_submit
 from flows.poll import poll_batches
 from flows.questions.status import collect_status
 from flows.runtime.home import ensure_home
@@ -26,8 +26,6 @@ from flows.runtime.passes import Pass
 from flows.runtime.printable import printable_json
 from flows.runtime.untold import UntoldTeller
 from flows.runtime.wiring import Services, lock_name, open_services, utc_now
-from flows.scan import scan_records
-from flows.submit import submit_batches
 from tests.invariants import violations_by
 from tests.project import JOB_SECONDS, Project
 from tests.twins.ledger import InMemoryLedger, InMemoryLock, InMemoryVariables
@@ -109,7 +107,7 @@ async def _run_pass(services: Services) -> PassReport:
     async with services.pass_lock.hold(wait=False) as lease:
         p = Pass(services, lease, run_started_at=services.now())
         await ensure_home(services.settings, services.storage, services.ledger)
-        return PassReport(await poll_batches(p), await scan_records(p), await submit_batches(p))
+        return await scan_and_submit(p, await poll_batches(p))
 
 
 async def _hand_over(project: Project, before: Mapping[str, object], after: Mapping[str, object]) -> None:

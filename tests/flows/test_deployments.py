@@ -133,7 +133,7 @@ def collection_file(folder: Path, collection: str) -> Path:
     done.parent.mkdir(parents=True)
     done.write_text('{"kept": true}')
     path = folder / "quire.yaml"
-    path.write_text(json.dumps({"collection": collection, "context": {"mode": "none"}}))
+    path.write_text(json.dumps({"collection": collection, "context": {"mode": "none"}, "images": {"min_side_pixels": 0}}))
     return path
 
 

@@ -55,6 +55,8 @@ async def test_a_folder_of_ones_own_runs_with_a_configuration_of_ten_lines(
         "QUIRE__COLLECTION": collection,
         "QUIRE__GEMINI__BASE_URL": gemini.base_url,
         "QUIRE__BATCH__POLL_INTERVAL_SECONDS": "0.1",
+        "QUIRE__IMAGES__MIN_SIDE_PIXELS": "0",
+        "QUIRE__IMAGES__SEND_BLANK": "true",
     }
 
     ended = await run_quire("run", "--watch", "--config", str(home / "quire.yaml"), env=environment, cwd=elsewhere)

@@ -14,7 +14,14 @@ import anyio
 import tenacity
 
 from assets.domain.batch import RemoteFile
-from assets.domain.errors import GeminiAccessError, GeminiError, GeminiRefusedError, GeminiSpendingError, ImageError
+from assets.domain.errors import (
+    GeminiAccessError,
+    GeminiError,
+    GeminiRefusedError,
+    GeminiSpendingError,
+    ImageError,
+    UnfitImageError,
+)
 from flows.gateways.ports import GeminiGateway, Prepared
 
 FAILURES_IN_A_ROW_TO_STOP = 16
@@ -58,14 +65,16 @@ class UploadReport:
 
     ``failed``: record key -> reason, in one line; the next pass may have more luck. ``refused``: record key -> reason:
     Gemini answered that the image, as it is, will never be taken. ``unreadable``: those of ``failed`` that this machine
-    could not read. ``prepared``: what each image that could be read was made into, also where the upload failed.
-    ``had_failed_tries``: some try failed, and may have left a file of which nobody knows the name.
+    could not read. ``unfit``: those of ``unreadable`` that stay so as long as their file is as it is. ``prepared``:
+    what each image that could be read was made into, also where the upload failed. ``had_failed_tries``: some try
+    failed, and may have left a file of which nobody knows the name.
     """
 
     uploaded: dict[str, RemoteFile] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
+    unfit: dict[str, UnfitImageError] = field(default_factory=dict)
     prepared: dict[str, PreparedImage] = field(default_factory=dict)
     had_failed_tries: bool = False
 
@@ -143,6 +152,8 @@ class _Uploader:
                 self._report.failed[item.key] = f"{item.path} cannot be read: {error.strerror or error}"
                 self._report.unreadable.add(item.key)
             except ImageError as error:
+                if isinstance(error, UnfitImageError):
+                    self._report.unfit[item.key] = error
                 self._report.failed[item.key] = f"{item.path} cannot be read: {error.reason}"
                 self._report.unreadable.add(item.key)
 

@@ -1,5 +1,5 @@
 """Page images as files: what their head says, read with Pillow and without a look at their pixels. What goes up is made
-of them in `preparing`; the two are the only places that open page images with Pillow.
+of them in `preparing`. Both have them opened here, and by nobody else.
 
 Each kind of file is opened with its own class of Pillow's, chosen by the first bytes: ``Image.open`` would try dozens
 of kinds, and would judge the size by a limit of the whole process.
@@ -27,7 +27,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from assets.domain.errors import ImageError
 from assets.sources import ImageHeader, check_sizes
 
-_HEAD_BYTES = 32
+HEAD_BYTES = 32
 _JPEG_2000_HEAD_BYTES = 65_536
 _MAX_REASON_CHARS = 100
 
@@ -86,8 +86,8 @@ class OpenImage:
 def read_header(path: str | Path, *, max_pixels: int) -> ImageHeader:
     """What the head of the file says of its pages. Raises ImageError, OSError."""
     with open(path, "rb") as file:  # noqa: PTH123 - a million times in a first scan
-        head = file.read(_HEAD_BYTES)
-        kind = _kind_of(head)
+        head = file.read(HEAD_BYTES)
+        kind = kind_of(head)
         if kind is WEBP:
             # Pillow would read the whole file, over a network maybe.
             sizes: tuple[tuple[int, int], ...] = (_webp_size(head),)
@@ -102,8 +102,8 @@ def read_header(path: str | Path, *, max_pixels: int) -> ImageHeader:
 def open_page(path: Path, frame: int) -> Iterator[OpenImage]:
     """The file, open at its page ``frame``, counted from 0. Raises ImageError, OSError."""
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        with _opened(file, _kind_of(head), head) as opened:
+        head = file.read(HEAD_BYTES)
+        with _opened(file, kind_of(head), head) as opened:
             for number, _ in _pages(opened):
                 if number == frame:
                     break
@@ -121,7 +121,7 @@ def reading(what: str) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError:
-        raise ImageError("this machine has not the memory for it") from None
+        raise ImageError("this machine has not the memory for it", passes=True) from None
     except Exception as error:  # what a damaged file makes Pillow raise is anything
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -153,7 +153,7 @@ def _opened(file: IO[bytes], kind: Kind, head: bytes) -> Iterator[OpenImage]:
         image.close()
 
 
-def _kind_of(head: bytes) -> Kind:
+def kind_of(head: bytes) -> Kind:
     """By content: a PNG that is called .jpg is what it is. Raises ImageError."""
     if not head:
         raise ImageError("it is empty")

@@ -2,32 +2,28 @@
 originals are never touched. How the pixels are changed stands in `pixels`, how the files are opened in `headers`.
 """
 
-import hashlib
 import io
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from assets.domain.errors import ImageError, UnfitImageError
+from assets.image_checks import BLANK, BROKEN
 from assets.sources import check_sizes
-from flows.gateways.images.headers import (
-    BITS_PER_SAMPLE,
-    JPEG,
-    JPEG_2000,
-    ORIENTATION,
-    PNG,
-    WEBP,
-    Kind,
-    OpenImage,
-    open_page,
-    reading,
-)
+from flows.gateways.images.blank import blank_words, may_be_blank
+from flows.gateways.images.depth import has_deep_colour, sample_bits
+from flows.gateways.images.headers import JPEG, JPEG_2000, PNG, WEBP, Kind, OpenImage, open_page, reading
+from flows.gateways.images.looking import BlankPageError, check_end, look, with_share
+from flows.gateways.images.orientation import orientation_of
 from flows.gateways.images.pixels import has_transparency, shrunk_size, to_upload
+from flows.gateways.images.whole import FileRead, check_page, read_file
 from flows.gateways.ports import Prepared
 
 PIXELS_AT_ONCE = 200_000_000
@@ -68,6 +64,17 @@ class PixelBudget:
 _budget = PixelBudget(PIXELS_AT_ONCE)
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is asked for: see `prepare`."""
+
+    max_side_pixels: int | None
+    jpeg_quality: int
+    decodes: bool
+    send_blank: bool
+    budget: PixelBudget
+
+
 def prepare(
     path: Path,
     frame: int,
@@ -75,53 +82,100 @@ def prepare(
     max_side_pixels: int | None,
     jpeg_quality: int,
     max_pixels: int,
+    decodes: bool = False,
+    send_blank: bool = False,
     budget: PixelBudget = _budget,
 ) -> Prepared:
     """Page ``frame`` of the file as Gemini takes it: JPEG, PNG or WebP of 8 bits, upright, nothing transparent, its
-    longest side at most ``max_side_pixels``. Blocks; to be run in a thread. Raises ImageError, OSError.
+    longest side at most ``max_side_pixels``. Blocks; to be run in a thread.
 
-    An image that needs no change is not decoded: what is wrong with its pixels is for Gemini to say.
+    The file is read once, and must be whole by its structure. An image that needs no change is decoded only with
+    ``decodes``, or where it is so small for its pixels that there may be nothing on it. ``send_blank``: also a page
+    with nothing on it. Raises UnfitImageError for what stays so as long as the file is as it is, ImageError, OSError.
     """
     found = path.stat()
-    sha256 = _sha256(path, found.st_size, found.st_mtime_ns)
-    with open_page(path, frame) as opened:
-        check_sizes([opened.size], max_pixels=max_pixels)
-        with reading("its header"):
-            changes = _changes(opened, max_side_pixels)
-        if not changes and opened.kind in (JPEG, PNG, WEBP):
-            return Prepared(
-                path,
-                opened.kind.mime_type,
-                sha256,
-                found.st_size,
-                *opened.size,
-                original_bytes=found.st_size,
-                original_modified_ns=found.st_mtime_ns,
-            )
-        before = f"{opened.kind.name} {opened.size[0]} x {opened.size[1]}"
-        if opened.kind is JPEG and max_side_pixels is not None:
-            # libjpeg then decodes to an eighth, a quarter or a half, whatever is still large enough.
-            opened.image.draft("", shrunk_size(opened.size, max_side_pixels))
-        width, height = opened.image.size
-        weight = JPEG_2000_WEIGHT if opened.kind is JPEG_2000 else 1
-        with budget.hold(width * height * weight), reading("the image"):
-            image = to_upload(opened, orientation=_orientation(opened), max_side_pixels=max_side_pixels)
-            size = image.size
-            content, kind = _encoded(image, jpeg_quality)
+    how = _How(max_side_pixels, jpeg_quality, decodes, send_blank, budget)
+    try:
+        read = read_file(path, found.st_size, found.st_mtime_ns)
+        read.expect_readable()
+        with open_page(path, frame) as opened:
+            check_sizes([opened.size], max_pixels=max_pixels)
+            _expect_whole(opened, read, budget)
+            with reading("its header"):
+                orientation = orientation_of(opened, read.late)
+                changes = _changes(opened, orientation, max_side_pixels)
+            if changes or opened.kind not in (JPEG, PNG, WEBP):
+                again = partial(open_page, path, frame)
+                content, kind, size, words = _converted(opened, orientation, changes, how, again)
+                made = (kind.mime_type, read.sha256, len(content), *size, words)
+                return Prepared(content, *made, found.st_size, found.st_mtime_ns)
+            _look_at(opened, found.st_size, how)
+            as_it_is = (opened.kind.mime_type, read.sha256, found.st_size, *opened.size, "")
+            return Prepared(path, *as_it_is, found.st_size, found.st_mtime_ns)
+    except ImageError as error:
+        if error.passes:
+            raise
+        why = BLANK if isinstance(error, BlankPageError) else BROKEN
+        unfit = UnfitImageError(error.reason, kind=why, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
+        raise unfit from None
+
+
+def _expect_whole(opened: OpenImage, read: FileRead, budget: PixelBudget) -> None:
+    """Raise ImageError for a page that is not all there by the structure of its file."""
+    problem = check_page(opened, read)
+    if problem is not None:
+        with budget.hold(_weight(opened)):
+            raise ImageError(with_share(problem, opened))
+
+
+def _look_at(opened: OpenImage, size_bytes: int, how: _How) -> None:
+    """A page that goes up as it is: decoded only where that is asked for, or where there may be nothing on it. Raises
+    ImageError."""
+    if how.decodes or (not how.send_blank and may_be_blank(opened, size_bytes, bits=_bits(opened))):
+        with how.budget.hold(_weight(opened)):
+            look(opened, decodes=how.decodes, send_blank=how.send_blank)
+
+
+def _converted(
+    opened: OpenImage,
+    orientation: int,
+    changes: Sequence[str],
+    how: _How,
+    reopen: Callable[[], AbstractContextManager[OpenImage]],
+) -> tuple[bytes, Kind, tuple[int, int], str]:
+    """What is made of a page that cannot go up as it is: content, kind, size, and what was done, in words. Raises
+    ImageError."""
+    bits, max_side_pixels = _bits(opened), how.max_side_pixels
+    before = f"{opened.kind.name} {opened.size[0]} x {opened.size[1]}"
+    if opened.kind is JPEG and max_side_pixels is not None:
+        # libjpeg then decodes to an eighth, a quarter or a half, whatever is still large enough.
+        opened.image.draft("", shrunk_size(opened.size, max_side_pixels))
+    with how.budget.hold(_weight(opened, bits)), reading("the image"):
+        image = to_upload(
+            opened,
+            bits=bits,
+            orientation=orientation,
+            max_side_pixels=max_side_pixels,
+            reopen=reopen,
+            check=check_end if how.decodes else None,
+        )
+        if not how.send_blank and (words := blank_words(image)) is not None:
+            raise BlankPageError(words)
+        size = image.size
+        content, kind = _encoded(image, how.jpeg_quality)
     after = f"{kind.name} {size[0]} x {size[1]}"
-    return Prepared(
-        content,
-        kind.mime_type,
-        sha256,
-        len(content),
-        *size,
-        f"{', '.join([before, *changes])} -> {after}",
-        found.st_size,
-        found.st_mtime_ns,
-    )
+    return content, kind, size, f"{', '.join([before, *changes])} -> {after}"
 
 
-def _changes(opened: OpenImage, max_side_pixels: int | None) -> list[str]:
+def _weight(opened: OpenImage, bits: int = 8) -> int:
+    """How much of the budget a page takes, as it is decoded now."""
+    width, height = opened.image.size
+    if opened.kind is JPEG_2000:
+        return width * height * JPEG_2000_WEIGHT
+    return width * height * (2 if has_deep_colour(opened, bits) else 1)
+
+
+def _changes(opened: OpenImage, orientation: int, max_side_pixels: int | None) -> list[str]:
     """Why the image cannot go up as it is, apart from the kind of its file."""
     image = opened.image
     bits = _bits(opened)
@@ -129,7 +183,7 @@ def _changes(opened: OpenImage, max_side_pixels: int | None) -> list[str]:
         f"{bits} bits": bits > 8,
         image.mode: image.mode not in ("1", "L", "P", "RGB", "I", "I;16", "I;16B", "F"),
         "transparent": has_transparency(image),
-        "turned": _orientation(opened) != 1,
+        "turned": orientation != 1,
         "shrunk": max_side_pixels is not None and max(opened.size) > max_side_pixels,
         "animated": getattr(image, "is_animated", False) and not isinstance(image, TiffImageFile),
     }
@@ -138,26 +192,7 @@ def _changes(opened: OpenImage, max_side_pixels: int | None) -> list[str]:
 
 def _bits(opened: OpenImage) -> int:
     """Of one sample, in a file that can have more than 8."""
-    if opened.kind is PNG:
-        return opened.head[24]
-    if isinstance(opened.image, TiffImageFile):
-        return int(max(opened.image.tag_v2.get(BITS_PER_SAMPLE, (1,))))
-    return 16 if opened.image.mode.startswith("I;16") else 8
-
-
-def _orientation(opened: OpenImage) -> int:
-    """As EXIF has it, 1 to 8; 1, upright, also where it says nothing or nonsense."""
-    image = opened.image
-    try:
-        if isinstance(image, TiffImageFile):
-            orientation = image.tag_v2.get(ORIENTATION, 1)
-        else:
-            exif = Image.Exif()
-            exif.load(image.info.get("exif") or b"")
-            orientation = exif.get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF is as good as none, and what it raises is anything
-        return 1
-    return orientation if orientation in range(1, 9) else 1
+    return opened.head[24] if opened.kind is PNG else sample_bits(opened)
 
 
 def _encoded(image: Image.Image, jpeg_quality: int) -> tuple[bytes, Kind]:
@@ -169,10 +204,3 @@ def _encoded(image: Image.Image, jpeg_quality: int) -> tuple[bytes, Kind]:
         image.save(buffer, kind.name, quality=jpeg_quality)
         image.close()
         return buffer.getvalue(), kind
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size_bytes: int, modified_ns: int) -> str:
-    """Of a file as it is now; kept, since a book in one TIFF is asked for page by page."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

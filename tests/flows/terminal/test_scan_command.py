@@ -25,7 +25,7 @@ def shelf(tmp_path: Path) -> Path:
         path = tmp_path / f"dataset/page_images/{place}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 60), "white").save(path)
-    settings = {"collection": "", "record": {"document_fields": ["county", "volume"]}}
+    settings = {"collection": "", "record": {"document_fields": ["county", "volume"]}, "images": {"min_side_pixels": 0}}
     (tmp_path / "quire.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return tmp_path
 

@@ -15,7 +15,7 @@ from flows.gateways.images.preparing import prepare
 peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) // 1024
 before = peak()
 side = int(sys.argv[2]) or None
-prepare(Path(sys.argv[1]), 0, max_side_pixels=side, jpeg_quality=90, max_pixels=150_000_000)
+prepare(Path(sys.argv[1]), 0, max_side_pixels=side, jpeg_quality=90, max_pixels=150_000_000, send_blank=True)
 print(before, peak())
 """
 

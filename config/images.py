@@ -1,0 +1,37 @@
+"""The section ``images`` of a configuration file: which images are pages that can be read. What is found of them stands
+in `assets.image_checks`.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from config.values import Section, Whole
+
+
+class ImageVerification(StrEnum):
+    """How closely an image is looked at before it goes up."""
+
+    STRUCTURE = "structure"
+    DECODE = "decode"
+
+
+class ImagesSection(Section):
+    """Which images are pages that can be read."""
+
+    verify: ImageVerification = Field(
+        default=ImageVerification.STRUCTURE,
+        description="How it is told before an upload whether an image is whole: `structure`, by the end, the lengths "
+        "and checksums of its file, and runs of zeros; `decode`: all of its pixels are decoded, too, once.",
+    )
+    send_blank: bool = Field(
+        default=False,
+        description="Whether pages with nothing on them, nearly white, nearly black or of one shade, are sent. false: "
+        "they are left out.",
+    )
+    min_side_pixels: Whole = Field(
+        default=200,
+        ge=0,
+        le=10_000,
+        description="An image whose longer side has fewer pixels is left out: a thumbnail. 0: none is.",
+    )
