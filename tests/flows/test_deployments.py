@@ -133,7 +133,8 @@ def collection_file(folder: Path, collection: str) -> Path:
     done.parent.mkdir(parents=True)
     done.write_text('{"kept": true}')
     path = folder / "quire.yaml"
-    path.write_text(json.dumps({"collection": collection, "context": {"mode": "none"}, "images": {"min_side_pixels": 0}}))
+    settings = {"collection": collection, "context": {"mode": "none"}, "images": {"min_side_pixels": 0}}
+    path.write_text(json.dumps(settings))
     return path
 
 

@@ -35,7 +35,8 @@ def folder(tmp_path: Path) -> Path:
     pages = tmp_path / "scans" / "CA" / "Lincoln" / "1901"
     pages.mkdir(parents=True)
     Image.new("RGB", (60, 80), "white").save(pages / "1.jpg")
-    (tmp_path / "quire.yaml").write_text("paths: {page_images: scans}\nimages: {min_side_pixels: 0}\n", encoding="utf-8")
+    settings = "paths: {page_images: scans}\nimages: {min_side_pixels: 0}\n"
+    (tmp_path / "quire.yaml").write_text(settings, encoding="utf-8")
     return tmp_path
 
 
