@@ -32,11 +32,11 @@ def without_unfit(
     """The images that can be sent; the others as problems; and what is known of images by now. Writes nothing. Raises
     ManifestError, OSError."""
     found: Sorted = sort_out(images, checks, min_side_pixels=settings.min_side_pixels, send_blank=settings.send_blank)
-    keys = {join_key(image.fields, image.page) for image, _, _ in found.unfit}
+    keys = {join_key(image.fields, image.label) for image, _, _ in found.unfit}
     done = storage.done_among(keys) if keys else set()
     fit, problems = found.fit, list[SourceProblem]()
     for image, kind, reason in found.unfit:
-        key = join_key(image.fields, image.page)
+        key = join_key(image.fields, image.label)
         if key in done:
             fit.append(image)
             continue

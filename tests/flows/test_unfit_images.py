@@ -41,8 +41,8 @@ def left_out(project: Project) -> dict[str, tuple[str, str | None]]:
     return {Path(row["path"]).name: (row["reason"], row["kind"]) for row in rows}
 
 
-def pages(project: Project) -> list[int]:
-    return [row["page"] for row in pq.ParquetFile(project.manifests / "records.parquet").read().to_pylist()]
+def pages(project: Project) -> list[str]:
+    return [row["page_label"] for row in pq.ParquetFile(project.manifests / "records.parquet").read().to_pylist()]
 
 
 async def test_what_is_not_whole_or_blank_or_too_small_is_never_sent_and_the_others_are(shelf: Project) -> None:
@@ -60,7 +60,7 @@ async def test_what_is_not_whole_or_blank_or_too_small_is_never_sent_and_the_oth
         report = await held.to_the_end()
         books = shelf.gemini.books()
         assert sorted(books["records"]) == [f"{DOCUMENT}:{number}" for number in (1, 3, 7)], "each paid for once"
-        assert pages(shelf) == [1, 3, 7]
+        assert pages(shelf) == ["1", "3", "7"]
         found = left_out(shelf)
         assert found["2.jpg"] == ("cut off at 48 %", "broken")
         assert found["4.png"][1] == "broken"
@@ -83,7 +83,7 @@ async def test_it_is_left_out_from_the_pass_on_that_finds_it_and_read_no_more(sh
     async with detached(shelf) as held:
         report = await held.run_pass()
         assert (report.submit.sent, report.submit.unfit, report.submit.unreadable) == (1, (f"{DOCUMENT}:2",), ())
-        assert pages(shelf) == [1]
+        assert pages(shelf) == ["1"]
         assert not report.is_idle
         assert report.message.startswith("0 of 1 page done")
         # What no pass reads again may as well not be readable.
@@ -106,7 +106,7 @@ async def test_a_file_that_was_mended_is_a_page_again_and_one_that_was_broken_si
         await held.to_the_end()
         assert shelf.result(f"{DOCUMENT}:1") is not None
         assert left_out(shelf) == {}, "what is done stays a page"
-        assert pages(shelf) == [1, 2]
+        assert pages(shelf) == ["1", "2"]
         assert len(pq.read_table(shelf.manifests / "image_checks.parquet")) == 0
 
 
