@@ -2,7 +2,7 @@
 folders and reads the Variables) and takes its shape here. What is made of them stands in the modules further down.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,8 +13,20 @@ from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
 
-IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "jp2", "j2k", "jpx", "jpf", "gif", "bmp"})
-"""How the name of a page image can end, in small letters. What a file is, its first bytes say."""
+IMAGE_SUFFIXES = frozenset(
+    {"jpg", "jpeg", "jpe", "jfif", "jif", "png", "webp", "tif", "tiff", "jp2", "j2k", "j2c", "jpc", "jpx", "jpf"}
+    | {"gif", "bmp", "dib", "heic", "heif", "hif", "avif"}
+)
+"""How the name of a page image can end, in small letters; a name without any ending can be one, too. What a file is,
+its first bytes say."""
+OTHER_KINDS: Mapping[str, str] = {
+    "pdf": "a PDF, and no page image: paths.source_documents is for PDFs, which quire scan makes page images of",
+    **dict.fromkeys(
+        ("djvu", "djv"),
+        "a DjVu file, and no page image: make a PDF of it (ddjvu -format=pdf), which paths.source_documents is for",
+    ),
+}
+"""What to say of a file among the page images, by its ending."""
 
 OUT_OF_TIME = "its time of change is beyond what can be noted, from 1677 to 2262: set it with touch"
 

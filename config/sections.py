@@ -18,9 +18,11 @@ from assets.domain.labels import USUAL_PAGES
 from assets.domain.models import as_sent, left_out, refusal
 from assets.page_order import PAGE_ORDER_NAMES, AtGap, End, PageOrder
 from config.values import (
+    FLAT_FIELD,
     ApiVersion,
     BaseUrl,
     DocumentFields,
+    DocumentName,
     GenerationConfig,
     ModelName,
     Number,
@@ -43,9 +45,14 @@ class RecordSection(Section):
 
     document_fields: DocumentFields = Field(
         default=("state", "school", "year"),
-        min_length=1,
         max_length=8,
-        description="The fields that name a document, in the order of the folders; the page follows by itself.",
+        description="The fields that name a document, in the order of the folders; the page follows by itself. []: the "
+        "images lie in `paths.page_images` itself, without a folder, and are one document.",
+    )
+    document: DocumentName = Field(
+        default="document",
+        description="The name of that one document where `document_fields` is []: `document:4` is the record of its "
+        "page 4, and `document/4.json` its result. Name it before the first run, or never.",
     )
     page_pattern: PagePattern = Field(
         default=USUAL_PAGES,
@@ -62,6 +69,24 @@ class RecordSection(Section):
         description="Words that a page's label can begin with, and the end of its document where such pages stand: "
         "`first` or `last`.",
     )
+    _is_flat: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="after")
+    def _one_document_has_a_field_like_any_other(self) -> Self:
+        if not self.document_fields:
+            self._is_flat = True
+            object.__setattr__(self, "document_fields", (FLAT_FIELD,))
+        return self
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The fields of the one document, where its images lie in no folder of their own; else ()."""
+        return (self.document,) if self._is_flat else ()
+
+    @property
+    def depth(self) -> int:
+        """How many folders the images lie deep, below `paths.page_images`."""
+        return 0 if self._is_flat else len(self.document_fields)
 
 
 class PathsSection(Section):

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from assets.domain.errors import RecordKeyError
 from assets.domain.generation import OURS, plain
+from assets.domain.record import check_field
 
 
 class Section(BaseModel):
@@ -47,6 +49,13 @@ def _document_fields(names: tuple[str, ...]) -> tuple[str, ...]:
                 "quire", "{name} is a column of the record manifest already; take another name", {"name": name}
             )
     return names
+
+
+def _document_name(value: str) -> str:
+    try:
+        return check_field(value)
+    except RecordKeyError as error:
+        raise PydanticCustomError("quire", "{reason}", {"reason": error.reason}) from None
 
 
 def _generation_config(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -123,6 +132,9 @@ ModelName = Annotated[SafeName, AfterValidator(_model_name)]
 CollectionName = Annotated[str, _form(r"[a-z0-9_-]{0,100}", "small letters, digits, '_' and '-', at most 100")]
 ApiVersion = Annotated[str, _form(r"v[0-9]+[a-z0-9]{0,20}", "a version such as v1 or v1beta")]
 DocumentFields = Annotated[tuple[FieldName, ...], AfterValidator(_document_fields)]
+DocumentName = Annotated[str, AfterValidator(_document_name)]
+FLAT_FIELD = "volume"
+"""The one field of a document whose images lie in no folder."""
 GenerationConfig = Annotated[Mapping[str, JsonValue], AfterValidator(_generation_config)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 TierTokens = Annotated[

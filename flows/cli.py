@@ -3,8 +3,8 @@ of each stand in `flows.commands`; what it does stands in its own module, which 
 Prefect takes seconds to import, and ``--help`` should not.
 
 Exit status 0: done what was asked; 1: failed, with one line that says why, or `doctor` and `verify` found something
-wrong, or a page that was tried has no result; 2: usage; 3: done, and something waits for a person, which is named
-(`run`, `poll`).
+wrong, or not a page is there (`scan`, `run`), or an image could not be fetched, or a page that was tried has no result;
+2: usage; 3: done, and something waits for a person, which is named (`run`, `poll`).
 """
 
 import logging

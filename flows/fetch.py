@@ -249,6 +249,8 @@ class Fetching:
             is_file = "://" not in wanted.address
             return (check_field(document_name(found.id if is_file else wanted.address)),) if names else ()
         if len(wanted.document) != len(names):
+            if not names:
+                raise FetchError(wanted.address, "record.document_fields is []: there is one document, without a name")
             said, fields = SEPARATOR.join(wanted.document), ", ".join(names)
             raise FetchError(wanted.address, f"the document {said!r} must have {len(names)} fields ({fields})")
         return tuple(check_field(each) for each in wanted.document)

@@ -21,6 +21,7 @@ from flows.runtime.runs import counted, ended, named
 from flows.scan import ScanReport, scan_records
 from flows.submit import DRY_RUN, SubmitReport, submit_batches
 
+NO_PAGE_STATUS = 1
 NEEDS_PERSON_STATUS = 3
 """The exit status of a command that has done its work and leaves something to a person."""
 
@@ -64,8 +65,10 @@ class PassReport:
 
     @property
     def exit_status(self) -> int:
-        """Of the command that ends with this pass: 3 where something waits for a person."""
-        return NEEDS_PERSON_STATUS if self.for_a_person else 0
+        """Of the command that ends with this pass: 3 where something waits for a person, 1 where there is no page."""
+        if self.for_a_person:
+            return NEEDS_PERSON_STATUS
+        return 0 if self.scan.records else NO_PAGE_STATUS
 
     @property
     def message(self) -> str:

@@ -22,6 +22,7 @@ from flows.runtime.progress import tell_step
 from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.telling import ProgressTeller
 
+_NO_FOLDER = "a PDF is a document: name a field in record.document_fields, and give the images a folder of their own"
 LOOK_SECONDS = 1.0
 """How often progress is looked at. It is told when a whole percent was done: a hundred times at most."""
 
@@ -67,7 +68,11 @@ def look_at_sources(p: ScanPass) -> tuple[SourceReport, int]:
 
 def _walk(settings: Settings) -> tuple[list[SourcePdf], list[SourceProblem]]:
     tree = source_tree(settings.paths.source_documents, apart=(*settings.own_paths, settings.paths.page_images))
-    return walk_pdfs(tree, depth=len(settings.record.document_fields))
+    pdfs, problems = walk_pdfs(tree, depth=len(settings.record.document_fields))
+    if settings.record.fixed:
+        # Their images would need a folder each, and the one document has none.
+        return [], problems + [SourceProblem(pdf.path, _NO_FOLDER) for pdf in pdfs]
+    return pdfs, problems
 
 
 def _placed(p: ScanPass, problems: Sequence[SourceProblem]) -> list[SourceProblem]:

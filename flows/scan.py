@@ -163,11 +163,11 @@ async def _walk(
     p: ScanPass, before: pa.Table | None, sources: SourceReport, *, full: bool, limit: int | None = None
 ) -> _Walked:
     settings, storage, mirror = p.services.settings, p.services.storage, p.services.mirror
-    depth, fields = len(settings.record.document_fields), settings.record.document_fields
+    depth, fields, fixed = settings.record.depth, settings.record.document_fields, settings.record.fixed
     allowed, not_allowed = None, list[SourceProblem]()
     if settings.paths.allow_list is not None:
         allowed, not_allowed = await asyncio.to_thread(
-            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth
+            walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth, fixed=fixed
         )
     filters = _filters(settings)
     known_checks = await asyncio.to_thread(read_checks, storage)
@@ -200,6 +200,7 @@ async def _walk(
             wants=wants,
             allowed=allowed,
             apart=(*settings.own_paths, settings.paths.source_documents),
+            fixed=fixed,
         )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
     images, unfit, checks = await asyncio.to_thread(without_unfit, storage, images, checks, settings.images)

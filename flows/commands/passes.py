@@ -9,6 +9,7 @@ import typer
 
 from config.loading import PREFIX
 from flows.commands.options import BUSY, AsJson, Config, DryRun, Quiet, Verbose
+from flows.runtime.printable import printable
 from flows.setup.trial import LIMIT_VARIABLE, Places, banner, enter_trial, logs_of, places_of
 from flows.setup.up import servers_up
 from flows.terminal.running import (
@@ -101,6 +102,12 @@ def run(
             from flows.terminal.show import place_in_prefect
 
             say(place_in_prefect(config_text(config)))
+    if last and not last[0].scan.records and not quiet:
+        from config.settings import load_settings
+        from flows.terminal.nothing_found import why_no_pages
+
+        for line in why_no_pages(load_settings(config)):
+            typer.echo(printable(line), err=True)
     if last and last[0].exit_status:
         raise typer.Exit(last[0].exit_status)
 
@@ -161,14 +168,17 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Refresh the record manifest from the tree of page images. Needs no Prefect; where one answers, no pass runs
-    meanwhile."""
+    meanwhile. Status 1 if not a page is there."""
 
-    async def scan_it(config: str | None) -> str:
+    async def scan_it(config: str | None) -> tuple[str, bool]:
         from flows.terminal.scanning import scan_text
 
         return await scan_text(config, full=full, as_json=as_json, dry_run=dry_run, limit=limit)
 
-    say(run_to_end(_calmly(context, scan_it, config, verbose, quiet)(config_text(config))))
+    said, is_there = run_to_end(_calmly(context, scan_it, config, verbose, quiet)(config_text(config)))
+    say(said)
+    if not is_there:
+        raise typer.Exit(1)
 
 
 def submit(

@@ -105,11 +105,18 @@ class _ByName:
     def __init__(self, settings: Settings) -> None:
         folder = os.path.relpath(settings.paths.page_images, settings.root).replace(os.sep, "/")
         self._folder = "" if folder == "." else folder
-        self._depth = len(settings.record.document_fields)
+        self._depth, self._fixed = settings.record.depth, settings.record.fixed
         self._pattern = re.compile(settings.record.page_pattern)
 
     def key(self, image: ImageThen) -> str | None:
-        return key_by_name(image.path, image.frame, folder=self._folder, depth=self._depth, page_pattern=self._pattern)
+        return key_by_name(
+            image.path,
+            image.frame,
+            folder=self._folder,
+            depth=self._depth,
+            page_pattern=self._pattern,
+            fixed=self._fixed,
+        )
 
 
 def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[str, Place]:
@@ -119,7 +126,8 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
     walk = walk_images(
         settings.paths.page_images,
         root=storage.root,
-        depth=len(settings.record.document_fields),
+        depth=settings.record.depth,
+        fixed=settings.record.fixed,
         known=known_images(storage.read_records()),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,

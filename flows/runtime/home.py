@@ -98,7 +98,9 @@ def told_settings(settings: Settings) -> dict[str, Any]:
     there: a project may be moved as a whole."""
     return {
         COLLECTION: settings.collection,
-        DOCUMENT_FIELDS: list(settings.record.document_fields),
+        # Another name of the one document would be another document.
+        DOCUMENT_FIELDS: [f"one document, {name}" for name in settings.record.fixed]
+        or list(settings.record.document_fields),
         OUTPUT_RESULTS: _told_path(settings.paths.output_results, settings.root),
         PAGE_IMAGES: _told_path(settings.paths.page_images, settings.root),
     }

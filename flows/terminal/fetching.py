@@ -46,7 +46,7 @@ async def fetch(config: str | None, asked: Asked, *, as_json: bool, loudness: Lo
     wanted = _wanted(asked)
     rules = FetchRules(
         top=asked.into.absolute() if asked.into is not None else settings.paths.page_images,
-        fields=("document",) if asked.into is not None else settings.record.document_fields,
+        fields=("document",) if asked.into is not None else _fields(settings),
         max_side_pixels=settings.iiif.max_side_pixels,
         max_pixels=settings.safety.max_image_pixels,
         replace=asked.replace,
@@ -74,6 +74,10 @@ async def fetch(config: str | None, asked: Asked, *, as_json: bool, loudness: Lo
     if as_json:
         return printable_json({"documents": [asdict(each) for each in reports], "dry_run": asked.dry_run}), is_all
     return "\n".join(_end(reports, asked, rules)), is_all
+
+
+def _fields(settings: Settings) -> tuple[str, ...]:
+    return () if settings.record.fixed else settings.record.document_fields
 
 
 def _settings(config: str | None, asked: Asked) -> Settings:

@@ -1,6 +1,7 @@
 """What to do when a scan finds no page at all: what lies there, and at which depth."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from config.settings import Settings
@@ -12,20 +13,19 @@ from flows.terminal.facts import short
 def why_no_pages(settings: Settings) -> list[str]:
     """A line for each thing that a person should look at."""
     folder, fields = settings.paths.page_images, settings.record.document_fields
+    wanted = settings.record.depth
     lines = [f"no page was found in {short(folder)}: look at {short(settings.source or Path('the settings'))}"]
     listing = list_files(folder) if is_folder(folder) else None
     images = listing.images if listing is not None else ()
-    wanted = f"record.document_fields ({', '.join(fields)}) says {_deep(len(fields))}"
     if not images:
         lines.append("  not one image lies there or below; paths.page_images names the folder")
     for depth, count in sorted(Counter(len(path.parts) - 1 for path in images).items()):
         example = next(path for path in images if len(path.parts) - 1 == depth)
-        is_right = depth == len(fields)
         lines.append(
             f"  {count:,} {'image lies' if count == 1 else 'images lie'} {_deep(depth)}, such as {example}"
-            + ("" if is_right else f"; {wanted}")
+            + ("" if depth == wanted else f", {_levels(depth - wanted)}: {_way(depth, () if not wanted else fields)}")
         )
-        if is_right:
+        if depth == wanted:
             lines += _other_reasons(settings, example)
     if listing is not None and listing.pdfs:
         example = listing.pdfs[0]
@@ -46,6 +46,23 @@ def _other_reasons(settings: Settings, example: PurePosixPath) -> list[str]:
         f"    what was left out, and why, stands in {short(left_out)}: the name {example.name!r} must match "
         f"record.page_pattern, which is {settings.record.page_pattern}",
     ]
+
+
+def _levels(deeper: int) -> str:
+    levels = f"{abs(deeper)} level{'s' if abs(deeper) > 1 else ''}"
+    return f"{levels} too {'deep' if deeper > 0 else 'high'}"
+
+
+def _way(depth: int, fields: Sequence[str]) -> str:
+    """Which document fields would fit images that lie so deep. ``fields``: those that are set."""
+    if depth == 0:
+        names = "[], for images in no folder"
+    elif depth < len(fields):
+        names = f"{depth} {'name' if depth == 1 else 'names'}, such as [{', '.join(fields[-depth:])}]"
+    else:
+        names = f"{depth} {'name' if depth == 1 else 'names'}, one for each folder above an image"
+    said = f"[{', '.join(fields)}]"
+    return f"set record.document_fields, which is {said}, to {names}"
 
 
 def _deep(folders: int) -> str:

@@ -51,10 +51,10 @@ async def scan_text(
     as_json: bool = False,
     dry_run: bool = False,
     limit: int | None = None,
-) -> str:
-    """Refresh the record manifest; what was found and done, and how many waves it will take. ``full``: open every image
-    anew; ``dry_run``: write nothing; ``limit``: likewise, and look at so many pages and whole documents only. Raises
-    QuireError, OSError."""
+) -> tuple[str, bool]:
+    """Refresh the record manifest; what was found and done, and how many waves it will take; and whether there was
+    anything at all. ``full``: open every image anew; ``dry_run``: write nothing; ``limit``: likewise, and look at so
+    many pages and whole documents only. Raises QuireError, OSError."""
     settings = load_settings(config_path(config))
     check_folders(settings)
     storage = make_storage(settings)
@@ -66,15 +66,17 @@ async def scan_text(
     )
     if dry_run or limit is not None:
         report, to_render = await look_at_records(_Scan(files, OperatorsLease()), full=full, limit=limit)
-        return _looked(settings, storage, report, to_render, limit, as_json=as_json)
+        is_there = bool(report.records or to_render)
+        return _looked(settings, storage, report, to_render, limit, as_json=as_json), is_there
     try:
         async with _held(settings, storage, wait=full) as (lease, problem):
             report = await scan_records(_Scan(files, lease), full=full)
     except LockBusyError:
-        return "null" if as_json else BUSY
+        return "null" if as_json else BUSY, True
     waves = await _waves_left(settings, storage, problem)
     if as_json:
-        return printable_json({**asdict(report), "waves_by_mode": waves, "prefect_problem": problem})
+        text = printable_json({**asdict(report), "waves_by_mode": waves, "prefect_problem": problem})
+        return text, bool(report.records)
     lines = [_found(report)]
     if report.records:
         is_written = "is written" if report.changed else "is as it was"
@@ -83,7 +85,7 @@ async def scan_text(
     else:
         lines += why_no_pages(settings)
     lines += [f"By the files alone, Prefect was not asked: {problem}"] if problem is not None else []
-    return "\n".join(lines)
+    return "\n".join(lines), bool(report.records)
 
 
 @asynccontextmanager

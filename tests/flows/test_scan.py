@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import ConfigError, ManifestError
+from assets.sources import IMAGE_SUFFIXES
 from flows.scan import ScanReport, scan
 from flows.terminal.show import status_json, status_text
 from tests.flows.recorded import Recorded
 from tests.project import Project
 
 DOCUMENT = "CA:Lincoln:1901"
-ENDINGS = ".bmp, .gif, .j2k, .jp2, .jpeg, .jpf, .jpg, .jpx, .png, .tif, .tiff, .webp"
+ENDINGS = f".{', .'.join(sorted(IMAGE_SUFFIXES))}"
 
 
 async def run_scan(project: Project) -> ScanReport:

@@ -16,6 +16,7 @@ from typing import Any
 
 from assets.domain.errors import ManifestError
 from assets.fetching import FetchedPage
+from assets.sources import IMAGE_SUFFIXES
 from flows.gateways.files.atomic import naming, replace_file, replace_text, sync_file
 from flows.gateways.files.presence import is_there
 from flows.gateways.ports import FETCHED_FOLDER
@@ -33,12 +34,13 @@ class FetchedFolder:
         self._pages = self._notes / "pages.jsonl"
 
     def stems(self) -> set[str]:
-        """The names of what lies there, without endings; nothing that begins with a dot."""
+        """The names of the images that lie there, without endings."""
         try:
             names = os.listdir(self.folder)  # noqa: PTH208 - names alone
         except FileNotFoundError:
             return set()
-        return {Path(name).stem for name in names if not name.startswith(".")}
+        found = {Path(name) for name in names if not name.startswith(".")}
+        return {each.stem for each in found if each.suffix[1:].lower() in IMAGE_SUFFIXES}
 
     def document(self) -> Mapping[str, Any] | None:
         """What ``document.json`` says; None if nothing was fetched into this folder."""

@@ -14,6 +14,7 @@ from assets.domain.labels import canonical_label, label_of_frame, natural_key
 from assets.domain.record import check_field
 from assets.sources import (
     IMAGE_SUFFIXES,
+    OTHER_KINDS,
     OUT_OF_TIME,
     ImageHeader,
     PageImage,
@@ -28,6 +29,7 @@ from flows.gateways.ports import FETCHED_FOLDER, SOURCE_MARKER, ReadHeader
 
 _NUMBER = re.compile(r"(?P<page>[0-9]+)")
 _SEVERAL_PAGES = frozenset({"tif", "tiff"})
+TOO_DEEP = "a folder where images are expected: what lies in it is too deep for record.document_fields"
 NO_MATCH = "no page: its name does not match record.page_pattern"
 
 KnownImages = Mapping[tuple[str, int, int], ImageHeader]
@@ -65,8 +67,10 @@ def walk_images(
     wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
     allowed: Set[str] | None = None,
     apart: Collection[Path] = (),
+    fixed: tuple[str, ...] = (),
 ) -> ImageWalk:
-    """All page images under ``folder``, whose first ``depth`` levels are the document's fields.
+    """All page images under ``folder``, whose first ``depth`` levels are the document's fields; with a depth of 0 they
+    are one document, whose fields are ``fixed``.
 
     A file is opened, with ``read_header``, only if ``known`` does not have it. Paths are relative to ``root``.
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
@@ -79,7 +83,8 @@ def walk_images(
     numbered = replace(rules, pattern=_NUMBER)
     tree = Tree(folder, root=root, apart=apart)
     images: list[PageImage] = []
-    for fields, directory in tree.documents(depth):
+    for folders, directory in tree.documents(depth):
+        fields = folders or fixed
         if not wants(fields):
             continue
         place = tree.place(directory)
@@ -101,12 +106,15 @@ def walk_images(
     return ImageWalk(images, tree.problems)
 
 
-def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], list[SourceProblem]]:
+def walk_allowed(
+    folder: Path, *, root: Path, depth: int, fixed: tuple[str, ...] = ()
+) -> tuple[set[str], list[SourceProblem]]:
     """Record keys that have a file ``{document}/{label}.json`` in the allow list; leading zeros do not count. The
     problems' paths are relative to ``root``."""
     tree = Tree(folder, root=root)
     allowed: set[str] = set()
-    for fields, directory in tree.documents(depth):
+    for folders, directory in tree.documents(depth):
+        fields = folders or fixed
         for entry in tree.entries(directory):
             stem, dot, suffix = entry.name.rpartition(".")
             if dot and suffix.lower() != "json":
@@ -119,16 +127,25 @@ def walk_allowed(folder: Path, *, root: Path, depth: int) -> tuple[set[str], lis
     return allowed, tree.problems
 
 
-def key_by_name(path: str, frame: int, *, folder: str, depth: int, page_pattern: re.Pattern[str]) -> str | None:
+def key_by_name(
+    path: str,
+    frame: int,
+    *,
+    folder: str,
+    depth: int,
+    page_pattern: re.Pattern[str],
+    fixed: tuple[str, ...] = (),
+) -> str | None:
     """The record whose image page ``frame`` of the file ``path`` is, by place and name alone; None: no record's, or one
     of a PDF's pages, of which only a walk can tell. ``path``, ``folder``: that of all images, relative to the root,
-    with forward slashes; ``depth``, ``page_pattern``: see `walk_images`."""
+    with forward slashes; ``depth``, ``page_pattern``, ``fixed``: see `walk_images`."""
     *above, name = path.split("/")
-    if len(above) < depth or "/".join(above[:-depth]) != folder:
+    top = len(above) - depth
+    if top < 0 or "/".join(above[:top]) != folder:
         return None
-    label, _ = _label(name.rpartition(".")[0], page_pattern)
+    label, _ = _label(name.rpartition(".")[0] or name, page_pattern)
     try:
-        fields = tuple(check_field(field) for field in above[-depth:])
+        fields = tuple(check_field(field) for field in above[top:]) or fixed
         return None if label is None else join_key(fields, label_of_frame(label, frame))
     except RecordKeyError:
         return None
@@ -138,16 +155,16 @@ def _pages(
     entry: os.DirEntry[str], fields: tuple[str, ...], path: str, rules: _ImageRules
 ) -> list[PageImage] | SourceProblem:
     """The pages in one file, or why there are none."""
-    stem, _, suffix = entry.name.rpartition(".")
-    if suffix.lower() not in IMAGE_SUFFIXES:
-        reason = f"no page image: its name does not end in .{', .'.join(sorted(IMAGE_SUFFIXES))}"
+    stem, dot, suffix = entry.name.rpartition(".")
+    if suffix.lower() not in IMAGE_SUFFIXES and (reason := _no_image(entry, suffix.lower() if dot else None)):
         return SourceProblem(sayable(path), reason)
-    first, reason = _label(stem, rules.pattern)
+    first, reason = _label(stem or suffix, rules.pattern)
     if first is None:
         return SourceProblem(sayable(path), reason)
     if (
         rules.allowed is not None
         and suffix.lower() not in _SEVERAL_PAGES
+        and dot
         and join_key(fields, first) not in rules.allowed
     ):
         return []
@@ -191,8 +208,21 @@ def _label(stem: str, pattern: re.Pattern[str]) -> tuple[str | None, str]:
         return None, f"no page: {error.reason}"
 
 
+def _no_image(entry: os.DirEntry[str], suffix: str | None) -> str:
+    """Why what lies among the images of a document is none, by its name; "" where only its content can tell.
+    ``suffix``: None where the name has none."""
+    try:
+        if entry.is_dir():
+            return TOO_DEEP
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+    if suffix is None:
+        return ""
+    return OTHER_KINDS.get(suffix) or f"no page image: its name does not end in .{', .'.join(sorted(IMAGE_SUFFIXES))}"
+
+
 def _is_number(name: str) -> bool:
-    return _NUMBER.fullmatch(name.rpartition(".")[0]) is not None
+    return _NUMBER.fullmatch(name.rpartition(".")[0] or name) is not None
 
 
 def _doubled(found: Mapping[str, list[PageImage]]) -> list[SourceProblem]:

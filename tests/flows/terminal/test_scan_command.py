@@ -92,10 +92,13 @@ async def test_no_page_at_all_is_told_with_what_lies_there(shelf: Path) -> None:
     (shelf / "quire.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     for arguments in (["scan"], ["scan", "--dry-run"]):
-        said = (await run_quire(*arguments, env=nothing(), cwd=shelf)).out
+        ended = await run_quire(*arguments, env=nothing(), cwd=shelf)
+        said = ended.out
+        assert ended.code == 1
         assert "no page was found in dataset/page_images: look at quire.yaml" in said
         assert (
-            "3 images lie 2 folders deep, such as Kent/12/1.png; record.document_fields (county, town, volume)" in said
+            "3 images lie 2 folders deep, such as Kent/12/1.png, 1 level too high: set record.document_fields, which "
+            "is [county, town, volume], to 2 names, such as [town, volume]" in said
         )
 
 

@@ -219,7 +219,7 @@ class TestTheEnvironment:
         ("prompt: {name: ../secret}", "prompt.name: must be a name of letters"),
         ("schema: PageTranscript", "schema: must be like module.path:Class"),
         ("paths: {page_images: null}", "paths.page_images: must be a path"),
-        ("record: {document_fields: []}", "record.document_fields: must have at least 1 entry"),
+        ("record: {document: a/b}", "record.document: a field holds the path separator '/'"),
         ("record: {document_fields: [box, box]}", "record.document_fields: the field box stands there twice"),
         ("record: {document_fields: [Box]}", "record.document_fields.0: must be a name of small letters"),
         ("filters: {stat: [AL]}", "filters.stat: is no document field; they are state, school, year"),

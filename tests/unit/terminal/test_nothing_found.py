@@ -16,9 +16,26 @@ from flows.terminal.nothing_found import why_no_pages
             "paths: {page_images: scans}",
             ["scans/a/1.jpg", "scans/a/2.jpg", "scans/b/c/1.jpg"],
             [
-                "2 images lie 1 folder deep, such as a/1.jpg; record.document_fields (state, school, year) says 3 fol",
-                "1 image lies 2 folders deep, such as b/c/1.jpg; record.document_fields (state, school, year) says 3",
+                "2 images lie 1 folder deep, such as a/1.jpg, 2 levels too high: set record.document_fields, which is "
+                "[state, school, year], to 1 name, such as [year]",
+                "1 image lies 2 folders deep, such as b/c/1.jpg, 1 level too high: set record.document_fields, which "
+                "is [state, school, year], to 2 names, such as [school, year]",
             ],
+        ),
+        (
+            "{paths: {page_images: scans}, record: {document_fields: [book]}}",
+            ["scans/1.jpg", "scans/a/b/1.jpg"],
+            [
+                "1 image lies 0 folders deep, such as 1.jpg, 1 level too high: set record.document_fields, which is "
+                "[book], to [], for images in no folder",
+                "1 image lies 2 folders deep, such as a/b/1.jpg, 1 level too deep: set record.document_fields, which "
+                "is [book], to 2 names, one for each folder above an image",
+            ],
+        ),
+        (
+            "{paths: {page_images: scans}, record: {document_fields: []}}",
+            ["scans/a/1.jpg"],
+            ["1 image lies 1 folder deep, such as a/1.jpg, 1 level too deep: set record.document_fields, which is []"],
         ),
         (
             "{paths: {page_images: scans}, record: {document_fields: [book]}, filters: {book: [z]}}",

@@ -1,6 +1,7 @@
 """Walks of folders in which anything can lie: what is a page is found, what is not is told once, nothing stops."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
-from flows.gateways.files.trees import ImageWalk, KnownImages, walk_allowed, walk_images
+from flows.gateways.files.trees import ImageWalk, KnownImages, key_by_name, walk_allowed, walk_images
 from flows.gateways.images.headers import read_header
 from tests.images import png_of, small_jpeg, small_webp, tiff_of
 
@@ -62,7 +63,17 @@ def test_an_image_becomes_a_page_with_type_size_and_time(tree: Path) -> None:
 
 def test_all_usual_endings_are_taken_in_either_case(tree: Path) -> None:
     for page, (ending, content) in enumerate(
-        {"jpg": JPEG, "jpeg": JPEG, "png": PNG, "webp": WEBP, "JPG": JPEG, "Webp": WEBP}.items(), 1
+        {
+            "jpg": JPEG,
+            "jpeg": JPEG,
+            "png": PNG,
+            "webp": WEBP,
+            "JPG": JPEG,
+            "Webp": WEBP,
+            "jfif": JPEG,
+            "JPE": PNG,
+        }.items(),
+        1,
     ):
         put(tree, f"CA/Lincoln/2023/{page}.{ending}", content)
     found = walk(tree)
@@ -70,6 +81,8 @@ def test_all_usual_endings_are_taken_in_either_case(tree: Path) -> None:
         "image/jpeg",
         "image/jpeg",
         "image/jpeg",
+        "image/jpeg",
+        "image/png",
         "image/png",
         "image/webp",
         "image/webp",
@@ -99,6 +112,11 @@ def test_what_is_no_page_is_told_with_its_reason_and_the_rest_goes_on(tree: Path
     put(tree, f"{document}/{'9' * 240}.jpg")
     put(tree, f"{document}/notes.txt")
     put(tree, f"{document}/5.pdf")
+    put(tree, f"{document}/5.DJVU")
+    put(tree, f"{document}/1849/1.jpg")
+    put(tree, f"{document}/README")
+    put(tree, f"{document}/12", b"no image")
+    put(tree, f"{document}/13")
     put(tree, f"{document}/6.jpg", b"")
     put(tree, f"{document}/7.jpg", b"<html>not found</html>")
     (tree / document / "8.jpg").mkdir()
@@ -106,9 +124,12 @@ def test_what_is_no_page_is_told_with_its_reason_and_the_rest_goes_on(tree: Path
     os.mkfifo(tree / document / "10.jpg")
     put(tree, f"{document}/11.webp", WEBP)
     found = walk(tree)
-    assert sorted(pages(found)) == ["CA:Lincoln:2023:0", "CA:Lincoln:2023:1", "CA:Lincoln:2023:11"]
+    assert sorted(pages(found)) == [f"CA:Lincoln:2023:{page}" for page in ("0", "1", "11", "13")]
     no_match = "no page: its name does not match record.page_pattern"
-    endings = ".bmp, .gif, .j2k, .jp2, .jpeg, .jpf, .jpg, .jpx, .png, .tif, .tiff, .webp"
+    endings = (
+        ".avif, .bmp, .dib, .gif, .heic, .heif, .hif, .j2c, .j2k, .jfif, .jif, .jp2, .jpc, .jpe, .jpeg, .jpf, .jpg"
+    )
+    endings += ", .jpx, .png, .tif, .tiff, .webp"
     no_image = f"no page image: its name does not end in {endings}"
     assert {Path(path).name: reason for path, reason in problems(found).items()} == {
         "-3.jpg": no_match,
@@ -116,7 +137,12 @@ def test_what_is_no_page_is_told_with_its_reason_and_the_rest_goes_on(tree: Path
         "٤.jpg": no_match,
         f"{'9' * 240}.jpg": f"no page: the page label '{'9' * 57}...' is longer than 200 bytes",
         "notes.txt": no_image,
-        "5.pdf": no_image,
+        "5.pdf": "a PDF, and no page image: paths.source_documents is for PDFs, which quire scan makes page images of",
+        "5.DJVU": "a DjVu file, and no page image: make a PDF of it (ddjvu -format=pdf), which paths.source_documents "
+        "is for",
+        "1849": "a folder where images are expected: what lies in it is too deep for record.document_fields",
+        "README": no_match,
+        "12": "unreadable: it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file",
         "6.jpg": "unreadable: it is empty",
         "7.jpg": "unreadable: it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file",
         "8.jpg": "no page image: it is no file",
@@ -293,3 +319,44 @@ def test_what_was_made_or_fetched_bears_numbers_and_what_lies_beside_it_has_name
     found = walk(tree, pattern="page-(?P<page>[0-9]+)")
     assert set(pages(found)) == {f"CA:Lincoln:2023:{page}" for page in (1, 2, 7)}
     assert list(problems(found)) == ["data/images/CA/Lincoln/2024/1.jpg"]
+
+
+def test_images_in_no_folder_are_one_document(tree: Path) -> None:
+    put(tree, "0001.jpg")
+    put(tree, "2.png", PNG)
+    put(tree, "CA/3.jpg")
+    put(tree, "results/minutes/1.json", b"{}")
+    found = walk_images(
+        tree,
+        root=tree.parent.parent,
+        depth=0,
+        known={},
+        read_header=read_header,
+        page_pattern=PATTERN,
+        max_pixels=10**6,
+        fixed=("minutes",),
+        apart=[tree / "results"],
+    )
+    assert pages(found) == {"minutes:1": "data/images/0001.jpg", "minutes:2": "data/images/2.png"}
+    too_deep = "a folder where images are expected: what lies in it is too deep for record.document_fields"
+    assert problems(found) == {"data/images/CA": too_deep}
+    put(tree, "allowed/2.json")
+    allowed, odd = walk_allowed(tree / "allowed", root=tree, depth=0, fixed=("minutes",))
+    assert (allowed, odd) == ({"minutes:2"}, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "depth", "folder", "key"),
+    [
+        ("data/images/0003.jpg", 0, "data/images", "minutes:3"),
+        ("3.jpg", 0, "", "minutes:3"),
+        ("3", 0, "", "minutes:3"),
+        ("data/images/CA/3.jpg", 0, "data/images", None),
+        ("CA/3.jpg", 1, "", "CA:3"),
+        ("3.jpg", 1, "", None),
+    ],
+)
+def test_the_record_of_an_image_by_its_place_and_name(path: str, depth: int, folder: str, key: str | None) -> None:
+    fixed = ("minutes",) if depth == 0 else ()
+    found = key_by_name(path, 0, folder=folder, depth=depth, page_pattern=re.compile(PATTERN), fixed=fixed)
+    assert found == key
