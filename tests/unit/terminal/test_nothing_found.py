@@ -43,7 +43,7 @@ from flows.terminal.nothing_found import why_no_pages
             [
                 "1 image lies 1 folder deep, such as a/left-1.jpg",
                 "filters let through book of certain values only",
-                "the name 'left-1.jpg' must match record.page_pattern, which is (?P<page>[0-9]+)",
+                "the name 'left-1.jpg' must match record.page_pattern, which is (?P<page>[0-9]+",
             ],
         ),
         (
