@@ -85,7 +85,7 @@ class RecordSection(Section):
 
     @property
     def depth(self) -> int:
-        """How many folders the images lie deep, below `paths.page_images`."""
+        """How many folders deep the images lie, below the folder of them all."""
         return 0 if self._is_flat else len(self.document_fields)
 
 
