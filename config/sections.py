@@ -5,7 +5,6 @@ What a value of a kind may look like is in ``values.py``; what values must be to
 table, and a test compares the two.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -14,19 +13,14 @@ from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from assets.context import ContextMode, described
-from assets.domain.labels import USUAL_PAGES
 from assets.domain.models import as_sent, left_out, refusal
-from assets.page_order import PAGE_ORDER_NAMES, AtGap, End, PageOrder
+from assets.page_order import AtGap
 from config.values import (
-    FLAT_FIELD,
     ApiVersion,
     BaseUrl,
-    DocumentFields,
-    DocumentName,
     GenerationConfig,
     ModelName,
     Number,
-    PagePattern,
     SafeName,
     Section,
     Whole,
@@ -38,55 +32,6 @@ class DeadDependency(StrEnum):
 
     WAIT = "wait"
     PROCEED = "proceed"
-
-
-class RecordSection(Section):
-    """What a record key is made of."""
-
-    document_fields: DocumentFields = Field(
-        default=("state", "school", "year"),
-        max_length=8,
-        description="The fields that name a document, in the order of the folders; the page follows by itself. []: the "
-        "images lie in `paths.page_images` itself, without a folder, and are one document.",
-    )
-    document: DocumentName = Field(
-        default="document",
-        description="The name of that one document where `document_fields` is []: `document:4` is the record of its "
-        "page 4, and `document/4.json` its result. Name it before the first run, or never.",
-    )
-    page_pattern: PagePattern = Field(
-        default=USUAL_PAGES,
-        description="What the name of a page's image looks like without its ending: a regular expression that matches "
-        "all of it, with the page's label in the group `page`. Leading zeros do not count.",
-    )
-    page_order: PageOrder = Field(
-        default=PageOrder.NATURAL,
-        description="The order of a document's pages. `natural`: 12, 12a, 12r, 12v, 13, then Roman numbers and words; "
-        "`roman_first`: Roman numbers before all others; `file_name`: by the names of the files, numbers by value.",
-    )
-    page_order_names: Mapping[str, End] = Field(
-        default=PAGE_ORDER_NAMES,
-        description="Words that a page's label can begin with, and the end of its document where such pages stand: "
-        "`first` or `last`.",
-    )
-    _is_flat: bool = PrivateAttr(default=False)
-
-    @model_validator(mode="after")
-    def _one_document_has_a_field_like_any_other(self) -> Self:
-        if not self.document_fields:
-            self._is_flat = True
-            object.__setattr__(self, "document_fields", (FLAT_FIELD,))
-        return self
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """The fields of the one document, where its images lie in no folder of their own; else ()."""
-        return (self.document,) if self._is_flat else ()
-
-    @property
-    def depth(self) -> int:
-        """How many folders deep the images lie, below the folder of them all."""
-        return 0 if self._is_flat else len(self.document_fields)
 
 
 class PathsSection(Section):

@@ -34,6 +34,7 @@ from config.loading import (
     read_environment,
     read_yaml,
 )
+from config.record import RecordSection
 from config.sections import (
     BatchSection,
     BudgetSection,
@@ -43,7 +44,6 @@ from config.sections import (
     ModelSection,
     PathsSection,
     PromptSection,
-    RecordSection,
     RenderSection,
     SafetySection,
     UploadsSection,
