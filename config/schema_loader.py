@@ -10,6 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -48,7 +49,35 @@ def load_schema(settings: Settings) -> type[BaseModel]:
             "schema", f"{class_name} in {_file_of(module)} is no pydantic model; derive it from BaseModel"
         )
     model: type[BaseModel] = found
-    return model
+    return _with_options(settings, model) if settings.schema_options else model
+
+
+def _with_options(settings: Settings, model: type[BaseModel]) -> type[BaseModel]:
+    """The model that this one becomes with ``schema_options``: it says which there are by a model ``Options`` in it,
+    and makes of them what they ask for by a class method ``with_options``."""
+    declared: Any = getattr(model, "Options", None)
+    make = getattr(model, "with_options", None)
+    if not _is_model(declared) or make is None:
+        raise settings.error("schema_options", f"{model.__name__} has no options; take them out")
+    try:
+        options = declared.model_validate(dict(settings.schema_options), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        problem = f"is no option of {model.__name__}" if first["type"] == "extra_forbidden" else first["msg"]
+        there = f"it has {', '.join(declared.model_fields)}"
+        raise settings.error(f"schema_options.{name}" if name else "schema_options", f"{problem}; {there}") from None
+    try:
+        made = make(options)
+    except Exception as error:  # a method of the user's: it can raise anything
+        message = " ".join(str(error).split())
+        raise settings.error(
+            "schema_options", f"{model.__name__}.with_options failed: {type(error).__name__}: {message}"
+        ) from error
+    if not _is_model(made):
+        raise settings.error("schema_options", f"{model.__name__}.with_options gives no pydantic model")
+    chosen: type[BaseModel] = made
+    return chosen
 
 
 def list_prompts(settings: Settings) -> list[tuple[str, str, Path]]:

@@ -4,6 +4,7 @@ Here stand the whole, what its parts must be together, and the folders. Single v
 reading of files and variables is in ``loading.py``, the schema and prompt that are named in ``schema_loader.py``.
 """
 
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from assets.domain.errors import ConfigError, words_of
@@ -91,6 +92,11 @@ class Settings(Section):
         alias="schema",
         description="The pydantic model that a page becomes, as `module.path:Class`.",
     )
+    schema_options: Mapping[str, JsonValue] = Field(
+        default_factory=dict,
+        description="Options of the schema, by name: `{boxes: true, rotation: true}` for PageTranscript, `{rotation: "
+        "true}` for PageEntries; a schema of your own says which it has. Each changes what is asked for.",
+    )
     context: ContextSection = Field(default_factory=ContextSection, description="Context between pages.")
     batch: BatchSection = Field(default_factory=BatchSection, description="Limits and times of batches.")
     limits: LimitsSection = Field(default_factory=LimitsSection, description="What Gemini takes from a project.")
@@ -131,6 +137,12 @@ class Settings(Section):
     def env_file(self) -> Path:
         """The ``.env`` that may hold the API key."""
         return self.root / ".env"
+
+    @property
+    def schema_text(self) -> str:
+        """The schema with its options, for people."""
+        options = ", ".join(f"{name}: {json.dumps(value)}" for name, value in self.schema_options.items())
+        return f"{self.schema_} with {options}" if options else self.schema_
 
     @property
     def prompts_folder(self) -> Path:

@@ -81,6 +81,10 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "Whether each result is what was written.",
             "quire verify",
         ),
+        looking.rotated: (
+            "Which pages lie sideways or upside down.",
+            "quire rotated",
+        ),
         looking.prompts: (
             "Which prompts there are, and which were sent.",
             "quire prompts",

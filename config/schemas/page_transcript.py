@@ -2,12 +2,19 @@
 
 Here is the shape only, with the descriptions that travel to the model inside ``responseSchema``. How the model is asked
 stands in ``config/prompts/page_transcript/``. A schema of your own goes beside this file or outside the repository; the
-``schema`` setting names it. Nothing is imported but pydantic, so that the file can be used wherever results are read.
+``schema`` setting names it. Nothing is imported but pydantic and the parts that the shipped schemas share, so that the
+file can be used wherever results are read.
+
+Without options the schema is what it was from the beginning: what is added to it would make every result of before
+outdated, and cost tokens on each page. So what came later is an option (``schema_options``).
 """
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from config.schemas.parts import ROTATION_DEGREES, Box, Rotation, box_field
 
 
 class BlockKind(StrEnum):
@@ -48,6 +55,12 @@ class TextBlock(BaseModel):
     )
 
 
+class BoxedTextBlock(TextBlock):
+    """A connected piece of text: one paragraph, one heading, one list, one table."""
+
+    box_2d: Box | None = box_field("the block")
+
+
 class Heading(BaseModel):
     """A heading, with its rank."""
 
@@ -61,6 +74,15 @@ class PageTranscript(BaseModel):
     """The transcript of one page."""
 
     model_config = ConfigDict(extra="forbid")
+
+    class Options(BaseModel):
+        """What ``schema_options`` may hold. ``boxes``: each block tells where it stands; ``rotation``: the page tells
+        by how much it has to be turned."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        boxes: bool = False
+        rotation: bool = False
 
     printed_page_number: str | None = Field(
         description="The page number as it is printed, Roman or Arabic, without ornaments; null if the page bears none."
@@ -82,3 +104,14 @@ class PageTranscript(BaseModel):
             "blocks too. Empty if the page is blank."
         )
     )
+
+    @classmethod
+    def with_options(cls, options: Options) -> type[BaseModel]:
+        """The model that a page becomes with these options."""
+        fields: dict[str, Any] = {}
+        if options.boxes:
+            blocks = Field(description=cls.model_fields["blocks"].description)
+            fields["blocks"] = (list[BoxedTextBlock], blocks)
+        if options.rotation:
+            fields[ROTATION_DEGREES] = Rotation
+        return create_model(cls.__name__, __base__=cls, __module__=cls.__module__, __doc__=cls.__doc__, **fields)

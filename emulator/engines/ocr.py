@@ -5,13 +5,14 @@ several images the last is the one asked about; the text of the prompt is not lo
 """
 
 import json
+from pathlib import Path
 
 from emulator.engines.ocr_answers import fill
 from emulator.engines.ocr_layout import PageLayout, lay_out
 from emulator.engines.ocr_reader import Reader, UnreadableImageError
 from emulator.engines.protocol import Answer, EngineRequest
 from emulator.engines.result_lines import error_line, line, text_response
-from emulator.tokens import GEMINI_3_IMAGE_TOKENS, text_tokens
+from emulator.tokens import GEMINI_3_IMAGE_TOKENS, image_size, text_tokens
 
 
 class OcrEngine:
@@ -25,11 +26,19 @@ class OcrEngine:
         """One line: JSON of the requested schema, or the page's text without one; an error with code 400 if the
         image cannot be decoded."""
         try:
-            page = lay_out(self._reader.read(request.images[-1].path)) if request.images else lay_out(())
+            page = self._page(request.images[-1].path) if request.images else lay_out(())
         except UnreadableImageError:
             return Answer((error_line(request.key, 400, "Unable to process input image. Please retry or report."),))
         response = text_response([_answer_text(request, page)], prompt_tokens=_prompt_tokens(request))
         return Answer((line(request.key, response=response),))
+
+    def _page(self, path: Path) -> PageLayout:
+        return lay_out(self._reader.read(path), _size(path))
+
+
+def _size(path: Path) -> tuple[int, int]:
+    found = image_size(path)
+    return (found[0], found[1]) if found else (0, 0)
 
 
 def _answer_text(request: EngineRequest, page: PageLayout) -> str:

@@ -25,6 +25,10 @@ _CONFIDENCE = re.compile(r"confiden|certain|score|legibil|quality")
 _PREVIOUS = re.compile(r"contin.*(prev|from|last|before)|^(prev|from).*contin|begins_mid|starts_mid")
 _NEXT = re.compile(r"contin.*(next|to_|on|after)|^next.*contin|ends_mid|incomplete")
 _BLANK = re.compile(r"blank|empty")
+_BOX = re.compile(r"^(b?box|bounding_box)(_2d)?$")
+_ENTRIES = re.compile(r"^(entry|entries|items|rows|records)$")
+_BOX_SCALE = 1000
+"""Gemini's own: [y_min, x_min, y_max, x_max], each from 0 to this."""
 _KINDS = {
     "table": re.compile(r"table"),
     "list": re.compile(r"^lists?$|list_item|items"),
@@ -120,13 +124,15 @@ def _object(fields: JsonObject, subject: _Subject) -> JsonObject | None:
 
 
 def _understood(name: str) -> bool:
-    patterns = (_TEXT, _PAGE_NUMBER, _LANGUAGE, _HEADING, _LEVEL, _COUNT, _CONFIDENCE, _PREVIOUS, _NEXT, _BLANK)
+    patterns = (_TEXT, _PAGE_NUMBER, _LANGUAGE, _HEADING, _LEVEL, _COUNT, _CONFIDENCE, _PREVIOUS, _NEXT, _BLANK, _BOX)
     kinds = (*_KINDS.values(), _EVERYTHING, re.compile("kind|type|role|label|categor"))
     return any(pattern.search(name) for pattern in (*patterns, *kinds))
 
 
 def _array(fields: JsonObject, subject: _Subject) -> list[Any] | None:
     item: JsonObject = fields.get("items") or {"type": "STRING"}
+    if _BOX.search(subject.name):
+        return _box(subject)
     blocks = _blocks_for(item, subject)
     if not blocks and fields.get("nullable"):
         return None
@@ -135,6 +141,14 @@ def _array(fields: JsonObject, subject: _Subject) -> list[Any] | None:
     while len(values) < least:
         values.append(_fill(item, replace(subject, block=Block("other", ""))))
     return values if most is None else values[: int(most)]
+
+
+def _box(subject: _Subject) -> list[int] | None:
+    (width, height), box = subject.page.size, subject.block.box if subject.block is not None else None
+    if box is None or not width or not height:
+        return None
+    scales = (height, width, height, width)
+    return [min(max(round(each / side * _BOX_SCALE), 0), _BOX_SCALE) for each, side in zip(box, scales, strict=True)]
 
 
 def _blocks_for(item: JsonObject, subject: _Subject) -> Sequence[Block]:
@@ -151,6 +165,9 @@ def _blocks_for(item: JsonObject, subject: _Subject) -> Sequence[Block]:
     for kind, pattern in _KINDS.items():
         if pattern.search(name) and not (kind == "list" and type_of(normal(item)) == "OBJECT"):
             return [block for block in subject.page.blocks if block.kind == kind]
+    if _ENTRIES.search(name) and type_of(normal(item)) == "OBJECT":
+        printed = (block for block in subject.page.blocks if block.kind in ("paragraph", "list", "table"))
+        return [each for block in printed for each in block.items or (block,)]
     holds_text = type_of(normal(item)) == "OBJECT" and any(
         _TEXT.search(each.lower()) for each in normal(item).get("properties") or {}
     )
@@ -179,6 +196,13 @@ def _known_string(fields: JsonObject, subject: _Subject) -> str | None:
         return guess_language(page.text)
     if subject.block is None and _HEADING.search(name):
         return next((block.text for block in page.blocks if block.kind == "heading"), None)
+    if (
+        subject.block is not None
+        and subject.block.kind != "heading"
+        and _HEADING.search(name)
+        and fields.get("nullable")
+    ):
+        return _heading_above(page, subject.block)
     if subject.block is not None and (not name or _TEXT.search(name) or _HEADING.search(name) or _is_plain(name)):
         return subject.text
     if not name or _TEXT.search(name):
@@ -188,6 +212,16 @@ def _known_string(fields: JsonObject, subject: _Subject) -> str | None:
          for kind, pattern in _KINDS.items() if pattern.search(name)),
         None,
     )  # fmt: skip
+
+
+def _heading_above(page: PageLayout, block: Block) -> str | None:
+    """The heading under which a block stands, or the item of one."""
+    above = None
+    for each in page.blocks:
+        if each is block or any(item is block for item in each.items):
+            return above
+        above = each.text if each.kind == "heading" else above
+    return None
 
 
 def _is_plain(name: str) -> bool:
@@ -251,12 +285,18 @@ def _known_number(subject: _Subject) -> float | None:
     return None
 
 
+def _prose(page: PageLayout, at: int) -> Block | None:
+    """The first or the last paragraph, which may go on on another page."""
+    found = [block for block in page.blocks if block.kind == "paragraph"]
+    return found[at] if found else None
+
+
 def _boolean(fields: JsonObject, subject: _Subject) -> bool | None:
     name, page = subject.name, subject.page
     if _PREVIOUS.search(name):
-        return page.continues_previous
+        return page.continues_previous and (subject.block is None or subject.block is _prose(page, 0))
     if _NEXT.search(name):
-        return page.continues_next
+        return page.continues_next and (subject.block is None or subject.block is _prose(page, -1))
     if _BLANK.search(name):
         return not page.blocks
     if "legib" in name or "readable" in name:

@@ -7,9 +7,20 @@ printed books in a Latin script; whatever they do not know becomes a paragraph, 
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from emulator.engines.ocr_lines import LEADERS, Frame, Line, TextBox, frame_of, is_capitals, lines_of, pitch_of
+from emulator.engines.ocr_lines import (
+    LEADERS,
+    Box,
+    Frame,
+    Line,
+    TextBox,
+    around,
+    frame_of,
+    is_capitals,
+    lines_of,
+    pitch_of,
+)
 
 _FOLIO = re.compile(r"^[\[(—–\-\s.]*(\d{1,4}|[ivxlc]{1,7}|[IVXLC]{1,7})[\])—–\-\s.]*$")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", '"', "”", "’", "]", ")")
@@ -18,22 +29,27 @@ _SENTENCE_ENDS = (".", "!", "?", ":", ";", '"', "”", "’", "]", ")")
 @dataclass(frozen=True, slots=True)
 class Block:
     """``kind``: paragraph, heading, list, table, running_head or page_number. ``level``: of a heading, otherwise 0.
-    ``text``: items and rows one a line, cells divided by a tab."""
+    ``text``: items and rows one a line, cells divided by a tab. ``box``: where it stands, in pixels; None where nobody
+    knows. ``items``: of a list or table, each by itself."""
 
     kind: str
     text: str
     level: int = 0
+    box: Box | None = None
+    items: tuple["Block", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """What stands on a page. ``score``: the mean of the reader's certainty, 0 to 1."""
+    """What stands on a page. ``score``: the mean of the reader's certainty, 0 to 1; ``size``: of the image, width and
+    height in pixels, (0, 0) where nobody knows."""
 
     blocks: tuple[Block, ...]
     page_number: str | None
     continues_previous: bool
     continues_next: bool
     score: float
+    size: tuple[int, int] = (0, 0)
 
     @property
     def text(self) -> str:
@@ -50,8 +66,8 @@ class _Body:
     ends_open: bool = False
 
 
-def lay_out(boxes: Sequence[TextBox]) -> PageLayout:
-    """Arrange what was read. An empty page gives an empty layout."""
+def lay_out(boxes: Sequence[TextBox], size: tuple[int, int] = (0, 0)) -> PageLayout:
+    """Arrange what was read. An empty page gives an empty layout. ``size``: see `PageLayout`."""
     lines = lines_of(boxes)
     if not lines:
         return PageLayout((), None, continues_previous=False, continues_next=False, score=0.0)
@@ -69,6 +85,7 @@ def lay_out(boxes: Sequence[TextBox]) -> PageLayout:
         and last is prose[-1]
         and (body.ends_open or not prose[-1].text.endswith(_SENTENCE_ENDS)),
         score=statistics.fmean(box.score for box in boxes),
+        size=size,
     )
 
 
@@ -85,15 +102,16 @@ def _take_margins(lines: list[Line]) -> tuple[list[Block], list[Line], list[Bloc
         folios = [_FOLIO.match(cell) for cell in top.cells]
         if any(folios) or (stands_off and is_capitals(top.text) and len(lines) > 2):
             lines.pop(0)
-            for cell, folio in zip(top.cells, folios, strict=True):
+            for cell, folio, box in zip(top.cells, folios, top.cell_boxes, strict=True):
                 if folio and page_number is None:
                     page_number = folio.group(1)
-                    head.append(Block("page_number", cell))
+                    head.append(Block("page_number", cell, box=box))
                 else:
-                    head.append(Block("running_head", cell))
+                    head.append(Block("running_head", cell, box=box))
     if lines and (folio := _FOLIO.match(lines[-1].text)) and page_number is None:
         page_number = folio.group(1)
-        foot.append(Block("page_number", lines.pop().text))
+        last = lines.pop()
+        foot.append(Block("page_number", last.text, box=last.box))
     return head, lines, foot, page_number
 
 
@@ -110,7 +128,7 @@ def _body(lines: list[Line]) -> _Body:
             _add_rows(body, lines[at:end])
             at = end
         elif level := _heading_level(lines[at], frame):
-            body.blocks.append(Block("heading", " ".join(lines[at].cells), level))
+            body.blocks.append(Block("heading", " ".join(lines[at].cells), level, lines[at].box))
             at += 1
         else:
             end = at + 1
@@ -155,10 +173,15 @@ def _add_rows(body: _Body, lines: list[Line]) -> None:
         leaders = any(LEADERS.search(line.segments[0].text) for line in lines)
         if is_prose_like and aligned and numbers < 0.5 * len(wide) and not leaders:
             for n in (0, 1):
-                items = [line.segments[n].text for line in lines if len(line.segments) > n]
-                body.blocks.append(Block("list", "\n".join(items)))
+                column = [line.segments[n] for line in lines if len(line.segments) > n]
+                body.blocks.append(_of_items("list", [Block("list", each.text, box=each.box) for each in column]))
             return
-    body.blocks.append(Block("table", "\n".join(line.text for line in lines)))
+    body.blocks.append(_of_items("table", [Block("table", line.text, box=line.box) for line in lines]))
+
+
+def _of_items(kind: str, items: list[Block]) -> Block:
+    boxes = [item.box for item in items if item.box is not None]
+    return Block(kind, "\n".join(item.text for item in items), box=around(boxes), items=tuple(items))
 
 
 def _add_prose(body: _Body, lines: list[Line], frame: Frame) -> None:
@@ -182,18 +205,19 @@ def _add_prose(body: _Body, lines: list[Line], frame: Frame) -> None:
         body.starts_indented = lines[0].left - frame.left > 0.8 * frame.height
     last = lines[-1]
     body.ends_open = last.text.endswith("-")
-    shorts: list[str] = []
+    shorts: list[Block] = []
     for paragraph in [*paragraphs, None]:
+        box = around([line.box for line in paragraph]) if paragraph is not None else None
         if paragraph is not None and _is_item(paragraph, frame):
-            shorts.append(_join(paragraph))
+            shorts.append(Block("list", _join(paragraph), box=box))
             continue
         if len(shorts) >= 3:
-            body.blocks.append(Block("list", "\n".join(shorts)))
+            body.blocks.append(_of_items("list", shorts))
         else:
-            body.blocks += [Block("paragraph", text) for text in shorts]
+            body.blocks += [replace(each, kind="paragraph") for each in shorts]
         shorts = []
         if paragraph is not None:
-            body.blocks.append(Block("paragraph", _join(paragraph)))
+            body.blocks.append(Block("paragraph", _join(paragraph), box=box))
 
 
 def _is_item(paragraph: list[Line], frame: Frame) -> bool:

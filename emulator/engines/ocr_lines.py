@@ -14,6 +14,16 @@ LEADERS = re.compile(r"\s*(?:[.·…•]\s?){4,}\s*")
 _LOOSE_DOTS = re.compile(r"^[.\s]{2,}|\s*[.\s]{2,}$")
 
 
+Box = tuple[float, float, float, float]
+"""Top, left, bottom, right."""
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box that holds all of them, of which there is one at least."""
+    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+    return min(tops), min(lefts), max(bottoms), max(rights)
+
+
 @dataclass(frozen=True, slots=True)
 class TextBox:
     """A run of text that the reader found: its corners, clockwise from the top left, its text and how sure it is."""
@@ -33,6 +43,10 @@ class Segment:
     height: float
     text: str
     score: float
+
+    @property
+    def box(self) -> Box:
+        return (self.middle - self.height / 2, self.left, self.middle + self.height / 2, self.right)
 
 
 @dataclass(slots=True)
@@ -56,6 +70,10 @@ class Line:
         return max(segment.height for segment in self.segments)
 
     @property
+    def box(self) -> Box:
+        return around([segment.box for segment in self.segments])
+
+    @property
     def glyph_width(self) -> float:
         """Pixels per character: it tells sizes of type apart better than the height of a box does."""
         return sum(segment.right - segment.left for segment in self.segments) / sum(
@@ -68,6 +86,14 @@ class Line:
         if len(cells) > 1:
             cells = [_LOOSE_DOTS.sub("", cell) for cell in cells]
         return cells
+
+    @property
+    def cell_boxes(self) -> list[Box]:
+        """Where each of the cells stands: that of the line, where one segment holds several."""
+        cells = self.cells
+        if len(cells) != len(self.segments):
+            return [self.box] * len(cells)
+        return [segment.box for segment in self.segments]
 
     @property
     def text(self) -> str:

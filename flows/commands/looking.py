@@ -84,6 +84,13 @@ def assets(
     say(run_to_end(assets_svg(path) if svg else (assets_json if as_json else assets_text)(path, document)))
 
 
+def rotated(config: Config = None, as_json: AsJson = False) -> None:
+    """The pages that have to be turned, as their results say: see schema_options. Reads every result."""
+    from flows.questions.rotated import rotated_json, rotated_text
+
+    say(run_to_end((rotated_json if as_json else rotated_text)(config_text(config))))
+
+
 def verify(
     config: Config = None,
     edited: Annotated[

@@ -272,7 +272,7 @@ def facts_of(
         prompt_name=settings.prompt.name,
         prompt_version=settings.prompt.version,
         prompt_hash=text_hash(template.prompt),
-        schema_name=settings.schema_,
+        schema_name=settings.schema_text,
         response_schema_hash=schema_hash(template.response_schema),
         result_schema=model.model_json_schema(),
         generation_config=dict(settings.model.generation_config),
