@@ -20,6 +20,9 @@ _LABEL_AT_END = re.compile("[0-9]+[A-Za-z]?(-[0-9]+[A-Za-z]?)?$")
 _NAMES_OF_TREES = frozenset(
     {"scans", "scan", "images", "image", "pages", "page_images", "pdf", "pdfs", "source_documents", "dataset", "data"}
 )
+_FETCH = "looks like a IIIF manifest: quire fetch, with its path, fetches the images"
+ONE_DOCUMENT = "document"
+"""The name of a document whose images lie in no folder, as the settings have it."""
 _FIELDS = ("archive", "series", "volume")
 _YEAR = re.compile(r"1[0-9]{3}|20[0-9]{2}")
 
@@ -65,11 +68,11 @@ class _Notes:
 
 
 def guess(listing: Listing) -> Guess | None:
-    """The guess, or None if no image lies in a folder for its document, and no PDF lies anywhere."""
+    """The guess, or None if neither an image nor a PDF lies anywhere."""
     notes = _Notes()
     images = [path for path in listing.images if len(path.parts) > 1]
     if not images and not listing.pdfs:
-        return None
+        return _one_document(listing) if listing.images else None
     top = _common_top([path.parent for path in images])
     depth = _most(len(path.parent.relative_to(top).parts) for path in images) if images else 0
     if not depth:
@@ -94,7 +97,7 @@ def guess(listing: Listing) -> Guess | None:
             f"PDFs and images lie in one tree, {_shown(top)}: each scan would list the ones among the others as left "
             "out. Move the PDFs into a folder of their own"
         )
-    notes.about(listing.iiif, "looks like a IIIF manifest: quire fetch, with its path, fetches the images")
+    notes.about(listing.iiif, _FETCH)
     if listing.is_cut:
         notes.lines.append("there are more files than were looked at: this goes by the first of them")
     pattern, keys = _page_pattern(fitting, top)
@@ -112,6 +115,30 @@ def guess(listing: Listing) -> Guess | None:
         pdf_example=(pdfs[0], ":".join(pdfs[0].relative_to(source).with_suffix("").parts))
         if pdfs and source is not None
         else None,
+        notes=tuple(notes.lines),
+    )
+
+
+def _one_document(listing: Listing) -> Guess:
+    """Images that lie in no folder: a collection of one document."""
+    notes = _Notes()
+    pattern, labels = _page_pattern(listing.images, PurePosixPath())
+    notes.about(
+        sorted(set(listing.images) - set(labels)),
+        "left out: its name is no page's, or another's, too; record.page_pattern says which are",
+    )
+    notes.about(listing.iiif, _FETCH)
+    keys = {path: f"{ONE_DOCUMENT}:{label}" for path, label in labels.items()}
+    return Guess(
+        document_fields=(),
+        page_pattern=pattern,
+        page_images=PurePosixPath(),
+        source_documents=None,
+        pages=len(keys),
+        documents=1,
+        pdfs=0,
+        example=next(iter(sorted(keys.items())), None),
+        pdf_example=None,
         notes=tuple(notes.lines),
     )
 

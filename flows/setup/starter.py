@@ -8,7 +8,7 @@ from assets.domain.errors import DiskError, QuireError
 from assets.domain.labels import USUAL_PAGES
 from config.settings import USUAL_FILES
 from flows.gateways.files.presence import is_folder
-from flows.setup.guess import Guess, Listing, collection_name, guess
+from flows.setup.guess import ONE_DOCUMENT, Guess, Listing, collection_name, guess
 from flows.setup.look import list_files
 
 NAME = str(USUAL_FILES[0])
@@ -52,8 +52,7 @@ def text_of(found: Guess, collection: str) -> str:
         f"collection: {_yaml(collection)}   # names the Variables in Prefect; no two collections may share it",
         "",
         "record:",
-        "  # The folders above a page, outermost first. Rename them now, or never: they are part of what is read.",
-        f"  document_fields: [{', '.join(found.document_fields)}]",
+        *_record(found),
     ]
     if found.page_pattern != USUAL_PAGES:
         lines.append(f"  page_pattern: {_yaml(found.page_pattern)}   # of an image's name; its group is the page")
@@ -87,6 +86,18 @@ def text_of(found: Guess, collection: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _record(found: Guess) -> list[str]:
+    if not found.document_fields:
+        return [
+            "  document_fields: []       # the images lie in no folder: they are one document",
+            f"  document: {ONE_DOCUMENT}        # its name. Change it now, or never: it is part of what is read",
+        ]
+    return [
+        "  # The folders above a page, outermost first. Rename them now, or never: they are part of what is read.",
+        f"  document_fields: [{', '.join(found.document_fields)}]",
+    ]
+
+
 def _told(found: Guess) -> list[str]:
     lines = []
     if found.page_images is not None and found.example is not None:
@@ -101,7 +112,9 @@ def _told(found: Guess) -> list[str]:
             f"{_counted(found.pdfs, 'PDF')} in {_folder(found.source_documents)}: {path} is taken for the document "
             f"{document}; quire scan makes its page images"
         )
-    if len(found.document_fields) > 1 or found.document_fields != ("volume",):
+    if not found.document_fields:
+        lines.append("the images lie in no folder, so they are one document; record.document is its name")
+    elif len(found.document_fields) > 1 or found.document_fields != ("volume",):
         lines.append(f"the folders above a page are called {', '.join(found.document_fields)}: these are only names")
     return [*lines, *found.notes]
 
@@ -119,15 +132,6 @@ def _next(folder: Path) -> list[str]:
 
 
 def _nothing_found(folder: Path, listing: Listing) -> str:
-    if listing.images:
-        one, name = listing.images[0], collection_name(folder.resolve().name)
-        endings = sorted({path.suffix for path in listing.images})
-        move = " ".join(f"*{ending}" for ending in endings)
-        return (
-            f"{folder}: {_counted(len(listing.images), 'image')}, such as {one}, in no folder of a document. Give "
-            f"each document a folder, such as: mkdir -p scans/{name} && mv {move} scans/{name}/   then run quire init "
-            "again"
-        )
     also = f" ({listing.iiif[0]} looks like a IIIF manifest: quire fetch fetches its images)" if listing.iiif else ""
     return (
         f"{folder}: no image and no PDF lies here or below{also}. Put scans into a folder for each document, such as "

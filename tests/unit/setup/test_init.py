@@ -114,22 +114,19 @@ def test_mixed_trees_are_told(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten_and_nothing_is_written_for_nothing(tmp_path: Path) -> None:
-    empty, flat, done = tmp_path / "empty", make(tmp_path / "deeds", ["1.jpg", "2.PNG"]), tmp_path / "done"
+    empty, done = tmp_path / "empty", tmp_path / "done"
     make(empty, [])
     make(done, ["a/1.jpg"])
     (done / "quire.yaml").write_text("collection: mine")
 
     with pytest.raises(QuireError, match=r"empty: no image and no PDF lies here or below\. Put scans into a folder"):
         start_collection(empty)
-    with pytest.raises(QuireError, match=r"mkdir -p scans/deeds && mv \*\.PNG \*\.jpg scans/deeds/   then run quire"):
-        start_collection(flat)
     with pytest.raises(QuireError, match=r"quire\.yaml is there already and stays as it is"):
         start_collection(done)
     with pytest.raises(QuireError, match=r"gone is no folder"):
         start_collection(tmp_path / "gone")
 
     assert list(empty.iterdir()) == []
-    assert sorted(path.name for path in flat.iterdir()) == ["1.jpg", "2.PNG"]
     assert (done / "quire.yaml").read_text() == "collection: mine"
 
 
@@ -151,3 +148,29 @@ def make(folder: Path, files: list[str]) -> Path:
         else:
             path.write_bytes(b"x")
     return folder
+
+
+def test_images_in_no_folder_are_one_document(tmp_path: Path) -> None:
+    folder = make(tmp_path / "minutes", ["page-0001.jpg", "page-0002.png", "page-0012.jpg", "cover.jpg"])
+
+    said = start_collection(folder)
+
+    assert "3 page images of 1 document in this folder: page-0001.jpg is taken for the record document:1" in said
+    assert "the images lie in no folder, so they are one document; record.document is its name" in said
+    assert "cover.jpg: left out: its name is no page's, or another's, too; record.page_pattern says which are" in said
+    settings = load_settings(folder / "quire.yaml", environ={})
+    assert (settings.record.fixed, settings.record.depth, settings.paths.page_images) == (("document",), 0, folder)
+    make(folder, ["results/document/1.json", "manifests/batches/x.parquet", "trial/results/a/1.json"])
+    walk = walk_images(
+        settings.paths.page_images,
+        root=settings.root,
+        depth=0,
+        known={},
+        read_header=read_header,
+        page_pattern=settings.record.page_pattern,
+        max_pixels=10**6,
+        apart=(*settings.own_paths, settings.paths.source_documents),
+        fixed=settings.record.fixed,
+    )
+    assert sorted(image.label for image in walk.images) == ["1", "12", "2"]
+    assert [Path(problem.path).name for problem in walk.problems] == ["cover.jpg"]

@@ -1,0 +1,75 @@
+"""Several files of one page, such as a master and its access copy: which of them is the page. Two pictures that may be
+of different things are a question for a person: a guess could pay for the wrong one.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from assets.sources import PageImage
+
+MAX_SHAPE_DIFFERENCE = 0.02
+"""How much the proportions of two files of one page may differ: one has lost a row of pixels, and not a margin."""
+LEGIBLE_PIXELS = 1_000
+"""A copy with fewer at its longer side, and with less than half of the other's, is a thumbnail and no copy to read."""
+
+
+class ImageKind(StrEnum):
+    """A kind of file, by its content; in the order in which one is taken where no setting says otherwise: first those
+    that Gemini takes as they are, then the largest part of what archives keep."""
+
+    JPG = "jpg"
+    PNG = "png"
+    WEBP = "webp"
+    TIF = "tif"
+    JP2 = "jp2"
+    HEIC = "heic"
+    AVIF = "avif"
+    BMP = "bmp"
+    GIF = "gif"
+
+
+_KINDS = {
+    "image/jpeg": ImageKind.JPG,
+    "image/png": ImageKind.PNG,
+    "image/webp": ImageKind.WEBP,
+    "image/tiff": ImageKind.TIF,
+    "image/jp2": ImageKind.JP2,
+    "image/heic": ImageKind.HEIC,
+    "image/avif": ImageKind.AVIF,
+    "image/bmp": ImageKind.BMP,
+    "image/gif": ImageKind.GIF,
+}
+
+
+def one_of(images: Sequence[PageImage], prefer: Sequence[ImageKind] = ()) -> PageImage | None:
+    """The image of ``images``, all of one page, that is sent; None where that is a question for a person: two files of
+    one kind, a file of several pages, or pictures of other proportions. ``prefer``: which kinds come first; by default
+    those that Gemini takes as they are, as long as they are large enough to be read."""
+    kinds = [_KINDS.get(image.mime_type) for image in images]
+    if None in kinds or len(set(kinds)) < len(kinds) or any(image.frames > 1 for image in images):
+        return None
+    shapes = [image.width / image.height for image in images]
+    if max(shapes) > min(shapes) * (1 + MAX_SHAPE_DIFFERENCE):
+        return None
+    largest = max(max(image.width, image.height) for image in images)
+    order = [*prefer, *(kind for kind in ImageKind if kind not in prefer)]
+
+    def place(image: PageImage) -> tuple[bool, int]:
+        kind, side = _KINDS[image.mime_type], max(image.width, image.height)
+        is_small = kind not in prefer and side < LEGIBLE_PIXELS and 2 * side < largest
+        return is_small, order.index(kind)
+
+    return min(images, key=place)
+
+
+def copies_note(chosen: int, example: tuple[str, str] | None, prefer: Sequence[ImageKind]) -> list[str]:
+    """What to say where pages have several files, one line for all. ``chosen``: how many pages; ``example``: the names
+    of the file that is taken and of one that is not."""
+    if not chosen or example is None:
+        return []
+    taken, other = example
+    pages = "1 page has" if chosen == 1 else f"{chosen:,} pages have"
+    rule = (
+        f"images.prefer: {', '.join(prefer)}" if prefer else "what Gemini takes as it is; images.prefer says otherwise"
+    )
+    return [f"{pages} several files of which one is sent ({rule}), such as {taken} and not {other}"]
