@@ -70,6 +70,6 @@ def copies_note(chosen: int, example: tuple[str, str] | None, prefer: Sequence[I
     taken, other = example
     pages = "1 page has" if chosen == 1 else f"{chosen:,} pages have"
     rule = (
-        f"images.prefer: {', '.join(prefer)}" if prefer else "what Gemini takes as it is; images.prefer says otherwise"
+        f"images.prefer: {', '.join(prefer)}" if prefer else "what Gemini takes as it is, unless images.prefer is set"
     )
     return [f"{pages} several files of which one is sent ({rule}), such as {taken} and not {other}"]
