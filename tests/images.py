@@ -4,6 +4,7 @@ what wrote them. What is drawn is an array, so a test knows what must be seen.
 The arrays: (height, width) gray or (height, width, 3 or 4) in colour, the last of 4 being what is opaque.
 """
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import pillow_heif
 
 Drawn = npt.NDArray[Any]
 ORIENTATION = 274
@@ -72,6 +74,8 @@ def write(path: Path, drawn: Drawn, **options: Any) -> Path:
         ".j2k": jpeg_2000_codestream,
         ".gif": imagecodecs.gif_encode,
         ".bmp": imagecodecs.bmp_encode,
+        ".heic": heic,
+        ".avif": avif,
     }
     path.write_bytes(encode[path.suffix](np.ascontiguousarray(drawn), **options))
     return path
@@ -88,6 +92,19 @@ def webp(drawn: Drawn, *, lossless: bool = False) -> bytes:
     if drawn.ndim == 2:
         drawn = np.dstack([drawn] * 3)
     return bytes(imagecodecs.webp_encode(drawn, 80, lossless=lossless))
+
+
+def heic(drawn: Drawn) -> bytes:
+    """By the library that reads it, too: no other that is installed by a package alone writes any."""
+    colours = np.dstack([drawn] * 3) if drawn.ndim == 2 else drawn
+    with io.BytesIO() as file:
+        size = colours.shape[1], colours.shape[0]
+        pillow_heif.from_bytes("RGB", size, np.ascontiguousarray(colours).tobytes()).save(file, quality=95)
+        return file.getvalue()
+
+
+def avif(drawn: Drawn) -> bytes:
+    return bytes(imagecodecs.avif_encode(np.dstack([drawn] * 3) if drawn.ndim == 2 else drawn, 95))
 
 
 def jpeg_2000(drawn: Drawn) -> bytes:

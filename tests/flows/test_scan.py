@@ -76,7 +76,7 @@ async def test_each_file_that_is_no_page_is_one_warning_and_the_rest_goes_on(pro
     assert (report.records, report.problems) == (2, 6)
     assert keys_in_manifest(project) == [keys[0], keys[3]]
     place = "dataset/page_images/CA/Lincoln/1901"
-    kinds = "JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP"
+    kinds = "JPEG, PNG, WebP, TIFF, JPEG 2000, GIF, BMP, HEIC or AVIF"
     assert sorted(await Recorded(project).texts("WARNING")) == [
         f"Left out: {place}/02.jpg: page 2 has 2 images; keep one",
         f"Left out: {place}/2.jpg: page 2 has 2 images; keep one",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -47,6 +48,17 @@ class Kind:
     open: Callable[[IO[bytes]], ImageFile]
 
 
+def _open_heic(file: IO[bytes]) -> ImageFile:
+    """Pillow has no decoder of its own for it; the package that has one is 26 MB, and few collections need it."""
+    try:
+        from pillow_heif.as_plugin import HeifImageFile
+    except ImportError:
+        # Once it is installed, the file is as good as any.
+        raise ImageError('a HEIC image, which needs a package more: pip install "quire[heic]"', passes=True) from None
+    make: Callable[[IO[bytes]], ImageFile] = HeifImageFile
+    return make(file)
+
+
 JPEG = Kind("JPEG", "image/jpeg", JpegImageFile)
 PNG = Kind("PNG", "image/png", PngImageFile)
 WEBP = Kind("WebP", "image/webp", WebPImageFile)
@@ -54,6 +66,8 @@ TIFF = Kind("TIFF", "image/tiff", TiffImageFile)
 JPEG_2000 = Kind("JPEG 2000", "image/jp2", Jpeg2KImageFile)
 GIF = Kind("GIF", "image/gif", GifImageFile)
 BMP = Kind("BMP", "image/bmp", BmpImageFile)
+HEIC = Kind("HEIC", "image/heic", _open_heic)
+AVIF = Kind("AVIF", "image/avif", AvifImageFile)
 
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", JPEG),
@@ -64,6 +78,14 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
     (b"BM", BMP),
+)
+_ENDED = ("Cannot read full", "Unexpected end of file")
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_BRANDS = _AVIF_BRANDS | {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
+"""What a file of the container HEIF says that it holds (ISO/IEC 23008-12)."""
+_NO_IMAGES = (
+    (b"%PDF-", "it is a PDF: paths.source_documents is for these"),
+    (b"AT&TFORM", "it is a DjVu file: make a PDF of it (ddjvu -format=pdf), which paths.source_documents is for"),
 )
 
 
@@ -127,8 +149,8 @@ def reading(what: str) -> Iterator[None]:
             raise
         ended_early = struct.error | IndexError | EOFError
         words = " ".join(str(error).split())[:_MAX_REASON_CHARS] or type(error).__name__
-        # Pillow's words for a file that ends too early, apart from the exceptions that it makes then.
-        says_so = any(text in words for text in ("runcated", "not identified by this driver", "but only got"))
+        # Pillow's and libheif's words for a file that ends too early, apart from the exceptions that they make then.
+        says_so = any(text in words for text in ("runcated", "not identified by this driver", "but only got", *_ENDED))
         is_cut = says_so or isinstance(error.__cause__, ended_early | TypeError)
         if is_cut or isinstance(error, ended_early):
             raise ImageError(f"{what} is cut short or damaged") from None
@@ -162,7 +184,12 @@ def kind_of(head: bytes) -> Kind:
             return kind
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WEBP
-    raise ImageError("it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file")
+    if head[4:8] == b"ftyp" and (brands := {head[at : at + 4] for at in (8, *range(16, len(head), 4))}) & _BRANDS:
+        return AVIF if brands & _AVIF_BRANDS else HEIC
+    for beginning, words in _NO_IMAGES:
+        if head.startswith(beginning):
+            raise ImageError(words)
+    raise ImageError("it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF, BMP, HEIC or AVIF file")
 
 
 def _pages(opened: OpenImage) -> Iterator[tuple[int, tuple[int, int]]]:

@@ -19,7 +19,7 @@ from assets.image_checks import BLANK, BROKEN
 from assets.sources import check_sizes
 from flows.gateways.images.blank import blank_words, may_be_blank
 from flows.gateways.images.depth import has_deep_colour, sample_bits
-from flows.gateways.images.headers import JPEG, JPEG_2000, PNG, WEBP, Kind, OpenImage, open_page, reading
+from flows.gateways.images.headers import HEIC, JPEG, JPEG_2000, PNG, WEBP, Kind, OpenImage, open_page, reading
 from flows.gateways.images.looking import BlankPageError, check_end, look, with_share
 from flows.gateways.images.orientation import orientation_of
 from flows.gateways.images.pixels import has_transparency, shrunk_size, to_upload
@@ -172,7 +172,8 @@ def _weight(opened: OpenImage, bits: int = 8) -> int:
     width, height = opened.image.size
     if opened.kind is JPEG_2000:
         return width * height * JPEG_2000_WEIGHT
-    return width * height * (2 if has_deep_colour(opened, bits) else 1)
+    # libheif holds the pixels beside those of the image.
+    return width * height * (2 if opened.kind is HEIC or has_deep_colour(opened, bits) else 1)
 
 
 def _changes(opened: OpenImage, orientation: int, max_side_pixels: int | None) -> list[str]:

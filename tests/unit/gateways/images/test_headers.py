@@ -18,6 +18,7 @@ from tests.images import (
     blended,
     deep,
     gradient,
+    heic,
     png_of,
     pyramid,
     small_jpeg,
@@ -56,6 +57,8 @@ def put(folder: Path, content: bytes) -> Path:
         ("1.bmp", "image/bmp"),
         ("1.jp2", "image/jp2"),
         ("1.j2k", "image/jp2"),
+        ("1.heic", "image/heic"),
+        ("1.avif", "image/avif"),
     ],
 )
 def test_type_and_size_are_those_of_the_content(tmp_path: Path, name: str, mime_type: str) -> None:
@@ -102,7 +105,13 @@ def test_the_size_is_that_before_a_rotation(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "it is empty"),
-        (b"<html>", "it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF or BMP file"),
+        (b"<html>", "it does not begin like a JPEG, PNG, WebP, TIFF, JPEG 2000, GIF, BMP, HEIC or AVIF file"),
+        (b"%PDF-1.7", "it is a PDF: paths.source_documents is for these"),
+        (
+            b"AT&TFORM",
+            "it is a DjVu file: make a PDF of it (ddjvu -format=pdf), which paths.source_documents is for",
+        ),
+        (heic(gradient(60, 80))[:300], "its HEIC header is cut short or damaged"),
         (small_jpeg()[:40], "its JPEG header is cut short or damaged"),
         (small_jpeg()[:3], "its JPEG header is cut short or damaged"),
         (png_of(60, 80)[:20], "its PNG header is cut short or damaged"),

@@ -311,3 +311,15 @@ def test_a_bomb_is_not_decoded(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_gone_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         prepare(tmp_path / "1.tif", 0, max_side_pixels=None, jpeg_quality=90, max_pixels=10**8)
+
+
+@pytest.mark.parametrize("name", ["1.heic", "1.avif"])
+def test_images_of_phones_become_jpegs_and_a_cut_one_is_told(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, gradient(600, 800))
+    found = prepared(path)
+    assert (found.mime_type, found.width, found.height) == ("image/jpeg", 600, 800)
+    assert found.conversion.endswith("600 x 800 -> JPEG 600 x 800")
+    assert_gradient(pixels_of(found)[:, :, 0])
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ImageError, match=r"image|header"):
+        prepared(path)
