@@ -1,9 +1,10 @@
 """The scanner: walks the page images and refreshes the record manifest. Which records are sent stands in `submit`."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from assets.domain.names import meeting_documents, meeting_labels
 from assets.manifest import is_wanted
 from assets.page_order import OrderRules
 from assets.reports import escape
+from assets.scan_notes import GapsOfKind, found_gaps, gaps_line, mode_notes, name_notes, order_notes
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
 from config.settings import Settings
-from flows.gateways.files.trees import ImageWalk, walk_allowed, walk_images
+from flows.gateways.files.trees import NO_MATCH, ImageWalk, walk_allowed, walk_images
 from flows.gateways.files.trial import folds_case
+from flows.gateways.files.walking import sayable
 from flows.gateways.images.headers import read_header
 from flows.render import SourceReport, look_at_sources, render_sources
 from flows.runtime.logs import logger
@@ -37,18 +40,22 @@ from flows.tables.outdated import notice_outdated
 @dataclass(frozen=True, slots=True)
 class ScanReport:
     """``records``: rows of the manifest; ``added``, ``removed``: against the one before; ``problems``: files left out;
-    ``changed``: whether the manifest was written."""
+    ``changed``: whether the manifest was written; ``gaps``: what is missing between pages, by kind; ``notes``: what a
+    person should know beside, a line each."""
 
     records: int
     added: int
     removed: int
     problems: int
     changed: bool
+    gaps: Mapping[str, GapsOfKind] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def followed_by(self, later: "ScanReport") -> "ScanReport":
         """Both together."""
         added, removed = self.added + later.added, self.removed + later.removed
-        return ScanReport(later.records, added, removed, later.problems, self.changed or later.changed)
+        changed = self.changed or later.changed
+        return replace(later, added=added, removed=removed, changed=changed)
 
 
 @flow(name="scan", flow_run_name=named("scan"), persist_result=False)
@@ -91,7 +98,7 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
     if before is not None and before.equals(table):
         # Nothing was made, so Prefect is told of nothing: a pass every few minutes would fill its database with that.
         await notice_outdated(p, table)
-        return ScanReport(len(table), 0, 0, problems, changed=False)
+        return ScanReport(len(table), 0, 0, problems, changed=False, gaps=walked.gaps, notes=walked.notes)
 
     async def write(table: pa.Table) -> dict[str, int]:
         if before is not None and len(before) and not len(table):
@@ -113,7 +120,7 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
         await mirror.materialize("record_manifest", pages, made=table, write=write, **walked.manifest_is)
 
     await mirror.subflow("scan", make)
-    found = _report(before, table, problems, changed=True)
+    found = _report(before, walked, problems, changed=True)
     logger().info(
         "Record manifest: %d records, %d new, %d gone, %d files left out",
         found.records,
@@ -121,7 +128,15 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
         found.removed,
         found.problems,
     )
+    if line := gaps_told(p.services.settings, found):
+        logger().info("%s", line)
     return found
+
+
+def gaps_told(settings: Settings, report: ScanReport) -> str:
+    """What is missing between pages, in a line; "" for nothing."""
+    is_allow_list = settings.paths.allow_list is not None
+    return gaps_line(report.gaps, settings.context.mode, settings.context.at_gap, is_allow_list=is_allow_list)
 
 
 def _first_left_out(root: Path, problems: Sequence[SourceProblem]) -> str:
@@ -140,20 +155,22 @@ async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None 
     walked = await _walk(p, before, sources, full=full, limit=limit)
     problems = count_left_out(left_out(walked.problems))
     is_whole = limit is None or len(walked.table) < limit
-    report = _report(before if is_whole else None, walked.table, problems, changed=False)
+    report = _report(before if is_whole else None, walked, problems, changed=False)
     return report, to_render
 
 
 @dataclass(frozen=True, slots=True)
 class _Walked:
-    """``documents``, ``pages``, ``table``: the assets of these names; ``problems``: what is left out, and why;
-    ``images_are``, ``manifest_is``: what else the assets are made of; ``checks``: what is known of images by now, see
-    `flows.tables.image_checks`, or None: what was known before."""
+    """``documents``, ``pages``, ``table``: the assets of these names; ``problems``: what is left out, and why, and the
+    ``notes``; ``gaps``, ``notes``: see `ScanReport`; ``images_are``, ``manifest_is``: what else the assets are made
+    of; ``checks``: what is known of images by now, see `flows.tables.image_checks`, or None: what was known before."""
 
     documents: pa.Table
     pages: pa.Table
     table: pa.Table
     problems: list[SourceProblem]
+    gaps: Mapping[str, GapsOfKind]
+    notes: tuple[str, ...]
     images_are: dict[str, Any]
     manifest_is: dict[str, Any]
     checks: pa.Table | None
@@ -211,15 +228,34 @@ async def _walk(
     manifest_is |= {"order": order, "at_gap": settings.context.at_gap}
     pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
     table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
+    notes = await asyncio.to_thread(_notes, settings, walk, table, order)
     problems = sources.problems + walk.problems + not_allowed + meeting + unfit
+    problems += _as_problems(notes, settings.paths.page_images, storage.root)
     news = None if checks.equals(known_checks) else checks
-    return _Walked(documents, pages, table, problems, images_are, manifest_is, news)
+    found = found_gaps(table), tuple(notes)
+    return _Walked(documents, pages, table, problems, *found, images_are, manifest_is, news)
 
 
-def _report(before: pa.Table | None, table: pa.Table, problems: int, *, changed: bool) -> ScanReport:
+def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRules) -> list[str]:
+    unnamed = [each.path for each in walk.problems if each.reason == NO_MATCH]
+    return [
+        *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
+        *order_notes(table, order),
+        *mode_notes(table, settings.context.mode),
+    ]
+
+
+def _as_problems(notes: Iterable[str], folder: Path, root: Path) -> list[SourceProblem]:
+    """As rows of the same list they are told once in the log, for as long as they are so."""
+    place = sayable(os.path.relpath(folder, root).replace(os.sep, "/"))
+    return [SourceProblem(place, note, left_out=False) for note in notes]
+
+
+def _report(before: pa.Table | None, walked: _Walked, problems: int, *, changed: bool) -> ScanReport:
     old = set(before["record_key"].to_pylist()) if before is not None else set()
-    new = set(table["record_key"].to_pylist())
-    return ScanReport(len(table), len(new - old), len(old - new), problems, changed=changed)
+    new = set(walked.table["record_key"].to_pylist())
+    counts = len(new), len(new - old), len(old - new), problems
+    return ScanReport(*counts, changed=changed, gaps=walked.gaps, notes=walked.notes)
 
 
 def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], list[SourceProblem]]:

@@ -16,11 +16,11 @@ from flows.gateways.ports import Lease
 from flows.questions.status import ledger_of_files, read_ledger_or_files, states_in_mode
 from flows.runtime.home import check_home, check_settings
 from flows.runtime.passes import OperatorsLease
-from flows.runtime.printable import printable_json
+from flows.runtime.printable import printable, printable_json
 from flows.runtime.ready import check_ready
 from flows.runtime.untold import UntoldMirror, UntoldTeller
 from flows.runtime.wiring import config_path, make_storage, open_pass_lock, utc_now
-from flows.scan import ScanReport, look_at_records, scan_records
+from flows.scan import ScanReport, gaps_told, look_at_records, scan_records
 from flows.terminal.facts import short
 from flows.terminal.nothing_found import why_no_pages
 from flows.terminal.show import waves_text
@@ -84,6 +84,7 @@ async def scan_text(
         lines.append(f"waves left: {waves_text(waves)}")
     else:
         lines += why_no_pages(settings)
+    lines += _noted(settings, report)
     lines += [f"By the files alone, Prefect was not asked: {problem}"] if problem is not None else []
     return "\n".join(lines), bool(report.records)
 
@@ -124,10 +125,16 @@ def _looked(
     if to_render:
         pdfs = "1 PDF" if to_render == 1 else f"{to_render} PDFs"
         lines.append(f"images would be made of {pdfs} first, whose pages are not counted here")
+    lines += _noted(settings, report)
     if not report.records and not to_render:
         lines += why_no_pages(settings)
     lines.append(f"nothing is done: {short(storage.records_path)} is not written")
     return "\n".join(lines)
+
+
+def _noted(settings: Settings, report: ScanReport) -> list[str]:
+    line = gaps_told(settings, report)
+    return [*([line] if line else []), *(printable(note) for note in report.notes)]
 
 
 def _found(report: ScanReport, *, is_part: bool = False) -> str:
