@@ -1,5 +1,5 @@
-"""What the pages of a file of several pages are called: a multi-page TIFF of a whole book, or one file for each sheet with
-its two sides. How files are found and opened stands in `flows.gateways.files.trees`.
+"""What the pages of a file of several pages are called: a TIFF of a whole book, or one file for each sheet with its two
+sides. How files are found and opened stands in `flows.gateways.files.trees`.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,13 +33,15 @@ def rule_for(several: Mapping[str, int], others: Collection[str], rule: FilePage
     """By what the files of a document go. ``several``: the label of each file of several pages, and how many it has;
     ``others``: the labels of the files of one page.
 
-    AUTO is SUFFIX where there are two such files at least, and half of them or more would count on into another file's
-    own label: sheets of two sides. A single file beside pages by themselves may be a book that is there twice, and
-    nobody should pay for that: its pages are counted on, and those that meet are left to a person.
+    AUTO is SUFFIX where there are two files of several pages at least, and half of them or more would count on into the
+    own label of another such file; for sheets of two sides, of any other file. A single file beside pages by themselves
+    may be a book that is there twice, and nobody should pay for that: its pages are counted on, and those that meet are
+    left to a person.
     """
     if rule is not FilePages.AUTO:
         return rule
-    own = {*several, *others}
+    are_sheets = max(several.values(), default=0) <= 2
+    own = {*several, *others} if are_sheets else set(several)
     meeting = sum(
         not own.isdisjoint(page_labels(label, pages, FilePages.COUNTED)[1:]) for label, pages in several.items()
     )

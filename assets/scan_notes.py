@@ -9,8 +9,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.context import ContextMode
+from assets.domain.record import label_of
 from assets.name_patterns import pattern_for
 from assets.page_order import GAPS, AtGap, Gap, OrderRules, gaps, guesses
 
@@ -95,6 +97,22 @@ def name_notes(paths: Sequence[str], pattern: str, *, pages: int) -> list[str]:
     if found is None:
         return [f"{said}: record.page_pattern says which names are pages"]
     return [f"{said}; these would be pages with record.page_pattern: '{found}'"]
+
+
+def file_notes(record_manifest: pa.Table) -> list[str]:
+    """That pages of one file are called by a number behind the file's own label."""
+    first_of_several = pc.and_(
+        pc.equal(record_manifest["image_frame"], 0), pc.greater(record_manifest["image_frames"], 1)
+    )
+    files = record_manifest.filter(first_of_several)
+    files = files.filter(pc.ends_with(files["record_key"], ".1"))
+    if not len(files):
+        return []
+    path = PurePosixPath(files["image_path"][0].as_py())
+    return [
+        f"files of several pages: {path} begins with page {label_of(files['record_key'][0].as_py())}, as counted on "
+        "its pages would be those of other files; likewise in others (record.file_pages)"
+    ]
 
 
 def _starts(record_manifest: pa.Table) -> np.ndarray:

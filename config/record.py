@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from assets.domain.labels import USUAL_PAGES
+from assets.file_pages import FilePages
 from assets.page_order import PAGE_ORDER_NAMES, End, PageOrder
 from config.values import FLAT_FIELD, DocumentFields, DocumentName, PagePattern, Section
 
@@ -28,6 +29,11 @@ class RecordSection(Section):
         default=USUAL_PAGES,
         description="What the name of a page's image looks like without its ending: a regular expression that matches "
         "all of it, with the page's label in the group `page`. Leading zeros do not count.",
+    )
+    file_pages: FilePages = Field(
+        default=FilePages.AUTO,
+        description="What the pages of one file (a TIFF) are called. `counted`: on from its own, `5.tif` has 5, 6, 7; "
+        "`suffix`: 5.1, 5.2, 5.3; `auto`: counted, unless several files of a document claim each other's pages so.",
     )
     page_order: PageOrder = Field(
         default=PageOrder.NATURAL,

@@ -16,7 +16,7 @@ from assets.domain.names import meeting_documents, meeting_labels
 from assets.manifest import is_wanted
 from assets.page_order import OrderRules
 from assets.reports import escape
-from assets.scan_notes import GapsOfKind, found_gaps, gaps_line, mode_notes, name_notes, order_notes
+from assets.scan_notes import GapsOfKind, file_notes, found_gaps, gaps_line, mode_notes, name_notes, order_notes
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
 from config.settings import Settings
 from flows.gateways.files.trees import NO_MATCH, ImageWalk, walk_allowed, walk_images
@@ -213,6 +213,7 @@ async def _walk(
             known=known_images(None if full or limit is not None else before, checks),
             read_header=read,
             page_pattern=settings.record.page_pattern,
+            file_pages=settings.record.file_pages,
             max_pixels=settings.safety.max_image_pixels,
             wants=wants,
             allowed=allowed,
@@ -242,6 +243,7 @@ def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRul
         *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
         *order_notes(table, order),
         *mode_notes(table, settings.context.mode),
+        *file_notes(table),
     ]
 
 

@@ -128,21 +128,6 @@ def label_at(series: str, at: int) -> str:
     return f"{at // 2}{'rv'[at % 2]}" if series == LEAVES else series[len(EXACT) :]
 
 
-def label_of_frame(label: str, frame: int) -> str:
-    """The page that is ``frame`` pages (from 0) behind the one with this good label in a file of several: counted on
-    for a number or a side of a leaf, else with a number behind it: ``iv``, ``iv.2``, ``iv.3``. Raises RecordKeyError
-    where there is no such label."""
-    series, at = place_of(label)
-    if not frame:
-        return label
-    if series not in (NUMBERS, LEAVES):
-        return canonical_label(f"{label}.{frame + 1}")
-    found = label_at(series, at + frame)
-    if place_of(found).series != series:
-        raise RecordKeyError(found, f"a page number that is counted on is at most {MAX_PAGE}")
-    return found
-
-
 def series_key(series: str) -> tuple[int, NaturalKey]:
     """The order of series within a document: numbers, leaves, then the labels that stand alone."""
     if series in (NUMBERS, LEAVES):

@@ -19,7 +19,7 @@ from assets.sources import join_key
 from config.settings import Settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import Storage
-from flows.gateways.files.trees import key_by_name, walk_images
+from flows.gateways.files.trees import keys_by_name, walk_images
 from flows.gateways.images.headers import read_header
 from flows.runtime.logs import warn_of_each
 from flows.runtime.passes import Pass
@@ -49,7 +49,7 @@ def find_replaced(settings: Settings, storage: Storage, rows: pa.Table) -> dict[
         at = (each.of, each.image)
         if at not in now:
             now[at] = ImageNow.GONE
-            if by_name.key(each.image) == each.of:
+            if each.of in by_name.keys(each.image):
                 now[at] = image_now(storage.root, each.image.path, each.image.frame, each.image)
         if now[at] is ImageNow.GONE:
             doubtful.setdefault(each.of, []).append(each)
@@ -100,7 +100,7 @@ def _images(rows: pa.Table, prefix: str) -> Iterator[ImageThen]:
 
 
 class _ByName:
-    """Of which record an image is, by its place and its name alone."""
+    """Of which record an image can be, by its place and its name alone."""
 
     def __init__(self, settings: Settings) -> None:
         folder = os.path.relpath(settings.paths.page_images, settings.root).replace(os.sep, "/")
@@ -108,8 +108,8 @@ class _ByName:
         self._depth, self._fixed = settings.record.depth, settings.record.fixed
         self._pattern = re.compile(settings.record.page_pattern)
 
-    def key(self, image: ImageThen) -> str | None:
-        return key_by_name(
+    def keys(self, image: ImageThen) -> set[str]:
+        return keys_by_name(
             image.path,
             image.frame,
             folder=self._folder,
@@ -131,6 +131,7 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
         known=known_images(storage.read_records()),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,
+        file_pages=settings.record.file_pages,
         max_pixels=settings.safety.max_image_pixels,
         wants=lambda fields: fields in documents,
     )

@@ -5,13 +5,15 @@ made of it stands in `assets`.
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from assets.domain.errors import ImageError, RecordKeyError
-from assets.domain.labels import canonical_label, label_of_frame, natural_key
+from assets.domain.labels import canonical_label, natural_key
 from assets.domain.record import check_field
+from assets.file_pages import FilePages, page_labels, rule_for
 from assets.sources import (
     IMAGE_SUFFIXES,
     OTHER_KINDS,
@@ -29,6 +31,7 @@ from flows.gateways.ports import FETCHED_FOLDER, SOURCE_MARKER, ReadHeader
 
 _NUMBER = re.compile(r"(?P<page>[0-9]+)")
 _SEVERAL_PAGES = frozenset({"tif", "tiff"})
+_RULES = (FilePages.COUNTED, FilePages.SUFFIX)
 TOO_DEEP = "a folder where images are expected: what lies in it is too deep for record.document_fields"
 NO_MATCH = "no page: its name does not match record.page_pattern"
 
@@ -64,6 +67,7 @@ def walk_images(
     read_header: ReadHeader,
     page_pattern: str,
     max_pixels: int,
+    file_pages: FilePages = FilePages.AUTO,
     wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
     allowed: Set[str] | None = None,
     apart: Collection[Path] = (),
@@ -74,8 +78,8 @@ def walk_images(
 
     A file is opened, with ``read_header``, only if ``known`` does not have it. Paths are relative to ``root``.
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
-    ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, see
-    `labels.label_of_frame`. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
+    ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, which are called as
+    ``file_pages`` says. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
     keys that are, or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a
     PDF, and what was fetched, bear plain numbers, whatever the pattern is.
     """
@@ -88,21 +92,22 @@ def walk_images(
         if not wants(fields):
             continue
         place = tree.place(directory)
-        found: dict[str, list[PageImage]] = {}
+        files: list[_File] = []
+        own_labels: set[str] = set()
         is_numbered = page_pattern != _NUMBER.pattern and any(
             is_there(os.path.join(directory, name))  # noqa: PTH118 - a million files
             for name in (SOURCE_MARKER, FETCHED_FOLDER)
         )
         for entry in tree.entries(directory):
             rule = numbered if is_numbered and _is_number(entry.name) else rules
-            pages = _pages(entry, fields, f"{place}/{entry.name}", rule)
-            if isinstance(pages, SourceProblem):
-                tree.problems.append(pages)
-                continue
-            for image in pages:
-                found.setdefault(image.label, []).append(image)
+            file = _file(entry, fields, f"{place}/{entry.name}", rule, own_labels)
+            if isinstance(file, SourceProblem):
+                tree.problems.append(file)
+            elif file is not None:
+                files.append(file)
+        found, unnamed = _pages(files, fields, own_labels, file_pages)
         images += [each[0] for each in found.values() if len(each) == 1]
-        tree.problems += _doubled(found)
+        tree.problems += [*unnamed, *_doubled(found)]
     return ImageWalk(images, tree.problems)
 
 
@@ -127,7 +132,7 @@ def walk_allowed(
     return allowed, tree.problems
 
 
-def key_by_name(
+def keys_by_name(
     path: str,
     frame: int,
     *,
@@ -135,39 +140,54 @@ def key_by_name(
     depth: int,
     page_pattern: re.Pattern[str],
     fixed: tuple[str, ...] = (),
-) -> str | None:
-    """The record whose image page ``frame`` of the file ``path`` is, by place and name alone; None: no record's, or one
-    of a PDF's pages, of which only a walk can tell. ``path``, ``folder``: that of all images, relative to the root,
+) -> set[str]:
+    """The records whose image page ``frame`` of the file ``path`` can be, by place and name alone; none: of none, or of
+    a PDF's page, of which only a walk can tell. ``path``, ``folder``: that of all images, relative to the root,
     with forward slashes; ``depth``, ``page_pattern``, ``fixed``: see `walk_images`."""
     *above, name = path.split("/")
     top = len(above) - depth
     if top < 0 or "/".join(above[:top]) != folder:
-        return None
+        return set()
     label, _ = _label(name.rpartition(".")[0] or name, page_pattern)
     try:
         fields = tuple(check_field(field) for field in above[top:]) or fixed
-        return None if label is None else join_key(fields, label_of_frame(label, frame))
+        # How many pages the file has is not known: the first one may be its only one.
+        ways = product((frame + 1, frame + 2), _RULES if label is not None else ())
+        return {join_key(fields, page_labels(label or "", pages, rule)[frame]) for pages, rule in ways}
     except RecordKeyError:
-        return None
+        return set()
 
 
-def _pages(
-    entry: os.DirEntry[str], fields: tuple[str, ...], path: str, rules: _ImageRules
-) -> list[PageImage] | SourceProblem:
-    """The pages in one file, or why there are none."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An image file that can be read. ``label``: what its name says."""
+
+    label: str
+    path: str
+    header: ImageHeader
+    bytes: int
+    modified_ns: int
+
+
+def _file(
+    entry: os.DirEntry[str], fields: tuple[str, ...], path: str, rules: _ImageRules, own_labels: set[str]
+) -> _File | SourceProblem | None:
+    """A file, looked into; why it is no page image; None for one that nobody wants. ``own_labels`` gets what its name
+    says, whatever becomes of it."""
     stem, dot, suffix = entry.name.rpartition(".")
     if suffix.lower() not in IMAGE_SUFFIXES and (reason := _no_image(entry, suffix.lower() if dot else None)):
         return SourceProblem(sayable(path), reason)
-    first, reason = _label(stem or suffix, rules.pattern)
-    if first is None:
+    label, reason = _label(stem or suffix, rules.pattern)
+    if label is None:
         return SourceProblem(sayable(path), reason)
+    own_labels.add(label)
     if (
         rules.allowed is not None
         and suffix.lower() not in _SEVERAL_PAGES
         and dot
-        and join_key(fields, first) not in rules.allowed
+        and join_key(fields, label) not in rules.allowed
     ):
-        return []
+        return None
     try:
         found = entry.stat()
         if not entry.is_file():
@@ -183,16 +203,30 @@ def _pages(
         return SourceProblem(path, f"unreadable: {error.strerror}")
     except ImageError as error:
         return SourceProblem(path, f"unreadable: {error.reason}")
-    frames = len(header.sizes)
-    try:
-        labels = [label_of_frame(first, frame) for frame in range(frames)]
-    except RecordKeyError as error:
-        return SourceProblem(path, f"no page: {error.reason}")
-    mime_type, size, modified_ns = header.mime_type, found.st_size, found.st_mtime_ns
-    return [
-        PageImage(fields, label, path, frame, mime_type, size, modified_ns, width, height, frames)
-        for frame, (label, (width, height)) in enumerate(zip(labels, header.sizes, strict=True))
-    ]
+    return _File(label, path, header, found.st_size, found.st_mtime_ns)
+
+
+def _pages(
+    files: Sequence[_File], fields: tuple[str, ...], own_labels: Set[str], file_pages: FilePages
+) -> tuple[dict[str, list[PageImage]], list[SourceProblem]]:
+    """Label -> images of that page, and the files whose pages cannot be called anything. ``own_labels``: what the names
+    of all images of the document say, those left out among them."""
+    several = {file.label: len(file.header.sizes) for file in files if len(file.header.sizes) > 1}
+    rule = rule_for(several, own_labels, file_pages)
+    found: dict[str, list[PageImage]] = {}
+    unnamed = []
+    for file in files:
+        sizes = file.header.sizes
+        try:
+            labels = page_labels(file.label, len(sizes), rule)
+        except RecordKeyError as error:
+            unnamed.append(SourceProblem(file.path, f"no page: {error.reason}"))
+            continue
+        facts = file.header.mime_type, file.bytes, file.modified_ns
+        for frame, (label, (width, height)) in enumerate(zip(labels, sizes, strict=True)):
+            image = PageImage(fields, label, file.path, frame, *facts, width, height, len(sizes))
+            found.setdefault(label, []).append(image)
+    return found, unnamed
 
 
 def _label(stem: str, pattern: re.Pattern[str]) -> tuple[str | None, str]:
@@ -229,16 +263,20 @@ def _doubled(found: Mapping[str, list[PageImage]]) -> list[SourceProblem]:
     """The files of pages that have several images. Which one is meant is for a person to say: a guess could pay for
     the wrong image."""
     counts: dict[str, dict[str, int]] = {}
+    of_several = set()
     for label, images in found.items():
         if len(images) > 1:
+            is_of_several = any(image.frames > 1 for image in images)
             for image in images:
                 counts.setdefault(image.path, {})[label] = len(images)
+                of_several |= {image.path} if is_of_several else set()
     problems = []
     for path, pages in counts.items():
         first, last = min(pages, key=natural_key), max(pages, key=natural_key)
         if first == last:
-            problems.append(SourceProblem(path, f"page {first} has {pages[first]} images; keep one"))
+            words = f"page {first} has {pages[first]} images; keep one"
         else:
             words = f"{len(pages)} of its pages ({first} to {last}) have more than one image; keep one of each"
-            problems.append(SourceProblem(path, words))
+        other_way = ", or call pages of one file 1.1, 1.2: record.file_pages: suffix"
+        problems.append(SourceProblem(path, words + other_way * (path in of_several)))
     return problems

@@ -11,7 +11,6 @@ from assets.domain.labels import (
     USUAL_PAGES,
     canonical_label,
     is_range_like,
-    label_of_frame,
     natural_key,
     number_of,
     roman_value,
@@ -85,20 +84,6 @@ def test_a_single_letter_is_a_roman_number_unless_it_stands_in_a_row_of_letters(
 )
 def test_roman_numbers(text: str, value: int | None) -> None:
     assert roman_value(text) == value
-
-
-@pytest.mark.parametrize(
-    ("label", "frame", "found"),
-    [("5", 0, "5"), ("5", 2, "7"), ("5r", 1, "5v"), ("5v", 1, "6r"), ("iv", 0, "iv"), ("iv", 1, "iv.2")],
-)
-def test_pages_of_one_file_are_counted_on(label: str, frame: int, found: str) -> None:
-    assert label_of_frame(label, frame) == found
-
-
-def test_no_count_goes_on_beyond_the_greatest_number() -> None:
-    assert label_of_frame(str(MAX_PAGE), 0) == str(MAX_PAGE)
-    with pytest.raises(RecordKeyError, match=f"a page number that is counted on is at most {MAX_PAGE}"):
-        label_of_frame(str(MAX_PAGE), 1)
 
 
 def test_a_number_is_one_that_a_column_can_hold() -> None:

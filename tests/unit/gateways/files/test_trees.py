@@ -9,9 +9,9 @@ import pytest
 
 from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
-from flows.gateways.files.trees import ImageWalk, KnownImages, key_by_name, walk_allowed, walk_images
+from flows.gateways.files.trees import ImageWalk, KnownImages, keys_by_name, walk_allowed, walk_images
 from flows.gateways.images.headers import read_header
-from tests.images import png_of, small_jpeg, small_webp, tiff_of
+from tests.images import gradient, png_of, small_jpeg, small_webp, tiff, tiff_of
 
 JPEG, PNG, WEBP = small_jpeg(), png_of(60, 80), small_webp()
 PATTERN = "(?P<page>[0-9]+)"
@@ -358,5 +358,42 @@ def test_images_in_no_folder_are_one_document(tree: Path) -> None:
 )
 def test_the_record_of_an_image_by_its_place_and_name(path: str, depth: int, folder: str, key: str | None) -> None:
     fixed = ("minutes",) if depth == 0 else ()
-    found = key_by_name(path, 0, folder=folder, depth=depth, page_pattern=re.compile(PATTERN), fixed=fixed)
-    assert found == key
+    found = keys_by_name(path, 0, folder=folder, depth=depth, page_pattern=re.compile(PATTERN), fixed=fixed)
+    assert found == (set() if key is None else {key, f"{key}.1"})
+
+
+def sides(pages: int) -> bytes:
+    return tiff(*(gradient(60, 80 + at) for at in range(pages)))
+
+
+def test_sheets_with_two_sides_are_pages_in_the_order_of_file_and_side(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    for name in ("0001.tif", "0002.tif", "0003.tif"):
+        put(tree, f"{document}/{name}", sides(2))
+    put(tree, f"{document}/0004.tif", sides(1))
+    found = walk(tree)
+    assert found.problems == []
+    labels = ["1.1", "1.2", "2.1", "2.2", "3.1", "3.2", "4"]
+    assert sorted(pages(found)) == [f"CA:Lincoln:2023:{label}" for label in labels]
+    assert [(image.frame, image.height) for image in found.images if image.label == "2.2"] == [(1, 81)]
+
+
+def test_what_nobody_wants_or_can_read_does_not_change_what_the_others_are_called(tree: Path) -> None:
+    document = "CA/Lincoln/2023"
+    for name, count in (("1.tif", 2), ("2.tif", 1), ("3.tif", 2), ("4.tif", 1)):
+        put(tree, f"{document}/{name}", sides(count))
+    whole = pages(walk(tree))
+    assert sorted(whole) == [f"CA:Lincoln:2023:{label}" for label in ("1.1", "1.2", "2", "3.1", "3.2", "4")]
+    for name in ("2.tif", "4.tif"):
+        put(tree, f"{document}/{name}", b"II*\0 and no more")
+    assert sorted(pages(walk(tree))) == [f"CA:Lincoln:2023:{label}" for label in ("1.1", "1.2", "3.1", "3.2")]
+
+
+def test_where_an_image_lies_tells_which_pages_it_can_be(tree: Path) -> None:
+    def keys(path: str, frame: int) -> set[str]:
+        return keys_by_name(path, frame, folder="data/images", depth=3, page_pattern=re.compile(PATTERN))
+
+    place, key = "data/images/CA/Lincoln/2023", "CA:Lincoln:2023"
+    assert keys(f"{place}/0004.tif", 0) == {f"{key}:4", f"{key}:4.1"}
+    assert keys(f"{place}/0004.tif", 2) == {f"{key}:6", f"{key}:4.3"}
+    assert keys(f"{place}/cover.jpg", 0) == keys("elsewhere/CA/Lincoln/2023/1.jpg", 0) == set()
