@@ -5,7 +5,6 @@ and shown by each `quire scan`, so it says the same as long as it is so, however
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -90,10 +89,10 @@ def name_notes(paths: Sequence[str], pattern: str, *, pages: int) -> list[str]:
     are pages."""
     if not paths:
         return []
-    names = [PurePosixPath(path) for path in paths]
-    examples = " and ".join(dict.fromkeys(name.name for name in names[:2]))
+    names = [path.rpartition("/")[2] for path in paths]
+    examples = " and ".join(dict.fromkeys(names[:2]))
     said = f"images such as {examples} are left out by their names"
-    found = pattern_for([name.stem for name in names], pattern, others=pages)
+    found = pattern_for([name.rpartition(".")[0] or name for name in names], pattern, others=pages)
     if found is None:
         return [f"{said}: record.page_pattern says which names are pages"]
     return [f"{said}; these would be pages with record.page_pattern: '{found}'"]
@@ -108,7 +107,7 @@ def file_notes(record_manifest: pa.Table) -> list[str]:
     files = files.filter(pc.ends_with(files["record_key"], ".1"))
     if not len(files):
         return []
-    path = PurePosixPath(files["image_path"][0].as_py())
+    path = files["image_path"][0].as_py()
     return [
         f"files of several pages: {path} begins with page {label_of(files['record_key'][0].as_py())}, as counted on "
         "its pages would be those of other files; likewise in others (record.file_pages)"
