@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from tests.command import commands
-from tests.detached import DetachedProject
+from tests.detached import DetachedProject, LightProject
 from tests.emulator_server import API_KEY, EmulatorHandle, gemini, shared_emulator
 from tests.prefect_server import PrefectServer, drain, new_collection, prefect_settings, running_prefect_server
 from tests.project import Project, make_project
@@ -128,7 +128,8 @@ def project(
     if request.node.get_closest_marker("detached") is not None:
         return make_project(tmp_path, collection=collection, gemini=gemini, kind=DetachedProject)
     request.getfixturevalue("prefect_api_url")
-    return make_project(tmp_path, collection=collection, gemini=gemini)
+    kind = LightProject if request.node.get_closest_marker("light") is not None else Project
+    return make_project(tmp_path, collection=collection, gemini=gemini, kind=kind)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from flows.resettle import judge_again
 from flows.runtime.one_line import told
 from flows.runtime.passes import OperatorsLease, Pass
 from flows.terminal.show import status_lines
-from tests.crash_matrix.light import LightPasses, light_passes
+from tests.crash_matrix.light import LightPasses, handed_over, light_passes
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.project import JOB_SECONDS, Project, make_project
 from tests.twins.ledger import InMemoryVariables
@@ -124,6 +124,19 @@ class DetachedProject(Project):
     async def edit_variable(self, name: str, value: Any) -> None:
         assert name in await self.variables()
         self.held.write(f"{self.collection}_{name}", value, [])
+
+
+@dataclass
+class LightProject(Project):
+    """A project whose passes are light ones, for tests that are marked ``light``: they go on with what stands in
+    Prefect and hand over to it what they leave, so that commands see what they would after a pass of Prefect's."""
+
+    async def run_pass(self) -> PassReport:
+        try:
+            async with handed_over(self) as variables, light_passes(self, variables) as passes:
+                return await passes.run()
+        except (QuireError, OSError) as error:
+            raise told(error) from None
 
 
 @asynccontextmanager

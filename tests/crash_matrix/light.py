@@ -6,11 +6,12 @@ matrix they are the passes before a kill and after the one that heals it; in the
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, VariableCreate, VariableUpdate
@@ -18,6 +19,8 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from assets.catalog import CATALOG
 from config.settings import Settings, load_settings
+from flows.alarms.telling import tell
+from flows.gateways.prefect.events import Event
 from flows.pipeline import PassReport, scan_and_submit
 from flows.poll import poll_batches
 from flows.questions.status import collect_status
@@ -57,20 +60,31 @@ class LightPasses:
         services, prefix = self.services, f"{project.collection}_"
         status = await collect_status(services.settings, services.storage, services.ledger, now=services.now())
         variables = {name.removeprefix(prefix): value for name, value in self._variables.values.items()}
-        return violations_by(
+        found = violations_by(
             project, keys, variables, json.loads(printable_json(status.as_json())), max_retries=max_retries
         )
+        told, settlements = services.storage.told.read(), services.storage.settlements()
+        if told is None or told.settlements != settlements:
+            found.append(f"of {settlements} settlements not all were told: {told}")
+        return found
 
 
 async def run_light_passes(project: Project, at_most: int) -> bool:
     """So many passes, each followed by the time that a job takes, or fewer if one finds nothing to do. Returns whether
     one did. They go on with what stands in Prefect, and what they leave is handed over to it."""
+    async with handed_over(project) as variables, light_passes(project, variables) as passes:
+        return await passes.until_idle(project, at_most)
+
+
+@asynccontextmanager
+async def handed_over(project: Project) -> AsyncIterator[InMemoryVariables]:
+    """The Variables of ``project``, which are written to Prefect as they are left."""
     variables = await variables_in_prefect(project)
     before = copy.deepcopy(variables.values)
-    async with light_passes(project, variables) as passes:
-        is_idle = await passes.until_idle(project, at_most)
-    await _hand_over(project, before, variables.values)
-    return is_idle
+    try:
+        yield variables
+    finally:
+        await _hand_over(project, before, variables.values)
 
 
 @asynccontextmanager
@@ -99,15 +113,29 @@ def _without_prefect(services: Services, settings: Settings, variables: InMemory
         ),
         pass_lock=InMemoryLock("pass"),
         mirror=DirectMirror(CATALOG, collection=settings.collection, retries=settings.retries),
-        teller=UntoldTeller(),
+        teller=HeardTeller(),
     )
+
+
+class HeardTeller(UntoldTeller):
+    """Artifacts and runs are told nobody; ``heard``: the events, which arrive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Event] = []
+
+    async def emit(self, events: Sequence[Event], *, run: UUID | None, at: datetime) -> bool:
+        self.heard += events
+        return True
 
 
 async def _run_pass(services: Services) -> PassReport:
     async with services.pass_lock.hold(wait=False) as lease:
         p = Pass(services, lease, run_started_at=services.now())
         await ensure_home(services.settings, services.storage, services.ledger)
-        return await scan_and_submit(p, await poll_batches(p))
+        report = await scan_and_submit(p, await poll_batches(p))
+        await tell(p, report.seen)
+        return report
 
 
 async def _hand_over(project: Project, before: Mapping[str, object], after: Mapping[str, object]) -> None:

@@ -60,6 +60,7 @@ async def test_a_share_of_results_that_vanished_stops_the_pass_and_so_do_all_of_
     assert (await project.run_pass()).submit.sent == 1, "a page or two are what a person has read again"
 
 
+@pytest.mark.light
 async def test_a_folder_of_the_ledger_that_is_empty_or_gone_stops_the_pass_and_is_named(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", range(1, 4))
     await project.run_until_idle()
@@ -98,6 +99,7 @@ async def test_outcomes_that_are_gone_are_missed_and_their_batches_not_taken_for
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_a_collection_of_before_gets_its_marks_while_its_results_are_there(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", range(1, 5))
     await project.run_until_idle()
@@ -118,6 +120,7 @@ async def test_a_collection_of_before_gets_its_marks_while_its_results_are_there
     await ends_well(project, keys + more)
 
 
+@pytest.mark.light
 async def test_a_copied_config_with_another_collection_is_refused(project: Project, collection: str) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()
@@ -140,6 +143,7 @@ async def test_a_copied_config_with_another_collection_is_refused(project: Proje
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_other_document_fields_are_refused_with_a_line(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()
@@ -155,6 +159,7 @@ async def test_other_document_fields_are_refused_with_a_line(project: Project) -
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_folders_that_were_moved_need_a_word_and_a_project_that_was_moved_none(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()
@@ -179,6 +184,7 @@ async def test_folders_that_were_moved_need_a_word_and_a_project_that_was_moved_
     assert {project.gemini.record(key)["submitted"] for key in keys} == {1}
 
 
+@pytest.mark.light
 async def test_results_that_are_lost_for_good_take_two_words(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", range(1, 4))
     await project.run_until_idle()
@@ -193,6 +199,7 @@ async def test_results_that_are_lost_for_good_take_two_words(project: Project) -
     assert report.submit.sent == len(keys)
 
 
+@pytest.mark.light
 async def test_a_home_file_that_alone_is_lost_is_made_again_from_the_marks(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()

@@ -138,6 +138,7 @@ async def test_a_new_key_of_the_same_project_is_known_by_a_job_that_the_old_one_
     assert [project.gemini.record(key)["billed"] for key in (lost, posted)] == [1, 1]
 
 
+@pytest.mark.light
 async def test_a_person_who_knows_that_there_is_no_job_releases_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ async def test_a_person_who_knows_that_there_is_no_job_releases_it(
     await finish(project, [key])
 
 
+@pytest.mark.light
 async def test_of_the_key_a_jobs_file_holds_a_fingerprint_and_no_more(project: Project) -> None:
     add_pages(project, 1)
     await project.run_pass()

@@ -35,6 +35,7 @@ async def test_a_page_whose_context_is_deleted_before_the_claim_is_kept_back_wit
     assert project.gemini.record(kent[1])["billed"] == 1
 
 
+@pytest.mark.light
 async def test_a_page_whose_context_is_damaged_before_the_claim_is_kept_back_and_nothing_else(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

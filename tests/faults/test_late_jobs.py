@@ -105,6 +105,7 @@ async def test_a_second_job_of_the_same_name_is_cancelled_whenever_it_turns_up(p
     assert (project.gemini.record(key)["billed"], project.result(key) is not None) == (1, True)
 
 
+@pytest.mark.light
 async def test_a_batch_that_a_person_releases_is_cancelled_by_the_next_pass(project: Project) -> None:
     [key] = add_pages(project, 1)
     await project.run_pass()

@@ -80,6 +80,7 @@ async def test_healthy_records_do_not_share_a_batch_with_bisected_ones(project: 
     assert report.submit.submitted == 3
 
 
+@pytest.mark.light
 async def test_a_record_that_never_gets_an_answer_is_held_for_a_person(project: Project) -> None:
     keys = pages(project, 2, batch_size_limit=1)
     project.configure(safety={"max_failed_batches_in_a_row": 100})

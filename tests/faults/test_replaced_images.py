@@ -90,6 +90,7 @@ async def test_a_missed_page_that_is_inserted_in_flight_leaves_no_text_under_ano
 
 
 @pytest.mark.parametrize("scans_first", [False, True])
+@pytest.mark.light
 async def test_pages_that_are_renumbered_by_new_names_leave_no_text_under_another_page(
     project: Project, scans_first: bool
 ) -> None:
@@ -122,6 +123,7 @@ async def test_another_page_pattern_in_flight_leaves_no_text_under_another_page(
     assert kinds(project) == {f"{DOCUMENT}:1": replaced, f"{DOCUMENT}:2": replaced, f"{DOCUMENT}:3": ["success"]}
 
 
+@pytest.mark.light
 async def test_an_image_that_is_moved_renamed_touched_or_copied_back_in_flight_is_no_other_one(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -142,6 +144,7 @@ async def test_an_image_that_is_moved_renamed_touched_or_copied_back_in_flight_i
     assert WARNING not in caplog.text
 
 
+@pytest.mark.light
 async def test_an_image_replaced_between_scan_and_upload_was_sent_as_it_is_and_its_answer_is_written(
     project: Project,
 ) -> None:
@@ -203,6 +206,7 @@ async def test_the_image_of_the_page_before_counts_where_it_went_along(project: 
     assert all(project.result(key) is not None for key in keys)
 
 
+@pytest.mark.light
 async def test_a_late_answer_for_an_image_that_was_replaced_is_not_used(project: Project) -> None:
     [key] = await sent_pages(project, range(1, 2))
     [name] = await project.variable("active_batch_ids")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("without_context")
 WAY_BACK = "see 'A folder or a database was exchanged' in docs/operations.md"
 
 
+@pytest.mark.light
 async def test_jobs_files_that_are_gone_are_named_rightly_and_recover_finds_them_without_paying_twice(
     project: Project,
 ) -> None:
@@ -50,6 +51,7 @@ async def test_a_claim_whose_jobs_file_is_gone_is_adopted_if_its_job_is_there(pr
     assert project.gemini.existing_files() == []
 
 
+@pytest.mark.light
 async def test_a_database_from_an_older_backup_stops_the_pass_until_recover(project: Project) -> None:
     project.configure(safety={"put_back_minutes": 0})
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
@@ -70,6 +72,7 @@ async def test_a_database_from_an_older_backup_stops_the_pass_until_recover(proj
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_a_database_from_before_it_noted_what_was_sent_stops_the_pass_until_recover(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()
@@ -82,6 +85,7 @@ async def test_a_database_from_before_it_noted_what_was_sent_stops_the_pass_unti
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_a_folder_from_an_older_backup_stops_the_pass_and_recover_asks_how_many_are_forgotten(
     project: Project,
 ) -> None:
@@ -118,6 +122,7 @@ async def test_a_folder_from_an_older_backup_stops_the_pass_and_recover_asks_how
     await ends_well(project, keys)
 
 
+@pytest.mark.light
 async def test_after_recover_says_how_many_are_forgotten_database_and_folder_agree(project: Project) -> None:
     project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_until_idle()
@@ -148,6 +153,7 @@ async def test_a_batch_that_a_person_takes_out_is_still_let_go(project: Project)
     assert all(project.result(key) for key in keys)
 
 
+@pytest.mark.light
 async def test_recover_on_a_folder_that_is_not_mounted_writes_nothing(project: Project) -> None:
     keys = project.add_pages("CA:Lincoln:2023", [1, 2])
     await project.run_pass()

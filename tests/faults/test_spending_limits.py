@@ -19,6 +19,7 @@ async def warnings_of(project: Project, words: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("refusal", "words"), [("monthly_cap", CAP), ("prepaid_empty", EMPTY)])
+@pytest.mark.light
 async def test_a_project_that_may_spend_nothing_waits_for_a_person(project: Project, refusal: str, words: str) -> None:
     keys = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
     project.configure(context={"mode": "none"}, execution={"batch_size_limit": 1})
@@ -74,6 +75,7 @@ async def test_the_limit_of_10_minutes_is_waited_for(project: Project) -> None:
     assert project.result(key)
 
 
+@pytest.mark.light
 async def test_no_more_is_sent_in_10_minutes_than_google_lets_a_project_spend(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", range(1, 7))
     project.configure(

@@ -261,6 +261,7 @@ async def test_of_two_jobs_with_one_name_the_older_is_adopted_and_the_other_canc
     assert project.gemini.record(key)["billed"] == 1
 
 
+@pytest.mark.light
 async def test_a_settlement_that_was_cut_off_after_its_commit_is_finished_without_counting_twice(
     project: Project,
 ) -> None:

@@ -56,6 +56,7 @@ async def test_another_model_is_priced_by_its_own_price_and_told_once_a_pass(pro
     assert [(row["model"], row["model_version"]) for row in rows] == [("gemini-2.5-flash", LITE)] * 2
 
 
+@pytest.mark.light
 async def test_a_version_of_the_model_is_the_model(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     name = "models/gemini-3.5-flash-001"

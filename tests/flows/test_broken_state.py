@@ -160,6 +160,7 @@ async def test_a_file_that_cannot_be_read_stops_the_pass(project: Project) -> No
     assert all(project.result(key) for key in keys), "with its files back, the batch is settled"
 
 
+@pytest.mark.light
 async def test_a_batch_that_no_file_knows_can_be_let_go(project: Project) -> None:
     await _make_home(project)
     project.add_pages("CA:Lincoln:2023", [4])
@@ -229,6 +230,7 @@ async def test_a_lost_database_is_made_again_by_recover(project: Project) -> Non
     assert project.gemini.existing_files() == []
 
 
+@pytest.mark.light
 async def test_recover_overwrites_what_cannot_be_understood_and_changes_nothing_without_gemini(
     project: Project,
 ) -> None:

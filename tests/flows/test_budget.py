@@ -55,6 +55,7 @@ async def passes(project: Project, *, look: Callable[[], None], at_most: int = 6
     raise AssertionError(f"not idle: {report}")
 
 
+@pytest.mark.light
 async def test_a_total_is_not_passed_by_failures_and_retries_and_is_used_up_to_the_last_record(
     project: Project,
 ) -> None:
@@ -182,6 +183,7 @@ async def test_a_cap_without_a_price_stops_before_anything_is_sent(project: Proj
     assert (await project.run_pass()).submit.sent > 0, "they have ended"
 
 
+@pytest.mark.light
 async def test_a_price_past_its_day_stops_a_cap_and_is_told_once_a_run_without_one(project: Project) -> None:
     keys = add_corpus(project, budget={"max_usd_per_day": 3})
     price = {"input_usd": 1, "output_usd": 1, "valid_until": "2026-01-31"}

@@ -97,6 +97,7 @@ async def test_results_that_cannot_be_read_stop_the_pass_before_anything_is_sent
     assert (await project.run_pass()).submit.sent == 1, "with both gone it goes on"
 
 
+@pytest.mark.light
 async def test_a_link_that_appears_while_a_batch_runs_costs_no_answer_and_no_file_of_others(project: Project) -> None:
     project.configure(context={"mode": "none"})
     key, failed = project.add_pages(DOCUMENT, [1, 3])
@@ -283,6 +284,7 @@ VIEW_EDITS: list[tuple[str, Any]] = [
 ]
 
 
+@pytest.mark.light
 async def test_names_in_edits_and_arguments_that_are_paths_lead_nowhere(project: Project) -> None:
     project.add_pages(DOCUMENT, [1])
     project.configure(execution={"dry_run": True})

@@ -184,6 +184,7 @@ class Deed(BaseModel):
 """
 
 
+@pytest.mark.light
 async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_nothing_is_sent(project: Project) -> None:
     config = str(project.config)
     use_schema(project, "own_strict", STRICT)
@@ -229,6 +230,7 @@ async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_not
     assert {row["submission_id"] for row in rows.values()} == {submission_id}
 
 
+@pytest.mark.light
 async def test_a_mended_validator_lets_go_of_what_it_held(project: Project) -> None:
     use_schema(project, "own_failing", VALIDATOR.replace("PARISHES", "'Kent': 'Kent'"))
     (key,) = project.add_pages("CA:Lincoln:1901", [1])
@@ -243,6 +245,7 @@ async def test_a_mended_validator_lets_go_of_what_it_held(project: Project) -> N
     assert (report.submit.submitted, report.submit.states["held"], report.submit.states["done"]) == (0, 0, 1)
 
 
+@pytest.mark.light
 async def test_what_cannot_be_judged_again_is_one_line(project: Project) -> None:
     config = str(project.config)
     project.add_pages("CA:Lincoln:1901", [1])

@@ -48,6 +48,7 @@ async def rerun(project: Project, *reasons: str, yes: bool = False) -> str:
     return await rerun_text(str(project.config), Words(reasons, outdated=True), yes=yes)
 
 
+@pytest.mark.light
 async def test_a_replaced_image_outdates_its_result_until_it_is_read_again_and_is_told_once(project: Project) -> None:
     folder = await read_shelf(project, 4)
     assert await status(project) == {"outdated": 0, "outdated_by": {}, "not_compared": 0}
@@ -75,6 +76,7 @@ async def test_a_replaced_image_outdates_its_result_until_it_is_read_again_and_i
     assert [project.gemini.record(f"{DOCUMENT}:{page}")["billed"] for page in range(1, 5)] == [1, 2, 2, 1]
 
 
+@pytest.mark.light
 async def test_a_move_a_rename_and_a_touch_outdate_nothing_and_their_images_are_read_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +101,7 @@ async def test_a_move_a_rename_and_a_touch_outdate_nothing_and_their_images_are_
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+@pytest.mark.light
 async def test_whoever_looks_later_sees_the_same_whatever_was_lost_on_the_way(project: Project) -> None:
     folder = await read_shelf(project, 2)
     draw(folder / "2.bmp", 200)
@@ -113,6 +116,7 @@ async def test_whoever_looks_later_sees_the_same_whatever_was_lost_on_the_way(pr
     assert await status(project) == {"outdated": 1, "outdated_by": {"image": 1}, "not_compared": 0}
 
 
+@pytest.mark.light
 async def test_another_prompt_or_model_is_a_number_and_no_warning_and_is_rerun_by_its_name(project: Project) -> None:
     folder = await read_shelf(project, 2)
     project.configure(model={"name": "gemini-3.1-flash-lite"})

@@ -116,6 +116,7 @@ async def test_each_asset_tells_what_it_is_made_from_what_was_made_last_and_its_
     assert "ledger: unknown: Prefect was not read: Prefect does not answer at" in alone.out
 
 
+@pytest.mark.light
 async def test_what_cannot_be_read_or_breaks_its_check_is_told_and_stops_nothing(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
@@ -141,6 +142,7 @@ async def test_what_cannot_be_read_or_breaks_its_check_is_told_and_stops_nothing
     assert (await assets_svg(str(project.config))).startswith("<svg ")
 
 
+@pytest.mark.light
 async def test_a_document_is_fresh_stale_or_missing_page_by_page_and_why(project: Project) -> None:
     document = "CA:Lincoln:1901"
     project.configure(execution={"max_retries": 0}, context={"mode": "none"})

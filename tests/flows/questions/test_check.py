@@ -43,6 +43,7 @@ async def check(project: Project, key: str | None = None) -> dict[str, Any]:
     return line
 
 
+@pytest.mark.light
 async def test_the_line_is_the_one_that_is_sent(project: Project) -> None:
     first, second = project.add_pages("CA:Lincoln:1901", [1, 2])
     await project.run_until_idle()
@@ -57,6 +58,7 @@ async def test_the_line_is_the_one_that_is_sent(project: Project) -> None:
     assert f"previous_result: the result of {first} goes along" in text
 
 
+@pytest.mark.light
 async def test_the_image_of_the_page_before_goes_along(project: Project) -> None:
     project.configure(context={"mode": "previous_image"})
     first, second = project.add_pages("CA:Lincoln:1901", [1, 2])
@@ -75,6 +77,7 @@ async def test_the_image_of_the_page_before_goes_along(project: Project) -> None
     assert "previous_image: no page before this one goes along" in await check_text(str(project.config), first)
 
 
+@pytest.mark.light
 async def test_everything_about_the_request_is_shown(project: Project) -> None:
     project.configure(model={"generation_config": {"seed": 3, "max_output_tokens": 100}})
     [key] = project.add_pages("CA:Lincoln:1901", [1])
@@ -107,6 +110,7 @@ async def test_everything_about_the_request_is_shown(project: Project) -> None:
     assert json.loads(schema) == response_schema(PageTranscript)
 
 
+@pytest.mark.light
 async def test_what_is_not_sent_and_a_model_that_ends_are_told(project: Project) -> None:
     project.configure(model={"name": "gemini-2.5-pro", "generation_config": {"temperature": 0.3}})
     project.add_pages("CA:Lincoln:1901", [1])
@@ -125,6 +129,7 @@ async def test_what_is_not_sent_and_a_model_that_ends_are_told(project: Project)
     assert line.startswith("model.generation_config.temperature is not sent to gemini-3.5-flash: Google says")
 
 
+@pytest.mark.light
 async def test_the_first_that_can_be_sent_is_taken_or_else_the_first_of_all(project: Project) -> None:
     first, second = project.add_pages("CA:Lincoln:1901", [1, 2])
     await project.run_pass()
@@ -134,6 +139,7 @@ async def test_the_first_that_can_be_sent_is_taken_or_else_the_first_of_all(proj
     assert (await check(project))["key"] == second
 
 
+@pytest.mark.light
 async def test_the_estimate_goes_by_answers_and_says_where_no_price_is_known(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
@@ -142,6 +148,7 @@ async def test_the_estimate_goes_by_answers_and_says_where_no_price_is_known(pro
     assert "no price of gemini-9 is known" in await check_text(str(project.config), key)
 
 
+@pytest.mark.light
 async def test_it_needs_neither_key_nor_prefect_and_leaves_no_trace(
     project: Project, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:
@@ -166,6 +173,7 @@ async def test_it_needs_neither_key_nor_prefect_and_leaves_no_trace(
     assert sorted(path.name for path in project.root.rglob("*")) == before
 
 
+@pytest.mark.light
 async def test_before_a_scan_and_for_an_unknown_page_it_says_what_to_do(project: Project) -> None:
     with pytest.raises(QuireError, match=r"records\.parquet: is missing; run quire scan first"):
         await check_text(str(project.config), None)
@@ -185,6 +193,7 @@ async def test_before_a_scan_and_for_an_unknown_page_it_says_what_to_do(project:
         ("Read\n{{ record.fields.box }}", r"v1\.jinja, line 2: the prompt for CA:Lincoln:1901:1 cannot be rendered"),
     ],
 )
+@pytest.mark.light
 async def test_a_mistake_in_the_prompt_is_one_line_with_its_place(project: Project, template: str, said: str) -> None:
     project.add_pages("CA:Lincoln:1901", [1])
     project.configure(execution={"dry_run": True})

@@ -82,6 +82,7 @@ def billed_usd(billed: dict[str, int], model: str) -> float:
         ("gemini-4-hydrogen", "none", "ultra_high"),
     ],
 )
+@pytest.mark.light
 async def test_within_ten_percent_before_anything_is_sent_and_three_after_the_first_batch(
     project: Project, model: str, mode: str, resolution: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +184,7 @@ async def test_it_needs_neither_prefect_nor_a_key_and_says_so(
     assert (found["records"], found["usd"], found["model"]) == (1, None, "gemini-9")
 
 
+@pytest.mark.light
 async def test_status_tells_the_waves_of_every_mode_and_what_was_spent(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", range(1, 8))
     project.add_pages("CA:Lincoln:1902", range(1, 4))

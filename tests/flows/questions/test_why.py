@@ -30,6 +30,7 @@ async def document(project: Project, key: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.light
 async def test_each_state_is_told_with_its_reason(project: Project) -> None:
     project.configure(execution={"max_retries": 0})
     dead, behind, last = project.add_pages("CA:Lincoln:1901", [1, 2, 3])
@@ -70,6 +71,7 @@ async def test_each_state_is_told_with_its_reason(project: Project) -> None:
     assert done.endswith(f"submission {submission_id}, batch {batch}")
 
 
+@pytest.mark.light
 async def test_a_record_that_can_run_tells_how_often_it_failed(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.gemini.set_steps(key, "empty", "auto")
@@ -82,6 +84,7 @@ async def test_a_record_that_can_run_tells_how_often_it_failed(project: Project)
     )
 
 
+@pytest.mark.light
 async def test_what_made_a_result_and_every_outcome_before_it(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.gemini.set_steps(key, "not_json", "auto")
@@ -106,6 +109,7 @@ async def test_what_made_a_result_and_every_outcome_before_it(project: Project) 
     assert sum(line.startswith("  20") and "$" in line for line in shown) == 2
 
 
+@pytest.mark.light
 async def test_what_a_person_has_done_stands_in_the_history_with_its_time(project: Project) -> None:
     project.configure(execution={"max_retries": 0})
     [key] = project.add_pages("CA:Lincoln:1901", [1])
@@ -148,6 +152,7 @@ async def test_what_a_person_has_done_stands_in_the_history_with_its_time(projec
     assert damaged.startswith(f"what a person has done is not known: {project.manifests / 'acts'}")
 
 
+@pytest.mark.light
 async def test_a_page_that_no_further_try_would_help_has_not_failed_four_times(project: Project) -> None:
     blocked, behind = project.add_pages("CA:Lincoln:1901", [1, 2])
     project.gemini.set_steps(blocked, "blocked_prompt")
@@ -165,6 +170,7 @@ async def test_a_page_that_no_further_try_would_help_has_not_failed_four_times(p
     assert (await lines(project, blocked))[1].startswith("dead letter: 7 failures, and max_retries is 3")
 
 
+@pytest.mark.light
 async def test_an_image_that_was_replaced_is_told_from_one_that_was_touched(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
@@ -178,6 +184,7 @@ async def test_an_image_that_was_replaced_is_told_from_one_that_was_touched(proj
     assert "the image file is gone: dataset/page_images/CA/Lincoln/1901/1.jpg" in await lines(project, key)
 
 
+@pytest.mark.light
 async def test_a_record_that_was_read_again_bears_its_later_maker(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.add_pages("TX:Austin:1901", [1])
@@ -193,6 +200,7 @@ async def test_a_record_that_was_read_again_bears_its_later_maker(project: Proje
     assert any("no price was known" in line for line in await lines(project, key))
 
 
+@pytest.mark.light
 async def test_a_page_that_is_not_in_the_manifest(project: Project) -> None:
     key = "CA:Lincoln:1901:7"
     assert (await lines(project, key))[1] == "not in the record manifest: there is none yet; run quire scan first"
@@ -219,6 +227,7 @@ async def test_a_page_that_is_not_in_the_manifest(project: Project) -> None:
     assert "was quire scan run since?" in (await lines(project, key))[1], "what cannot be read tells nothing"
 
 
+@pytest.mark.light
 async def test_a_result_that_nobody_here_made_is_done(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.result_path(key).parent.mkdir(parents=True)
@@ -234,6 +243,7 @@ async def test_a_malformed_key_is_refused(project: Project) -> None:
             await why_text(str(project.config), text)
 
 
+@pytest.mark.light
 async def test_without_prefect_the_files_alone_are_asked(
     project: Project, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:

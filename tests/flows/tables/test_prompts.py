@@ -65,6 +65,7 @@ async def test_a_new_version_is_what_is_asked_for(project: Project) -> None:
     assert await told(project) == []
 
 
+@pytest.mark.light
 async def test_the_prompts_are_listed(project: Project, prefect_server: PrefectServer, tmp_path: Path) -> None:
     first = write_prompt(project, "Read. {{ record.key }}")
     project.add_pages("CA:Adams:1901", [1])

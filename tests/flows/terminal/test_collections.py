@@ -8,6 +8,7 @@ from flows.terminal.show import status_text
 from tests.project import Project
 
 
+@pytest.mark.light
 async def test_all_collections_are_told_and_a_second_of_one_name_is_refused(project: Project) -> None:
     project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()

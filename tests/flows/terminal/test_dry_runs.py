@@ -22,6 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
 
 
+@pytest.mark.light
 async def test_each_says_what_it_would_do_and_does_nothing(
     project: Project, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ async def test_no_page_at_all_is_told_with_what_lies_there(shelf: Path) -> None:
         )
 
 
+@pytest.mark.light
 async def test_where_a_prefect_answers_no_pass_runs_meanwhile(
     project: Project, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:
