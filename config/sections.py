@@ -75,6 +75,11 @@ class RenderSection(Section):
         default=3072, ge=256, le=20_000, description="The longest side of an image; a larger page gets fewer dpi."
     )
     jpeg_quality: Whole = Field(default=85, ge=30, le=100, description="Of the JPEG that a page becomes.")
+    lossless: bool = Field(
+        default=False,
+        description="A page that is just one JPEG, JPEG 2000 or CCITT image is taken out as it is, and not rendered: "
+        "nothing is lost, and it takes less time.",
+    )
     processes: Whole = Field(default=2, ge=1, le=64, description="How many documents are rendered at once.")
 
 

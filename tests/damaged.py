@@ -4,6 +4,7 @@ is not damaged is written by other tools than those that read it (`tests.images`
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import imagecodecs
@@ -12,6 +13,7 @@ import numpy as np
 from tests.images import Drawn, jpeg, jpeg_2000, png_chunk, tiff, webp
 
 
+@cache
 def page(width: int = 1200, height: int = 1600) -> Drawn:
     """A page of text in gray, with the grain of paper."""
     chance = np.random.default_rng(1)

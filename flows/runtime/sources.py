@@ -39,4 +39,5 @@ def render_settings(settings: Settings) -> RenderSettings:
         max_side_pixels=settings.render.max_side_pixels,
         jpeg_quality=settings.render.jpeg_quality,
         max_image_pixels=settings.safety.max_image_pixels,
+        lossless=settings.render.lossless,
     )

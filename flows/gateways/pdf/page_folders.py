@@ -4,6 +4,7 @@ A folder with a marker was made here, whole; one without is a person's own. The 
 as no page has two. How images come into being stands in `pdf.worker`, for which PDFs in `rendering`.
 """
 
+import dataclasses
 import filecmp
 import json
 import os
@@ -20,6 +21,8 @@ from typing import Any
 from flows.gateways.pdf.worker import Note, RenderSettings
 from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX, DurableFiles
 
+ENDINGS = ("jpg", "jp2", "png")
+"""How the names of images end that are made of a page."""
 MAX_PAGES = 1_000_000
 """No PDF has more pages; a marker that says so was not written here."""
 MAX_MARKER_BYTES = 16_000_000
@@ -34,7 +37,8 @@ PageOf = Callable[[str], int | None]
 class Marker:
     """What the images in a folder were made from. ``source``: the PDF, relative to the source documents; ``pages``: as
     many as it has, 0 when it cannot be opened; ``notes``: what was said of them, to be said again by each scan;
-    ``meets``: nothing was made, since a person's images in the folder are some of its pages already."""
+    ``meets``: nothing was made, since a person's images in the folder are some of its pages already; ``endings``: page
+    -> how the name of its image ends, if not in ``jpg``."""
 
     source: str
     bytes: int
@@ -43,13 +47,15 @@ class Marker:
     pages: int
     notes: tuple[Note, ...]
     meets: bool = False
+    endings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def images(self) -> set[str]:
         """The names of the images that were made."""
         if self.meets:
             return set()
         left_out = {note.page for note in self.notes if note.left_out}
-        return {f"{page}.jpg" for page in range(1, self.pages + 1) if page not in left_out}
+        pages = (str(page) for page in range(1, self.pages + 1) if page not in left_out)
+        return {f"{page}.{self.endings.get(page, 'jpg')}" for page in pages}
 
 
 class FolderProblemError(Exception):
@@ -131,6 +137,8 @@ def _text_of(marker: Path) -> str:
 
 def _checked(marker: Marker) -> Marker:
     """Raises ValueError unless the values are of their types, and no more pages are told of than there can be."""
+    if not (isinstance(marker.endings, dict) and set(marker.endings.values()) <= set(ENDINGS)):
+        raise ValueError("not the marker of a PDF")
     notes = all(isinstance(note.reason, str) and type(note.page) in (int, type(None)) for note in marker.notes)
     if not (notes and isinstance(marker.source, str) and type(marker.pages) is int and marker.pages <= MAX_PAGES):
         raise ValueError("not the marker of a PDF")

@@ -15,6 +15,7 @@ from pathlib import Path
 from assets.domain.errors import DiskError
 from assets.sources import SourcePdf, SourceProblem
 from flows.gateways.pdf.page_folders import (
+    ENDINGS,
     FolderProblemError,
     Marker,
     PageOf,
@@ -205,8 +206,9 @@ def _render_one(
         )
         if not _is_unchanged(source, pdf):
             return _left_out(pdf, "it was changed while it was rendered; the next scan takes it again")
-        marker = Marker(pdf.path, pdf.bytes, pdf.modified_ns, settings, found.pages, tuple(found.notes))
-        for name in {f"{note.page}.jpg" for note in found.notes if note.left_out}:
+        notes = tuple(found.notes)
+        marker = Marker(pdf.path, pdf.bytes, pdf.modified_ns, settings, found.pages, notes, endings=found.endings)
+        for name in {f"{note.page}.{ending}" for note in notes if note.left_out for ending in ENDINGS}:
             # What a worker had begun to write when it was ended.
             (temporary / name).unlink(missing_ok=True)
         replace_folder(folder, temporary, marker, before, files=folders.files, check=check)

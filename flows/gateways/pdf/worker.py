@@ -40,6 +40,7 @@ class RenderSettings:
     max_side_pixels: int
     jpeg_quality: int
     max_image_pixels: int
+    lossless: bool = False
 
     @property
     def worker_bytes(self) -> int:
@@ -60,11 +61,13 @@ class Note:
 
 @dataclass(slots=True)
 class RenderedPdf:
-    """``pages``: as many as the PDF has, 0 when it could not be opened; an image of each that no note leaves out."""
+    """``pages``: as many as the PDF has, 0 when it could not be opened; an image of each that no note leaves out;
+    ``endings``: page -> how the name of its image ends, if not in ``jpg``."""
 
     pages: int = 0
     notes: list[Note] = field(default_factory=list)
     next_page: int = 1
+    endings: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -144,7 +147,7 @@ def render_pdf(
     is_stopped: Callable[[], bool],
     on_page: Callable[[RenderedPdf], None],
 ) -> RenderedPdf:
-    """Write ``{page}.jpg`` into ``folder`` for each page of ``pdf`` that can be an image.
+    """Write ``{page}.jpg``, or another ending, into ``folder`` for each page of ``pdf`` that can be an image.
 
     ``room``: shared by all that render at once; ``page_seconds``: how long a page may take; ``on_page``: called after
     each. Raises UnreadableError, StoppedError, RenderError if no worker starts, OSError for trouble with the disk that
@@ -245,6 +248,8 @@ def _take(said: dict[str, Any], found: RenderedPdf, on_page: Callable[[RenderedP
     else:
         if said["reason"] is not None:
             found.notes.append(Note(said["page"], said["reason"], said["left_out"]))
+        if said.get("ending", "jpg") != "jpg":
+            found.endings[str(said["page"])] = said["ending"]
         found.next_page = said["page"] + 1
         on_page(found)
 

@@ -59,7 +59,7 @@ class TestFiles:
     def test_a_file_that_only_may_not_be_changed_is_readable(self, shelf: Shelf, tmp_path: Path) -> None:
         plain = typeset(tmp_path / "plain.pdf", 2)
         encrypted(plain, shelf.place(PDF), password="")
-        assert shelf.scan().problems == []
+        assert shelf.scan().left_out == {}
         assert shelf.pages(DOCUMENT) == jpegs(2)
 
     def test_empty(self, shelf: Shelf) -> None:
@@ -139,7 +139,7 @@ class TestPages:
 
     def test_a_large_image_below_the_limit_is_rendered(self, shelf: Shelf) -> None:
         by_hand(shelf.place(PDF), [stream("", b"q 600 0 0 700 0 0 cm /X0 Do Q")], [image(12_000, 12_000)])
-        assert shelf.scan().problems == []
+        assert shelf.scan().left_out == {}
         assert shelf.pages(DOCUMENT) == jpegs(1)
 
     def test_a_page_that_needs_more_memory_than_its_share_gets_it_alone(self, shelf: Shelf) -> None:
