@@ -2,7 +2,7 @@
 of different things are a question for a person: a guess could pay for the wrong one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from assets.sources import PageImage
@@ -11,6 +11,9 @@ MAX_SHAPE_DIFFERENCE = 0.02
 """How much the proportions of two files of one page may differ: one has lost a row of pixels, and not a margin."""
 LEGIBLE_PIXELS = 1_000
 """A copy with fewer at its longer side, and with less than half of the other's, is a thumbnail and no copy to read."""
+
+
+_RULE = "what Gemini takes as it is, unless images.prefer is set"
 
 
 class ImageKind(StrEnum):
@@ -62,12 +65,33 @@ def one_of(images: Sequence[PageImage], prefer: Sequence[ImageKind] = ()) -> Pag
     return min(images, key=place)
 
 
-def copies_note(chosen: int, example: tuple[str, str] | None, prefer: Sequence[ImageKind]) -> list[str]:
-    """What to say where pages have several files, one line for all. ``chosen``: how many pages; ``example``: the names
-    of the file that is taken and of one that is not."""
-    if not chosen or example is None:
+def settle(
+    found: Mapping[str, Sequence[PageImage]],
+    prefer: Sequence[ImageKind],
+    is_unfit: Callable[[PageImage], bool],
+) -> tuple[dict[str, Sequence[PageImage]], list[tuple[PageImage, PageImage]]]:
+    """The images of each page, of several files the one that is sent; and each of these with one that is not.
+    ``is_unfit``: tells an image that cannot be sent, as it is cut off: another file of its page is better."""
+    settled: dict[str, Sequence[PageImage]] = dict(found)
+    copies = []
+    for label, images in found.items():
+        if len(images) > 1:
+            fit = [image for image in images if not is_unfit(image)] or images
+            if (taken := one_of(images, prefer)) is not None and taken not in fit:
+                taken = one_of(fit, prefer)
+            if taken is not None:
+                settled[label] = [taken]
+                copies += [(taken, image) for image in images if image is not taken]
+    return settled, copies
+
+
+def copies_notes(copies: Sequence[tuple[str, str]], prefer: Sequence[ImageKind]) -> list[str]:
+    """What to say where pages have several files, one line for all. ``copies``: the path of a file that is sent and of
+    one that is not."""
+    if not copies:
         return []
-    taken, other = example
+    taken, other = min(copies)
+    chosen = len({each for each, _ in copies})
     pages = "1 page has" if chosen == 1 else f"{chosen:,} pages have"
     rule = (
         f"images.prefer: {', '.join(prefer)}" if prefer else "what Gemini takes as it is, unless images.prefer is set"

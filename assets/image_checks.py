@@ -3,7 +3,7 @@ Kept by file, size and time, so that nothing is read twice to find it again, and
 Who reads the bytes, and what is done with this, stands in the flows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from assets.sources import PageImage
 BROKEN, BLANK, SMALL = "broken", "blank", "small"
 UNFIT = (BROKEN, BLANK, SMALL)
 """Why an image is not sent: it is not whole; there is nothing on it; it is too small to be read."""
+COPY = "copy"
+"""Of an image that is not sent, as another file of its page is: kept so that it is not opened by each scan."""
 
 IMAGE_CHECK_SCHEMA = pa.schema(
     [
@@ -80,6 +82,24 @@ def sort_out(images: Sequence[PageImage], checks: pa.Table, *, min_side_pixels: 
     return Sorted(fit, unfit, with_rows(_still_so(checks, images), rows))
 
 
+def unfit_by(checks: pa.Table) -> Callable[[PageImage], bool]:
+    """Tells an image of which ``checks``, IMAGE_CHECK_SCHEMA, say that it is not whole."""
+    kinds = zip(stamps(checks), checks["kind"].to_pylist(), strict=True)
+    broken = {stamp for stamp, kind in kinds if kind == BROKEN}
+    return lambda image: (image.path, image.frame, image.bytes, image.modified_ns) in broken
+
+
+def with_copies(checks: pa.Table, copies: Iterable[PageImage]) -> pa.Table:
+    """``checks`` with these images, of which other files are sent, unless something is known of them already."""
+    known = set(stamps(checks))
+    rows = [
+        check_row(image, COPY, "another file of its page is sent")
+        for image in copies
+        if (image.path, image.frame, image.bytes, image.modified_ns) not in known
+    ]
+    return with_rows(checks, rows)
+
+
 def check_row(image: PageImage, kind: str, reason: str) -> dict[str, Any]:
     """A row of IMAGE_CHECK_SCHEMA."""
     return {
@@ -118,5 +138,5 @@ def _still_so(checks: pa.Table, images: Iterable[PageImage]) -> pa.Table:
     known: its folder may not be mounted."""
     paths = set(checks["image_path"].to_pylist())
     there = {image.path: (image.bytes, image.modified_ns) for image in images if image.path in paths}
-    kept = [there.get(path, stamp) == tuple(stamp) for path, _, *stamp in stamps(checks)]
+    kept = [there.get(path, tuple(stamp)) == tuple(stamp) for path, _, *stamp in stamps(checks)]
     return checks if all(kept) else checks.filter(pa.array(kept, pa.bool_())).combine_chunks()

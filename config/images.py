@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from assets.copies import ImageKind
 from config.values import Section, Whole
 
 
@@ -28,6 +29,14 @@ class ImagesSection(Section):
         default=False,
         description="Whether pages with nothing on them, nearly white, nearly black or of one shade, are sent. false: "
         "they are left out.",
+    )
+    prefer: tuple[ImageKind, ...] = Field(
+        default=(),
+        max_length=9,
+        description="Which of several files of one page is sent, such as a master `0001.tif` and an access copy "
+        "`0001.jpg`: the first kind of this list that there is, of `jpg`, `png`, `webp`, `tif`, `jp2`, `heic`, `avif`, "
+        "`bmp`, `gif`. []: the one that Gemini takes as it is, unless it is too small to be read. Files of other "
+        "proportions, or two of one kind, are a question for a person: none is sent.",
     )
     min_side_pixels: Whole = Field(
         default=200,

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 from prefect import flow
 
+from assets.copies import copies_notes
 from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents, meeting_labels
+from assets.image_checks import unfit_by, with_copies
 from assets.manifest import is_wanted
 from assets.page_order import OrderRules
 from assets.reports import escape
@@ -219,9 +221,12 @@ async def _walk(
             allowed=allowed,
             apart=(*settings.own_paths, settings.paths.source_documents),
             fixed=fixed,
+            prefer=settings.images.prefer,
+            is_unfit=unfit_by(checks),
         )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
     images, unfit, checks = await asyncio.to_thread(without_unfit, storage, images, checks, settings.images)
+    checks = with_copies(checks, [other for _, other in walk.copies])
     documents = mirror.observe("source_documents", documents=sources.documents)
     images_are: dict[str, Any] = {"images": images, "document_fields": fields}
     order = OrderRules(settings.record.page_order, settings.record.page_order_names)
@@ -240,6 +245,7 @@ async def _walk(
 def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRules) -> list[str]:
     unnamed = [each.path for each in walk.problems if each.reason == NO_MATCH]
     return [
+        *copies_notes([(taken.path, other.path) for taken, other in walk.copies], settings.images.prefer),
         *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
         *order_notes(table, order),
         *mode_notes(table, settings.context.mode),

@@ -134,5 +134,6 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
         file_pages=settings.record.file_pages,
         max_pixels=settings.safety.max_image_pixels,
         wants=lambda fields: fields in documents,
+        prefer=settings.images.prefer,
     )
     return {join_key(image.fields, image.label): (image.path, image.frame) for image in walk.images}

@@ -6,10 +6,11 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
+from assets.copies import ImageKind, settle
 from assets.domain.errors import ImageError, RecordKeyError
 from assets.domain.labels import canonical_label, natural_key
 from assets.domain.record import check_field
@@ -41,10 +42,12 @@ KnownImages = Mapping[tuple[str, int, int], ImageHeader]
 
 @dataclass(frozen=True, slots=True)
 class ImageWalk:
-    """``images``: in no promised order; ``problems``: in the order of the walk, one for each file."""
+    """``images``: in no promised order; ``problems``: in the order of the walk, one for each file; ``copies``: of pages
+    with several files, the one that is among the images and each other."""
 
     images: list[PageImage]
     problems: list[SourceProblem]
+    copies: list[tuple[PageImage, PageImage]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def walk_images(
     allowed: Set[str] | None = None,
     apart: Collection[Path] = (),
     fixed: tuple[str, ...] = (),
+    prefer: Sequence[ImageKind] = (),
+    is_unfit: Callable[[PageImage], bool] = lambda image: False,
 ) -> ImageWalk:
     """All page images under ``folder``, whose first ``depth`` levels are the document's fields; with a depth of 0 they
     are one document, whose fields are ``fixed``.
@@ -81,12 +86,14 @@ def walk_images(
     ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, which are called as
     ``file_pages`` says. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
     keys that are, or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a
-    PDF, and what was fetched, bear plain numbers, whatever the pattern is.
+    PDF, and what was fetched, bear plain numbers, whatever the pattern is. ``prefer``, ``is_unfit``: which of several
+    files of a page is its image, see `assets.copies`; beside the images of a PDF that is for a person to say.
     """
     rules = _ImageRules(known, read_header, re.compile(page_pattern), max_pixels, allowed)
     numbered = replace(rules, pattern=_NUMBER)
     tree = Tree(folder, root=root, apart=apart)
     images: list[PageImage] = []
+    copies: list[tuple[PageImage, PageImage]] = []
     for folders, directory in tree.documents(depth):
         fields = folders or fixed
         if not wants(fields):
@@ -106,9 +113,12 @@ def walk_images(
             elif file is not None:
                 files.append(file)
         found, unnamed = _pages(files, fields, own_labels, file_pages)
+        if any(len(each) > 1 for each in found.values()) and not is_there(os.path.join(directory, SOURCE_MARKER)):  # noqa: PTH118
+            found, beside = settle(found, prefer, is_unfit)
+            copies += beside
         images += [each[0] for each in found.values() if len(each) == 1]
         tree.problems += [*unnamed, *_doubled(found)]
-    return ImageWalk(images, tree.problems)
+    return ImageWalk(images, tree.problems, copies)
 
 
 def walk_allowed(
@@ -208,7 +218,7 @@ def _file(
 
 def _pages(
     files: Sequence[_File], fields: tuple[str, ...], own_labels: Set[str], file_pages: FilePages
-) -> tuple[dict[str, list[PageImage]], list[SourceProblem]]:
+) -> tuple[Mapping[str, Sequence[PageImage]], list[SourceProblem]]:
     """Label -> images of that page, and the files whose pages cannot be called anything. ``own_labels``: what the names
     of all images of the document say, those left out among them."""
     several = {file.label: len(file.header.sizes) for file in files if len(file.header.sizes) > 1}
@@ -259,7 +269,7 @@ def _is_number(name: str) -> bool:
     return _NUMBER.fullmatch(name.rpartition(".")[0] or name) is not None
 
 
-def _doubled(found: Mapping[str, list[PageImage]]) -> list[SourceProblem]:
+def _doubled(found: Mapping[str, Sequence[PageImage]]) -> list[SourceProblem]:
     """The files of pages that have several images. Which one is meant is for a person to say: a guess could pay for
     the wrong image."""
     counts: dict[str, dict[str, int]] = {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assets.copies import ImageKind, copies_note, one_of
+from assets.copies import ImageKind, copies_notes, one_of, settle
 from assets.sources import PageImage
 
 JPG, PNG, TIF, JP2, WEBP = ImageKind.JPG, ImageKind.PNG, ImageKind.TIF, ImageKind.JP2, ImageKind.WEBP
@@ -53,11 +53,24 @@ def test_what_may_be_different_pictures_is_for_a_person_to_say(images: list[Page
 
 
 def test_it_is_told_in_one_line() -> None:
-    assert copies_note(0, None, []) == []
-    assert copies_note(1, ("a/1.jpg", "a/1.tif"), []) == [
+    assert copies_notes([], []) == []
+    assert copies_notes([("a/1.jpg", "a/1.tif")], []) == [
         "1 page has several files of which one is sent (what Gemini takes as it is, unless images.prefer is set), such "
         "as a/1.jpg and not a/1.tif"
     ]
-    assert copies_note(1200, ("a/1.tif", "a/1.jpg"), [TIF, JPG]) == [
-        "1,200 pages have several files of which one is sent (images.prefer: tif, jpg), such as a/1.tif and not a/1.jpg"
+    assert copies_notes([("a/2.tif", "a/2.jpg"), ("a/1.tif", "a/1.jpg"), ("a/1.tif", "a/1.png")], [TIF, JPG]) == [
+        "2 pages have several files of which one is sent (images.prefer: tif, jpg), such as a/1.tif and not a/1.jpg"
     ]
+
+
+def test_a_file_that_is_cut_off_gives_way_to_another_of_its_page() -> None:
+    tif, jpg, alone = image("1.tif"), image("1.jpg"), image("2.jpg")
+    found, copies = settle({"1": [tif, jpg], "2": [alone]}, [], lambda each: each is jpg)
+    assert found == {"1": [tif], "2": [alone]}
+    assert copies == [(tif, jpg)]
+    # Where both are, one is left out as what it is, and not both as a question.
+    found, _ = settle({"1": [tif, jpg]}, [], lambda each: True)
+    assert found == {"1": [jpg]}
+    # What is a question stays one, though only one of them could be sent.
+    other = image("01.jpg")
+    assert settle({"1": [jpg, other]}, [], lambda each: each is jpg) == ({"1": [jpg, other]}, [])
