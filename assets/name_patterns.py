@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from assets.domain.errors import RecordKeyError
 from assets.domain.labels import USUAL_PAGES, canonical_label
@@ -14,9 +15,10 @@ _GROUP = "(?P<page>"
 _USUAL_INNER = USUAL_PAGES[len(_GROUP) : -1]
 
 
-def pattern_for(stems: Sequence[str], pattern: str, *, others: int) -> str | None:
-    """A pattern that takes all of ``stems``, names without their endings, each as a page of its own, beside what
-    ``pattern`` takes; None where none is found. ``others``: how many names ``pattern`` takes.
+def pattern_for(stems: Sequence[str], pattern: str, *, others: int) -> tuple[str, bool] | None:
+    """A pattern that takes as many of ``stems``, names without their endings, as it can, each as a page of its own,
+    beside what ``pattern`` takes, and whether it takes all; None where none is found. ``others``: how many names
+    ``pattern`` takes.
 
     Where the names are more than those, what all begin and end with is taken for no part of the label (``IMG_0012`` is
     12); else for a part of it (``map-2``).
@@ -24,7 +26,9 @@ def pattern_for(stems: Sequence[str], pattern: str, *, others: int) -> str | Non
     some = list(dict.fromkeys(stems))[:MAX_STEMS]
     candidates = [_around(some)] if len(some) > others else []
     candidates += _with_alternatives(pattern, "|".join(_shapes(some)))
-    return next((each for each in candidates if _takes_all(each, some)), None)
+    taken = [_taken(each, some) for each in candidates]
+    best = max(taken)
+    return (candidates[taken.index(best)], best == len(some)) if best else None
 
 
 def _around(stems: Sequence[str]) -> str:
@@ -70,14 +74,18 @@ def _close_of(pattern: str, start: int) -> int:
     return len(pattern) - 1
 
 
-def _takes_all(pattern: str, stems: Sequence[str]) -> bool:
+def _taken(pattern: str, stems: Sequence[str]) -> int:
+    """How many names become pages of their own."""
     try:
         compiled = re.compile(pattern)
-        matches = [compiled.fullmatch(stem) for stem in stems]
-        labels = {canonical_label(match["page"] or "") for match in matches if match is not None}
-    except (re.error, RecordKeyError):
-        return False
-    return len(labels) == len(stems)
+    except re.error:
+        return 0
+    labels = set()
+    for stem in stems:
+        with suppress(RecordKeyError):
+            if (match := compiled.fullmatch(stem)) is not None:
+                labels.add(canonical_label(match["page"] or ""))
+    return len(labels)
 
 
 def _escaped(text: str) -> str:

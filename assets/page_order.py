@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.labels import NaturalGroup, NaturalKey, is_roman, natural_key, roman_value
+from assets.domain.labels import MAX_PAGE, NaturalGroup, NaturalKey, is_roman, natural_key, roman_value
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -204,6 +204,8 @@ def _numbered(label: str) -> _Numbered | None:
     if match is None:
         return None
     end = int(match[4] or match[2])
+    if max(int(match[2]), end) > MAX_PAGE:
+        return None  # A date or a time: nothing is missing between two of them.
     sides = [each if each in ("r", "v") else "" for each in (match[3], match[5] if match[4] else match[3])]
     return _Numbered(f"before {match[1].casefold()}", int(match[2]), end, *sides)
 

@@ -95,7 +95,8 @@ def name_notes(paths: Sequence[str], pattern: str, *, pages: int) -> list[str]:
     found = pattern_for([name.rpartition(".")[0] or name for name in names], pattern, others=pages)
     if found is None:
         return [f"{said}: record.page_pattern says which names are pages"]
-    return [f"{said}; these would be pages with record.page_pattern: '{found}'"]
+    which = "these" if found[1] else "some of these"
+    return [f"{said}; {which} would be pages with record.page_pattern: {_yaml(found[0])}"]
 
 
 def file_notes(record_manifest: pa.Table) -> list[str]:
@@ -112,6 +113,11 @@ def file_notes(record_manifest: pa.Table) -> list[str]:
         f"files of several pages: {path} begins with page {label_of(files['record_key'][0].as_py())}, as counted on "
         "its pages would be those of other files; likewise in others (record.file_pages)"
     ]
+
+
+def _yaml(text: str) -> str:
+    """As it can be copied into the settings."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _starts(record_manifest: pa.Table) -> np.ndarray:

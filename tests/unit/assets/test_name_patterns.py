@@ -26,7 +26,7 @@ NUMBERS = "(?P<page>[0-9]+)"
 )
 def test_each_name_gets_a_page_of_its_own(stems: Sequence[str], pattern: str, others: int, found: str) -> None:
     suggested = pattern_for(stems, pattern, others=others)
-    assert suggested == found
+    assert suggested == (found, True)
     for stem in stems:
         assert re.fullmatch(found, stem)
 
@@ -34,10 +34,12 @@ def test_each_name_gets_a_page_of_its_own(stems: Sequence[str], pattern: str, ot
 def test_the_usual_names_go_on_to_be_pages() -> None:
     suggested = pattern_for(["cover", "map-2"], USUAL_PAGES, others=5)
     assert suggested is not None
+    assert suggested[1]
     for name in ("12", "012r", "012-013", "iv", "cover", "map-7"):
-        assert re.fullmatch(suggested, name)
+        assert re.fullmatch(suggested[0], name)
 
 
-def test_names_that_would_be_one_page_or_none_get_no_pattern() -> None:
-    assert pattern_for(["map-2", "map-02"], NUMBERS, others=5) is None
-    assert pattern_for([".-", "a"], NUMBERS, others=5) is None
+def test_what_can_be_no_page_is_left_out_of_it() -> None:
+    assert pattern_for(["map-2", "map-02"], NUMBERS, others=5) == ("(?P<page>[0-9]+|map-[0-9]+)", False)
+    assert pattern_for(["-5", "cover"], NUMBERS, others=5) == ("(?P<page>[0-9]+|-[0-9]+|cover)", False)
+    assert pattern_for(["-5"], NUMBERS, others=5) is None

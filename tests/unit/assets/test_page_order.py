@@ -116,6 +116,7 @@ def test_documents_do_not_meddle_with_each_other() -> None:
         ("cover", "7", None),
         ("300", "map-1", None),
         ("0", "1", None),
+        ("20231124101500", "20231124101730", None),
     ],
 )
 def test_what_is_missing_between_two_pages(before: str, after: str, gap: Gap | None) -> None:
