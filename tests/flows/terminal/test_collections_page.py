@@ -95,11 +95,9 @@ def named(file: str) -> tuple[str, int]:
 def make(folder: Path, document: str, files: str) -> None:
     place = folder / document
     place.mkdir(parents=True)
-    for place_in_row, (name, count) in enumerate(map(named, files.split(", "))):
-        is_tiff = name.endswith(".tif")
-        content = (
-            tiff(*(gradient(60, 80 + at) for at in range(count))) if is_tiff else jpeg(gradient(60, 80 + place_in_row))
-        )
+    for number, (name, count) in enumerate(map(named, files.split(", "))):
+        drawn = [gradient(60, 80 + number + at) for at in range(count)]
+        content = tiff(*drawn) if name.endswith(".tif") else jpeg(drawn[0])
         (place / name).write_bytes(content)
 
 
