@@ -125,7 +125,7 @@ class Tree:
             self.fail(entry.path, f"unreadable: {error.strerror}")
             return False
         if not is_folder:
-            self.tell(entry.path, f"a file where folders of {depth} more levels are expected")
+            self.tell(entry.path, f"a file where folders of {depth} more level{'s' * (depth > 1)} are expected")
         elif leads_out:
             self.tell(entry.path, "a symbolic link to a folder elsewhere")
         return is_folder and not leads_out

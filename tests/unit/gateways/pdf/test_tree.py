@@ -44,7 +44,7 @@ def test_all_else_is_told(tmp_path: Path) -> None:
         [],
         {
             "top.pdf": "a file where folders of 2 more levels are expected",
-            "CA/middle.pdf": "a file where folders of 1 more levels are expected",
+            "CA/middle.pdf": "a file where folders of 1 more level are expected",
             "CA/Lincoln/notes.txt": "no PDF: its name does not end in .pdf",
             "CA/Lincoln/1901": "a folder where PDFs are expected",
             "CA/Lincoln/folder.pdf": "a folder where PDFs are expected",
