@@ -181,7 +181,7 @@ async def test_names_and_words_that_attack_are_shown_and_never_obeyed(
     keys = [_add_page(project, name, "<b>[x](y)|`-7") for name in DOCUMENTS]
     for name in LEFT_OUT:
         _add_page(project, name, "p-1")
-    for stem in ("\x1b[2J-8", "<i>-0"):
+    for stem in ("\x1b[2J-8", f"<i>-{'9' * 201}"):
         _add_page(project, DOCUMENTS[0], stem)
     for key, step in zip(keys, STEPS, strict=False):
         project.gemini.set_steps(key, step)
