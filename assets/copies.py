@@ -3,8 +3,8 @@ of different things are a question for a person: a guess could pay for the wrong
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 
+from assets.domain.image_kinds import ImageKind
 from assets.sources import PageImage
 
 MAX_SHAPE_DIFFERENCE = 0.02
@@ -14,21 +14,6 @@ LEGIBLE_PIXELS = 1_000
 
 
 _RULE = "what Gemini takes as it is, unless images.prefer is set"
-
-
-class ImageKind(StrEnum):
-    """A kind of file, by its content; in the order in which one is taken where no setting says otherwise: first those
-    that Gemini takes as they are, then the largest part of what archives keep."""
-
-    JPG = "jpg"
-    PNG = "png"
-    WEBP = "webp"
-    TIF = "tif"
-    JP2 = "jp2"
-    HEIC = "heic"
-    AVIF = "avif"
-    BMP = "bmp"
-    GIF = "gif"
 
 
 _KINDS = {

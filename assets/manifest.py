@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.domain.page_orders import AtGap
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
-from assets.page_order import AtGap, OrderRules, gaps, ranks
+from assets.page_order import OrderRules, gaps, ranks
 from assets.sources import IMAGE_COLUMNS, image_schema
 
 _NATURAL = OrderRules()

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.labels import MAX_PAGE, NaturalGroup, NaturalKey, is_roman, natural_key, roman_value
+from assets.domain.page_orders import End, PageOrder
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-End = Literal["first", "last"]
 _GROUP_BITS = {NaturalGroup.NUMBER: 1, NaturalGroup.ROMAN: 2, NaturalGroup.WORD: 4}
 _LOOSE = 8
 """A word without a number: nothing tells its place but its text."""
 _NUMBERED = re.compile(r"([^0-9]*)([0-9]+)([^0-9-][^-]*)?(?:-[^0-9-]*([0-9]+)([^0-9-][^-]*)?)?")
-
-
-class PageOrder(StrEnum):
-    """``natural``: by the labels, Arabic numbers, then Roman ones, then words; ``roman_first``: likewise, Roman numbers
-    before Arabic ones; ``file_name``: by the names of the files, their numbers by value."""
-
-    NATURAL = "natural"
-    ROMAN_FIRST = "roman_first"
-    FILE_NAME = "file_name"
-
-
-class AtGap(StrEnum):
-    """Whether a page has the page before it where others are missing between the two."""
-
-    FOLLOW = "follow"
-    BREAK = "break"
 
 
 class Gap(StrEnum):
@@ -61,8 +44,6 @@ class Gap(StrEnum):
 
 
 GAPS = tuple(Gap)
-PAGE_ORDER_NAMES: Mapping[str, End] = {"front": "first", "cover": "first", "back": "last"}
-"""The `OrderRules.names` of a collection that says nothing else."""
 
 
 @dataclass(frozen=True)

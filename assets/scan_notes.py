@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.context import ContextMode
+from assets.domain.page_orders import AtGap
 from assets.domain.record import label_of
 from assets.name_patterns import pattern_for
-from assets.page_order import GAPS, AtGap, Gap, OrderRules, gaps, guesses
+from assets.page_order import GAPS, Gap, OrderRules, gaps, guesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from assets.copies import ImageKind
+from assets.domain.image_kinds import ImageKind
 from config.values import Section, Whole
 
 

@@ -6,8 +6,8 @@ from typing import Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from assets.domain.labels import USUAL_PAGES
+from assets.domain.page_orders import PAGE_ORDER_NAMES, End, PageOrder
 from assets.file_pages import FilePages
-from assets.page_order import PAGE_ORDER_NAMES, End, PageOrder
 from config.values import FLAT_FIELD, DocumentFields, DocumentName, PagePattern, Section
 
 

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from assets.context import ContextMode, described
 from assets.domain.models import as_sent, left_out, refusal
-from assets.page_order import AtGap
+from assets.domain.page_orders import AtGap
 from config.values import (
     ApiVersion,
     BaseUrl,

@@ -16,7 +16,7 @@ from assets.candidates import (
     waves_left,
 )
 from assets.context import ContextMode
-from assets.page_order import AtGap
+from assets.domain.page_orders import AtGap
 from tests.unit.assets.tables import ledger_of, manifest_of, results_of
 
 Page = tuple[str, int]

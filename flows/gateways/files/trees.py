@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from assets.copies import ImageKind, settle
+from assets.copies import settle
 from assets.domain.errors import ImageError, RecordKeyError
+from assets.domain.image_kinds import ImageKind
 from assets.domain.labels import canonical_label, natural_key
 from assets.domain.record import check_field
 from assets.file_pages import FilePages, page_labels, rule_for

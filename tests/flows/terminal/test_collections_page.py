@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from assets.page_order import PAGE_ORDER_NAMES, Gap, OrderRules, PageOrder
+from assets.domain.page_orders import PAGE_ORDER_NAMES, PageOrder
+from assets.page_order import Gap, OrderRules
 from assets.scan_notes import found_gaps, order_notes
 from tests.command import commands, run_quire
 from tests.images import gradient, jpeg, tiff

@@ -2,7 +2,8 @@
 
 import pytest
 
-from assets.copies import ImageKind, copies_notes, one_of, settle
+from assets.copies import copies_notes, one_of, settle
+from assets.domain.image_kinds import ImageKind
 from assets.sources import PageImage
 
 JPG, PNG, TIF, JP2, WEBP = ImageKind.JPG, ImageKind.PNG, ImageKind.TIF, ImageKind.JP2, ImageKind.WEBP

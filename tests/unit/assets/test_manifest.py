@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from assets.domain.errors import AssetCheckError
+from assets.domain.page_orders import AtGap
 from assets.manifest import is_wanted, manifest_schema, record_manifest
-from assets.page_order import AtGap
 from assets.sources import PageImage, page_images
 from tests.unit.assets.tables import FIELDS, images, manifest_of, pages_of
 

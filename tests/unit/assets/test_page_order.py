@@ -7,18 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from assets.domain.page_orders import PAGE_ORDER_NAMES, AtGap, PageOrder
 from assets.manifest import numbers_of, record_manifest
-from assets.page_order import (
-    PAGE_ORDER_NAMES,
-    AtGap,
-    Gap,
-    Guesses,
-    OrderRules,
-    PageOrder,
-    gap_between,
-    gaps,
-    guesses,
-)
+from assets.page_order import Gap, Guesses, OrderRules, gap_between, gaps, guesses
 from assets.sources import PageImage, page_images
 
 DOCUMENT = "CA:Lincoln:2023"

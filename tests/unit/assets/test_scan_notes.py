@@ -3,7 +3,8 @@
 import pytest
 
 from assets.context import ContextMode
-from assets.page_order import AtGap, OrderRules
+from assets.domain.page_orders import AtGap
+from assets.page_order import OrderRules
 from assets.scan_notes import GapsOfKind, found_gaps, gaps_line, mode_notes, name_notes, order_notes
 from tests.unit.assets.tables import manifest_of
 

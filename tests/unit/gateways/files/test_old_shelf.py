@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.labels import USUAL_PAGES
+from assets.domain.page_orders import AtGap
 from assets.manifest import manifest_schema, record_manifest
-from assets.page_order import AtGap
 from assets.sources import page_images
 from flows.gateways.files.parquet import read_table
 from flows.gateways.files.trees import walk_images
