@@ -101,11 +101,6 @@ class FetchPlan:
     notes: tuple[str, ...] = ()
 
 
-def stem_of(number: int) -> str:
-    """The name of a page's image without its ending: ``0012``."""
-    return f"{number:04d}"
-
-
 def document_name(address: str) -> str:
     """A safe name for the document of a manifest, made of its address: the last part that says something. ASCII
     letters, digits, ``.``, ``_`` and ``-``; the same for the same address."""
@@ -125,14 +120,16 @@ def plan_fetch(
     canvases: Sequence[Canvas],
     noted: Mapping[int, FetchedPage],
     *,
+    names: Mapping[int, str],
     stems: Collection[str],
     is_whole: Callable[[FetchedPage], bool | None],
     max_side_pixels: int | None,
     replace: bool,
 ) -> FetchPlan:
-    """Which images are asked for. ``noted``: by page, what was fetched before; ``stems``: of the files that lie in the
-    document's folder; ``is_whole``: whether the file lies there as it was fetched, or None if it does not lie there;
-    ``replace``: a person wants what is other here or there exchanged."""
+    """Which images are asked for. ``noted``: by page, what was fetched before; ``names``: by page, what its image is to
+    be called, without its ending; ``stems``: what the images in the document's folder are called; ``is_whole``: whether
+    the file lies there as it was fetched, or None if it does not lie there; ``replace``: a person wants what is other
+    here or there exchanged."""
     fetch: list[tuple[Canvas, FetchedPage | None]] = []
     whole = 0
     stays: dict[str, list[str]] = {}
@@ -141,10 +138,9 @@ def plan_fetch(
             continue
         old = noted.get(canvas.number)
         if old is None:
-            if stem_of(canvas.number) in stems:
-                stays.setdefault("not fetched, so it stays; move it away to have the page fetched", []).append(
-                    stem_of(canvas.number)
-                )
+            if names[canvas.number] in stems:
+                reason = "not fetched, so it stays; move it away to have the page fetched"
+                stays.setdefault(reason, []).append(names[canvas.number])
             else:
                 fetch.append((canvas, None))
             continue
@@ -152,7 +148,7 @@ def plan_fetch(
         if found is None:
             fetch.append((canvas, None))
             continue
-        reason = _why_other(canvas, old, found, max_side_pixels)
+        reason = _why_other(canvas, old, found, names[canvas.number], max_side_pixels)
         if replace:
             fetch.append((canvas, old if not reason else None))
         elif reason:
@@ -186,11 +182,13 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _why_other(canvas: Canvas, old: FetchedPage, is_whole: bool, max_side_pixels: int | None) -> str:
+def _why_other(canvas: Canvas, old: FetchedPage, is_whole: bool, name: str, max_side_pixels: int | None) -> str:
     if not is_whole:
         return "not as it was fetched (edited or damaged)"
     if old.canvas != canvas.id:
         return "another page by the manifest of today"
+    if old.file.rpartition(".")[0] != name:
+        return "called otherwise by now (iiif.page_names)"
     if old.max_side_pixels != max_side_pixels:
         return f"fetched with iiif.max_side_pixels {old.max_side_pixels or 'null'}"
     return ""

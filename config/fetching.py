@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from assets.domain.page_names import PageNames
 from config.values import Number, Section, Whole
 
 
@@ -14,6 +15,12 @@ class IiifSection(Section):
         le=20_000,
         description="The longest side of an image that is asked for. Nothing is enlarged; a server that has images of "
         "certain sizes alone is asked for the largest of them that fits. null: as large as the server gives it.",
+    )
+    page_names: PageNames = Field(
+        default=PageNames.NUMBER,
+        description="What the images are called, and with them their pages: `number`, by the place in the manifest; "
+        "`label`, by the labels of the manifest, such as `0012r.jpg` for `f. 12r`, where every page has one of its own "
+        "that `record.page_pattern` takes, in the manifest's order. Elsewhere by their places, which is told.",
     )
     requests_per_second: Number = Field(
         default=2, ge=0.01, le=1_000, description="The most that servers are asked; one request at a time."

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assets.canvas_names import page_stems
 from assets.domain.errors import FetchError, FetchStopError, ImageError, QuireError
+from assets.domain.page_names import PageNames
 from assets.domain.record import SEPARATOR, check_field
 from assets.fetching import (
     Canvas,
@@ -22,8 +24,8 @@ from assets.fetching import (
     document_name,
     moved,
     plan_fetch,
-    stem_of,
 )
+from assets.page_order import OrderRules
 from assets.sources import ImageHeader
 from flows.gateways.files.fetched import FetchedFolder
 from flows.gateways.iiif.client import Answer, IiifClient
@@ -56,14 +58,25 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Naming:
+    """``names``: what images are called by; ``label_of``: the page label that a scan makes of a file's name without its
+    ending, None for none; ``order``: that of the pages of a document."""
+
+    names: PageNames
+    label_of: Callable[[str], str | None]
+    order: OrderRules
+
+
+@dataclass(frozen=True, slots=True)
 class FetchRules:
     """``top``: the folder of all documents; ``fields``: the names of a document's fields; ``max_pixels``: a larger
-    image is left out; ``replace``, ``dry_run``: as the command has them."""
+    image is left out; ``names``: what images are called; ``replace``, ``dry_run``: as the command has them."""
 
     top: Path
     fields: Sequence[str]
     max_side_pixels: int | None
     max_pixels: int
+    names: Naming
     replace: bool = False
     dry_run: bool = False
 
@@ -154,7 +167,9 @@ class Fetching:
         report.label, report.rights, report.attribution = found.label, found.rights, found.attribution
         report.images = sum(bool(each.image) for each in found.canvases)
         report.notes += found.notes
-        stems = folder.stems()
+        naming, stems = self.rules.names, folder.stems()
+        names, why = page_stems(found.canvases, naming.names, label_of=naming.label_of, order=naming.order)
+        report.notes += [f"images are called by their places, and not by their labels: {why}"] if why else []
         _check_folder(folder, found, wanted.address, stems)
         noted = folder.pages()
         if not self.rules.replace and (words := moved(found.canvases, noted)) is not None:
@@ -163,6 +178,7 @@ class Fetching:
             plan_fetch,
             found.canvases,
             noted,
+            names=names,
             stems=stems,
             is_whole=folder.is_whole,
             max_side_pixels=self.rules.max_side_pixels,
@@ -174,7 +190,7 @@ class Fetching:
             return
         folder.write_document(content, _document_of(found, wanted.address, content, self.client.now().isoformat()))
         try:
-            await self._images(folder, plan.fetch, noted, report)
+            await self._images(folder, plan.fetch, names, noted, report)
         finally:
             folder.write_sums()
 
@@ -182,17 +198,22 @@ class Fetching:
         self,
         folder: FetchedFolder,
         wanted: Sequence[tuple[Canvas, FetchedPage | None]],
+        names: Mapping[int, str],
         noted: Mapping[int, FetchedPage],
         report: DocumentReport,
     ) -> None:
         in_a_row = 0
+        files = {number: page.file for number, page in noted.items()}
         for count, (canvas, old) in enumerate(wanted):
             tell_step(f"images of {report.document or report.folder}", count, len(wanted))
             try:
-                made = await self._image(folder, canvas, old)
-                before = noted.get(canvas.number)
-                if made is not None and before is not None and before.file != made:
-                    folder.remove_image(before.file)
+                made = await self._image(folder, canvas, old, names[canvas.number])
+                if made is not None:
+                    before = files.get(canvas.number)
+                    files[canvas.number] = made
+                    # What was called so may be another page's name by now.
+                    if before is not None and before not in files.values():
+                        folder.remove_image(before)
             except FetchStopError:
                 raise
             except QuireError as error:
@@ -209,7 +230,7 @@ class Fetching:
             report.whole += made is None
         tell_step("images", 1, 1)
 
-    async def _image(self, folder: FetchedFolder, canvas: Canvas, old: FetchedPage | None) -> str | None:
+    async def _image(self, folder: FetchedFolder, canvas: Canvas, old: FetchedPage | None, name: str) -> str | None:
         """Fetch one image: the name of its file; None if what lies there is what the server has."""
         answer, address = await self._server.image(canvas, old, self.rules.max_side_pixels)
         if answer.is_same and old is not None:
@@ -218,7 +239,7 @@ class Fetching:
         if old is not None and sha256 == old.sha256:
             return None
         header = await asyncio.to_thread(_header_of, answer, address, self.rules.max_pixels)
-        file = f"{stem_of(canvas.number)}.{_SUFFIXES.get(header.mime_type, 'jpg')}"
+        file = f"{name}.{_SUFFIXES.get(header.mime_type, 'jpg')}"
         page = FetchedPage(
             page=canvas.number,
             file=file,

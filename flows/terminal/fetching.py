@@ -3,6 +3,7 @@
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +15,10 @@ from rich.console import Console
 
 from assets.domain.errors import ConfigError, QuireError
 from assets.domain.record import SEPARATOR
+from assets.page_order import OrderRules
 from config.settings import Settings, load_settings
-from flows.fetch import DocumentReport, Fetching, FetchRules, Wanted
+from flows.fetch import DocumentReport, Fetching, FetchRules, Naming, Wanted
+from flows.gateways.files.trees import label_by
 from flows.gateways.iiif.client import open_iiif
 from flows.runtime.printable import printable_json
 from flows.terminal.display import Display, Loudness
@@ -49,6 +52,7 @@ async def fetch(config: str | None, asked: Asked, *, as_json: bool, loudness: Lo
         fields=("document",) if asked.into is not None else _fields(settings),
         max_side_pixels=settings.iiif.max_side_pixels,
         max_pixels=settings.safety.max_image_pixels,
+        names=_naming(settings),
         replace=asked.replace,
         dry_run=asked.dry_run,
     )
@@ -74,6 +78,12 @@ async def fetch(config: str | None, asked: Asked, *, as_json: bool, loudness: Lo
     if as_json:
         return printable_json({"documents": [asdict(each) for each in reports], "dry_run": asked.dry_run}), is_all
     return "\n".join(_end(reports, asked, rules)), is_all
+
+
+def _naming(settings: Settings) -> Naming:
+    pattern = re.compile(settings.record.page_pattern)
+    order = OrderRules(settings.record.page_order, settings.record.page_order_names)
+    return Naming(settings.iiif.page_names, lambda stem: label_by(pattern, stem), order)
 
 
 def _fields(settings: Settings) -> tuple[str, ...]:

@@ -240,6 +240,11 @@ def _pages(
     return found, unnamed
 
 
+def label_by(pattern: re.Pattern[str], stem: str) -> str | None:
+    """The label of the page that a name without its ending stands for, by ``record.page_pattern``; None for none."""
+    return _label(stem, pattern)[0]
+
+
 def _label(stem: str, pattern: re.Pattern[str]) -> tuple[str | None, str]:
     """The label of the page that a name stands for, or None and why it stands for none."""
     match = pattern.fullmatch(stem)

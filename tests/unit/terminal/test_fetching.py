@@ -14,8 +14,11 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from assets.domain.labels import USUAL_PAGES
+from assets.domain.page_names import PageNames
+from assets.page_order import OrderRules
 from flows.cli import app
-from flows.fetch import DocumentReport, Fetching, FetchRules, Wanted
+from flows.fetch import DocumentReport, Fetching, FetchRules, Naming, Wanted
 from flows.gateways.files.trees import walk_images
 from flows.gateways.iiif.client import open_iiif
 from flows.gateways.images.headers import read_header
@@ -393,6 +396,57 @@ def test_a_hostile_manifest_is_one_line(shelf: Path, server: IiifServer, name: s
     assert not list((shelf / "scans").rglob("*.jpg"))
 
 
+def test_images_are_called_by_the_labels_of_the_manifest_where_that_is_wanted(shelf: Path, server: IiifServer) -> None:
+    server.labels = ("[f. 1 recto]", "f. 1v", "fol. 2 r", "f. 12r")
+    fetch(shelf, server.manifest_url(3, 2))
+    configure(shelf, page_names="label")
+
+    again = fetch(shelf, server.manifest_url(3, 2))
+
+    told = "0001.jpg, 0002.jpg, 0003.jpg and 1 more: called otherwise by now (iiif.page_names); stays as it is"
+    assert told in said(again)
+    assert fetch(shelf, server.manifest_url(3, 2), "--replace").exit_code == 0
+    book = shelf / "scans/book-3-2"
+    assert sorted(path.name for path in book.glob("*.jpg")) == ["0001r.jpg", "0001v.jpg", "0002r.jpg", "0012r.jpg"]
+    walk = walk_images(
+        shelf / "scans",
+        root=shelf,
+        depth=1,
+        known={},
+        read_header=read_header,
+        page_pattern=USUAL_PAGES,
+        max_pixels=10**6,
+    )
+    assert sorted(image.label for image in walk.images) == ["12r", "1r", "1v", "2r"]
+    assert "4 there already, 0 fetched" in said(fetch(shelf, server.manifest_url(3, 2)))
+
+
+def test_a_new_name_that_was_another_pages_keeps_both(shelf: Path, server: IiifServer) -> None:
+    """By their places 0001 to 0005, by their labels 0002 to 0006."""
+    server.labels = tuple(str(page + 1) for page in range(1, 6))
+    fetch(shelf, server.manifest_url(3, 2))
+    configure(shelf, page_names="label")
+
+    assert fetch(shelf, server.manifest_url(3, 2), "--replace").exit_code == 0
+
+    book = shelf / "scans/book-3-2"
+    assert {path.name: path.read_bytes() for path in book.glob("*.jpg")} == {
+        f"000{page + 1}.jpg": server.image(page, 200, 300) for page in range(1, 6)
+    }
+
+
+def test_labels_that_cannot_be_names_are_told_and_places_are_taken(shelf: Path, server: IiifServer) -> None:
+    configure(shelf, page_names="label")
+
+    result = fetch(shelf, server.manifest_url(3, 2))
+
+    told = (
+        "images are called by their places, and not by their labels: page 1 is called 'cover', which is no page label"
+    )
+    assert told in said(result)
+    assert (shelf / "scans/book-3-2/0001.jpg").exists()
+
+
 def test_labels_are_text_and_never_a_path(shelf: Path, server: IiifServer) -> None:
     server.labels = ("../../up", "a\x1b[31mred", "x" * 10_000)
 
@@ -434,7 +488,8 @@ async def run(
         slept.append(seconds)
         await asyncio.sleep(0)
 
-    rules = FetchRules(folder, ("book",), 300, 10**8)
+    naming = Naming(PageNames.NUMBER, lambda stem: stem, OrderRules())
+    rules = FetchRules(folder, ("book",), 300, 10**8, naming)
     async with open_iiif(
         requests_per_second=options.get("requests_per_second", 1e6),
         attempts=options.get("attempts", 3),
