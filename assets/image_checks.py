@@ -29,6 +29,7 @@ IMAGE_CHECK_SCHEMA = pa.schema(
         pa.field("image_height", pa.int32(), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("image_left", pa.int32()),
     ]
 )
 
@@ -62,13 +63,13 @@ def sort_out(images: Sequence[PageImage], checks: pa.Table, *, min_side_pixels: 
     ``checks``: IMAGE_CHECK_SCHEMA. What stands there of a file that has another size or time now is dropped.
     """
     found = zip(checks["kind"].to_pylist(), checks["reason"].to_pylist(), strict=True)
-    known = dict(zip(stamps(checks), found, strict=True))
+    known = dict(zip(zip(stamps(checks), checks["image_left"].to_pylist(), strict=True), found, strict=True))
     fit, unfit, small = list[PageImage](), list[tuple[PageImage, str, str]](), list[PageImage]()
     if not known and not any(max(image.width, image.height) < min_side_pixels for image in images):
         return Sorted(list(images), [], checks)
     for image in images:
         stamp = (image.path, image.frame, image.bytes, image.modified_ns)
-        kind, reason = known.get(stamp, ("", ""))
+        kind, reason = known.get((stamp, image.left), ("", ""))
         if kind == BROKEN or (kind == BLANK and not send_blank):
             unfit.append((image, kind, reason))
         elif max(image.width, image.height) < min_side_pixels:
@@ -113,6 +114,7 @@ def check_row(image: PageImage, kind: str, reason: str) -> dict[str, Any]:
         "image_height": image.height,
         "kind": kind,
         "reason": reason,
+        "image_left": image.left,
     }
 
 
@@ -124,11 +126,9 @@ def with_rows(table: pa.Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
     columns = {name: [row[name] for row in rows] for name in table.column_names}
     columns["image_modified_at"] = pa.array(columns["image_modified_at"], pa.int64())
     added = pa.table(columns).cast(table.schema)
-    is_new = {(row["image_path"], row["image_frame"]) for row in rows}
-    kept = [
-        (path, frame) not in is_new
-        for path, frame in zip(table["image_path"].to_pylist(), table["image_frame"].to_pylist(), strict=True)
-    ]
+    is_new = {(row["image_path"], row["image_frame"], row["image_left"]) for row in rows}
+    columns_of = (table[name].to_pylist() for name in ("image_path", "image_frame", "image_left"))
+    kept = [page not in is_new for page in zip(*columns_of, strict=True)]
     both = pa.concat_tables([table.filter(pa.array(kept, pa.bool_())), added])
     return both.sort_by([("image_path", "ascending"), ("image_frame", "ascending")]).combine_chunks()
 

@@ -82,7 +82,8 @@ class PageImage:
     """A readable image of one page. ``label``: the page's, see `assets.domain.labels`; ``path``: relative to the
     project's root, with forward slashes; ``frame``: which page of the file, from 0, of ``frames`` in all; ``bytes``: of
     the whole file; ``modified_ns``: nanoseconds since 1970, UTC; ``width``, ``height``: pixels, as the header says,
-    before any rotation."""
+    before any rotation; ``left``, ``right``: of a page of a spread, its first column of the image as it stands upright,
+    and the one behind its last."""
 
     fields: tuple[str, ...]
     label: str
@@ -94,6 +95,8 @@ class PageImage:
     width: int
     height: int
     frames: int = 1
+    left: int | None = None
+    right: int | None = None
 
 
 IMAGE_COLUMNS = (
@@ -107,6 +110,8 @@ IMAGE_COLUMNS = (
     "image_modified_at",
     "image_width",
     "image_height",
+    "image_left",
+    "image_right",
 )
 _IMAGE_TYPES = {
     "page": pa.int32(),
@@ -119,11 +124,14 @@ _IMAGE_TYPES = {
     "image_modified_at": pa.timestamp("ns", tz="UTC"),
     "image_width": pa.int32(),
     "image_height": pa.int32(),
+    "image_left": pa.int32(),
+    "image_right": pa.int32(),
 }
 
 
-_NULLABLE = frozenset({"page", "page_label"})
-"""``page`` is null for a label that is no number; ``page_label`` came later, and is null in a file of before."""
+_NULLABLE = frozenset({"page", "page_label", "image_left", "image_right"})
+"""``image_left`` and ``image_right`` are of pages of spreads alone, and came later. ``page`` is null for a label that
+is no number; ``page_label`` came later, and is null in a file of before."""
 
 
 def image_schema(document_fields: Sequence[str]) -> pa.Schema:
@@ -183,6 +191,8 @@ def page_images(
             "image_modified_at": [image.modified_ns for image in images],
             "image_width": [image.width for image in images],
             "image_height": [image.height for image in images],
+            "image_left": [image.left for image in images],
+            "image_right": [image.right for image in images],
         }
         if images
         else {field.name: pa.array([], field.type) for field in image_schema(document_fields)}

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from assets.domain.image_kinds import ImageKind
+from assets.spreads import SplitSpreads, SpreadOrder
 from config.values import Section, Whole
 
 
@@ -37,6 +38,15 @@ class ImagesSection(Section):
         "`0001.jpg`: the first kind of this list that there is, of `jpg`, `png`, `webp`, `tif`, `jp2`, `heic`, `avif`, "
         "`bmp`, `gif`. []: the one that Gemini takes as it is, unless it is too small to be read. Files of other "
         "proportions, or two of one kind, are a question for a person: none is sent.",
+    )
+    split_spreads: SplitSpreads = Field(
+        default=SplitSpreads.NEVER,
+        description="`auto`: an image that is wider than 1.2 of its height, and whose gutter is found for sure, is two "
+        "pages, `12.1` and `12.2`; one whose gutter is not sure stays one page, and is told. `never`: no image is cut.",
+    )
+    spread_order: SpreadOrder = Field(
+        default=SpreadOrder.LEFT_TO_RIGHT,
+        description="Which page of a spread comes first: `left_to_right`, or `right_to_left` as in Hebrew and Arabic.",
     )
     min_side_pixels: Whole = Field(
         default=200,

@@ -20,6 +20,7 @@ from assets.page_order import OrderRules
 from assets.reports import escape
 from assets.scan_notes import GapsOfKind, file_notes, found_gaps, gaps_line, mode_notes, name_notes, order_notes
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
+from assets.spreads import SplitSpreads, allowed_halves
 from config.settings import Settings
 from flows.gateways.files.trees import NO_MATCH, ImageWalk, walk_allowed, walk_images
 from flows.gateways.files.trial import folds_case
@@ -37,6 +38,7 @@ from flows.tables.image_checks import read_checks, without_unfit, write_checks
 from flows.tables.known_images import known_images
 from flows.tables.left_out import count_left_out, tell_left_out
 from flows.tables.outdated import notice_outdated
+from flows.tables.spreads import split_spreads, write_spreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
     if walked.checks is not None:
         p.lease.check()
         await asyncio.to_thread(write_checks, storage, walked.checks)
+    if walked.gutters is not None:
+        p.lease.check()
+        await asyncio.to_thread(write_spreads, storage, walked.gutters)
     documents, pages, table = walked.documents, walked.pages, walked.table
     if before is not None and before.equals(table):
         # Nothing was made, so Prefect is told of nothing: a pass every few minutes would fill its database with that.
@@ -165,7 +170,8 @@ async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None 
 class _Walked:
     """``documents``, ``pages``, ``table``: the assets of these names; ``problems``: what is left out, and why, and the
     ``notes``; ``gaps``, ``notes``: see `ScanReport`; ``images_are``, ``manifest_is``: what else the assets are made
-    of; ``checks``: what is known of images by now, see `flows.tables.image_checks`, or None: what was known before."""
+    of; ``checks``: what is known of images by now, see `flows.tables.image_checks`, or None: what was known before;
+    ``gutters``: see `flows.tables.spreads`, likewise."""
 
     documents: pa.Table
     pages: pa.Table
@@ -176,6 +182,7 @@ class _Walked:
     images_are: dict[str, Any]
     manifest_is: dict[str, Any]
     checks: pa.Table | None
+    gutters: pa.Table | None
 
 
 async def _walk(
@@ -188,6 +195,9 @@ async def _walk(
         allowed, not_allowed = await asyncio.to_thread(
             walk_allowed, settings.paths.allow_list, root=storage.root, depth=depth, fixed=fixed
         )
+    to_open = allowed
+    if allowed is not None and settings.images.split_spreads is SplitSpreads.AUTO:
+        to_open, allowed = allowed_halves(allowed)
     filters = _filters(settings)
     known_checks = await asyncio.to_thread(read_checks, storage)
     checks = known_checks.slice(0, 0) if full else known_checks
@@ -218,13 +228,14 @@ async def _walk(
             file_pages=settings.record.file_pages,
             max_pixels=settings.safety.max_image_pixels,
             wants=wants,
-            allowed=allowed,
+            allowed=to_open,
             apart=(*settings.own_paths, settings.paths.source_documents),
             fixed=fixed,
             prefer=settings.images.prefer,
             is_unfit=unfit_by(checks),
         )
     images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
+    images, unsure, gutters = await _split(p, images, full=full)
     images, unfit, checks = await asyncio.to_thread(without_unfit, storage, images, checks, settings.images)
     checks = with_copies(checks, [other for _, other in walk.copies])
     documents = mirror.observe("source_documents", documents=sources.documents)
@@ -235,11 +246,25 @@ async def _walk(
     pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
     table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
     notes = await asyncio.to_thread(_notes, settings, walk, table, order)
-    problems = sources.problems + walk.problems + not_allowed + meeting + unfit
+    problems = sources.problems + walk.problems + not_allowed + meeting + unsure + unfit
     problems += _as_problems(notes, settings.paths.page_images, storage.root)
     news = None if checks.equals(known_checks) else checks
     found = found_gaps(table), tuple(notes)
-    return _Walked(documents, pages, table, problems, *found, images_are, manifest_is, news)
+    return _Walked(documents, pages, table, problems, *found, images_are, manifest_is, news, gutters)
+
+
+async def _split(
+    p: ScanPass, images: Sequence[PageImage], *, full: bool
+) -> tuple[list[PageImage], list[SourceProblem], pa.Table | None]:
+    """The images, with the two pages of each spread; what a person should know; and where gutters are, if that is
+    another than before."""
+    settings, storage = p.services.settings, p.services.storage
+    async with long_step(p.services.teller, "gutters", "Looking for the gutters of spreads", 0) as done:
+
+        def count() -> None:
+            done.count += 1
+
+        return await asyncio.to_thread(split_spreads, settings, storage, images, full=full, on_image=count)
 
 
 def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRules) -> list[str]:

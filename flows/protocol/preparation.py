@@ -32,6 +32,8 @@ _COLUMNS = [
     "image_modified_at",
     "image_width",
     "image_height",
+    "image_left",
+    "image_right",
 ]
 
 
@@ -58,6 +60,7 @@ class Preparation:
             max_pixels=settings.safety.max_image_pixels,
             decodes=item.key in self.decodes,
             send_blank=settings.images.send_blank,
+            columns=item.columns,
         )
         prepared = await anyio.to_thread.run_sync(call, limiter=self._limiter)
         done()
@@ -79,7 +82,9 @@ async def prepare_images(p: Pass, rows: pa.Table, context_rows: pa.Table) -> Pre
     """Of the images of ``rows`` and of ``context_rows``, which go along. Raises OSError."""
     storage, verify = p.services.storage, p.services.settings.images.verify
     every = pa.concat_tables([rows.select(_COLUMNS), context_rows.select(_COLUMNS)])
-    sources: list[dict[str, Any]] = every.select([*_COLUMNS[:3], "image_mime_type"]).to_pylist()
+    sources: list[dict[str, Any]] = every.select(
+        [*_COLUMNS[:3], "image_mime_type", "image_left", "image_right"]
+    ).to_pylist()
     items = [
         UploadItem(
             key=row["record_key"],
@@ -87,6 +92,7 @@ async def prepare_images(p: Pass, rows: pa.Table, context_rows: pa.Table) -> Pre
             frame=row["image_frame"],
             mime_type=row["image_mime_type"],
             n=n,
+            columns=(row["image_left"], row["image_right"]) if row["image_right"] is not None else None,
         )
         for n, row in enumerate(sources)
     ]

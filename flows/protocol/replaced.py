@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from assets.domain.record import parse_key
 from assets.sources import join_key
+from assets.spreads import SplitSpreads
 from config.settings import Settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import Storage
@@ -107,9 +108,10 @@ class _ByName:
         self._folder = "" if folder == "." else folder
         self._depth, self._fixed = settings.record.depth, settings.record.fixed
         self._pattern = re.compile(settings.record.page_pattern)
+        self._splits = settings.images.split_spreads is SplitSpreads.AUTO
 
     def keys(self, image: ImageThen) -> set[str]:
-        return keys_by_name(
+        keys = keys_by_name(
             image.path,
             image.frame,
             folder=self._folder,
@@ -117,6 +119,8 @@ class _ByName:
             page_pattern=self._pattern,
             fixed=self._fixed,
         )
+        # It may be one of the two pages of a spread.
+        return keys | {f"{key}.{half}" for key in keys for half in (1, 2)} if self._splits else keys
 
 
 def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[str, Place]:

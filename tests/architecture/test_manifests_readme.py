@@ -19,6 +19,7 @@ from assets.reruns import RERUN_SCHEMA
 from assets.results import MAX_RAW_CHARS
 from assets.sources import LEFT_OUT_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
+from assets.spreads import SPREAD_SCHEMA
 from assets.validation import MAX_MESSAGE_CHARS
 from config.settings import Settings
 
@@ -46,6 +47,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
         ("image_checks.parquet", IMAGE_CHECK_SCHEMA),
         ("decoded_images.parquet", DECODED_SCHEMA),
+        ("spreads.parquet", SPREAD_SCHEMA),
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),
         ("reruns.parquet", RERUN_SCHEMA),
         ("submissions.parquet", SUBMISSIONS_SCHEMA),

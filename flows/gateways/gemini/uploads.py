@@ -32,13 +32,15 @@ LONGEST_BACKOFF_SECONDS = 60
 @dataclass(frozen=True, slots=True)
 class UploadItem:
     """One image. ``frame``: which page of its file, from 0; ``mime_type``: the file's; ``n``: its number in the
-    submission, which makes its display name."""
+    submission, which makes its display name; ``columns``: the first one of the image that is the page, and the one
+    behind the last; None: all are."""
 
     key: str
     path: Path
     frame: int
     mime_type: str
     n: int
+    columns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

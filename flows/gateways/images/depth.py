@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from flows.gateways.images.headers import BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT, OpenImage
+from flows.gateways.images.headers import BITS_PER_SAMPLE, PHOTOMETRIC, PNG, SAMPLE_FORMAT, OpenImage
 
 STRIP_PIXELS = 4_000_000
 DEEP_GRAY = ("I", "I;16", "I;16B", "F")
@@ -40,6 +40,8 @@ def sample_bits(opened: OpenImage) -> int:
     """Of the image's samples, as many as its file has room for."""
     if isinstance(opened.image, TiffImageFile):
         return int(max(opened.image.tag_v2.get(BITS_PER_SAMPLE, (1,))))
+    if opened.kind is PNG:
+        return opened.head[24]
     return 16 if opened.image.mode.startswith("I;16") else 8
 
 

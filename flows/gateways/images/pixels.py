@@ -35,9 +35,11 @@ def to_upload(
     max_side_pixels: int | None,
     reopen: Callable[[], AbstractContextManager[OpenImage]],
     check: Callable[[OpenImage], None] | None = None,
+    columns: tuple[int, int] | None = None,
 ) -> Image.Image:
     """The pixels in mode 1, L or RGB. ``bits``: of a sample; ``orientation``: as EXIF has it; ``reopen``: opens the
-    same page once more; ``check``: is called when the pixels are loaded. Raises whatever Pillow does."""
+    same page once more; ``check``: is called when the pixels are loaded; ``columns``: of the image as it stands
+    upright, the first one and the one behind the last of what is wanted. Raises whatever Pillow does."""
     to_gray = gray_of(opened)
     colour = colour_of(opened, reopen) if has_deep_colour(opened, bits) else None
     if isinstance(opened.image, TiffImageFile):
@@ -59,6 +61,9 @@ def to_upload(
         image = _by_strips(image, "RGB", lambda strip: _on_white(strip.convert("RGBA"), "RGB"))
     elif image.mode not in ("1", "L", "RGB"):
         image = _by_strips(image, "RGB", lambda strip: strip.convert("RGB"))
+    if columns is not None:
+        image = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+        image, orientation = image.crop((columns[0], 0, columns[1], image.height)), 1
     if max_side_pixels is not None and max(image.size) > max_side_pixels:
         if image.mode == "1":
             # Thin strokes would break if they had to stay black or white.

@@ -31,6 +31,8 @@ PIXELS_AT_ONCE = 200_000_000
 very most."""
 JPEG_2000_WEIGHT = 3
 """Its decoder holds each sample in 4 bytes beside the image (openjpeg 2.5)."""
+GUTTER_SHARE = 0.06
+"""So far from the edges of a page of a spread its gutter may be seen."""
 LONGEST_JPEG_SIDE = 65_000
 """A JPEG can have 65,535, and libjpeg stops a little earlier."""
 
@@ -61,7 +63,7 @@ class PixelBudget:
                 self._changed.notify_all()
 
 
-_budget = PixelBudget(PIXELS_AT_ONCE)
+ALL_CONVERSIONS = PixelBudget(PIXELS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class _How:
     jpeg_quality: int
     decodes: bool
     send_blank: bool
+    columns: tuple[int, int] | None
     budget: PixelBudget
 
 
@@ -84,17 +87,20 @@ def prepare(
     max_pixels: int,
     decodes: bool = False,
     send_blank: bool = False,
-    budget: PixelBudget = _budget,
+    columns: tuple[int, int] | None = None,
+    budget: PixelBudget = ALL_CONVERSIONS,
 ) -> Prepared:
     """Page ``frame`` of the file as Gemini takes it: JPEG, PNG or WebP of 8 bits, upright, nothing transparent, its
     longest side at most ``max_side_pixels``. Blocks; to be run in a thread.
 
     The file is read once, and must be whole by its structure. An image that needs no change is decoded only with
-    ``decodes``, or where it is so small for its pixels that there may be nothing on it. ``send_blank``: also a page
-    with nothing on it. Raises UnfitImageError for what stays so as long as the file is as it is, ImageError, OSError.
+    ``decodes``, or where it is so small for its pixels that there may be nothing on it. ``columns``: of the image as it
+    stands upright, the first one that is the page, and the one behind the last; None: all are. ``send_blank``: also a
+    page with nothing on it. Raises UnfitImageError for what stays so as long as the file is as it is, ImageError,
+    OSError.
     """
     found = path.stat()
-    how = _How(max_side_pixels, jpeg_quality, decodes, send_blank, budget)
+    how = _How(max_side_pixels, jpeg_quality, decodes, send_blank, columns, budget)
     try:
         read = read_file(path, found.st_size, found.st_mtime_ns)
         read.expect_readable()
@@ -103,7 +109,7 @@ def prepare(
             _expect_whole(opened, read, budget)
             with reading("its header"):
                 orientation = orientation_of(opened, read.late)
-                changes = _changes(opened, orientation, max_side_pixels)
+                changes = _changes(opened, orientation, max_side_pixels) + ["cut"] * (columns is not None)
             if changes or opened.kind not in (JPEG, PNG, WEBP):
                 again = partial(open_page, path, frame)
                 content, kind, size, words = _converted(opened, orientation, changes, how, again)
@@ -131,7 +137,7 @@ def _expect_whole(opened: OpenImage, read: FileRead, budget: PixelBudget) -> Non
 def _look_at(opened: OpenImage, size_bytes: int, how: _How) -> None:
     """A page that goes up as it is: decoded only where that is asked for, or where there may be nothing on it. Raises
     ImageError."""
-    if how.decodes or (not how.send_blank and may_be_blank(opened, size_bytes, bits=_bits(opened))):
+    if how.decodes or (not how.send_blank and may_be_blank(opened, size_bytes, bits=sample_bits(opened))):
         with how.budget.hold(_weight(opened)):
             look(opened, decodes=how.decodes, send_blank=how.send_blank)
 
@@ -145,9 +151,9 @@ def _converted(
 ) -> tuple[bytes, Kind, tuple[int, int], str]:
     """What is made of a page that cannot go up as it is: content, kind, size, and what was done, in words. Raises
     ImageError."""
-    bits, max_side_pixels = _bits(opened), how.max_side_pixels
+    bits, max_side_pixels = sample_bits(opened), how.max_side_pixels
     before = f"{opened.kind.name} {opened.size[0]} x {opened.size[1]}"
-    if opened.kind is JPEG and max_side_pixels is not None:
+    if opened.kind is JPEG and max_side_pixels is not None and how.columns is None:
         # libjpeg then decodes to an eighth, a quarter or a half, whatever is still large enough.
         opened.image.draft("", shrunk_size(opened.size, max_side_pixels))
     with how.budget.hold(_weight(opened, bits)), reading("the image"):
@@ -158,8 +164,11 @@ def _converted(
             max_side_pixels=max_side_pixels,
             reopen=reopen,
             check=check_end if how.decodes else None,
+            columns=how.columns,
         )
-        if not how.send_blank and (words := blank_words(image)) is not None:
+        # At the edge of a page of a spread there is the gutter's shadow.
+        judged = image if how.columns is None else _without_edges(image)
+        if not how.send_blank and (words := blank_words(judged)) is not None:
             raise BlankPageError(words)
         size = image.size
         content, kind = _encoded(image, how.jpeg_quality)
@@ -179,7 +188,7 @@ def _weight(opened: OpenImage, bits: int = 8) -> int:
 def _changes(opened: OpenImage, orientation: int, max_side_pixels: int | None) -> list[str]:
     """Why the image cannot go up as it is, apart from the kind of its file."""
     image = opened.image
-    bits = _bits(opened)
+    bits = sample_bits(opened)
     reasons = {
         f"{bits} bits": bits > 8,
         image.mode: image.mode not in ("1", "L", "P", "RGB", "I", "I;16", "I;16B", "F"),
@@ -191,9 +200,9 @@ def _changes(opened: OpenImage, orientation: int, max_side_pixels: int | None) -
     return [words for words, holds in reasons.items() if holds]
 
 
-def _bits(opened: OpenImage) -> int:
-    """Of one sample, in a file that can have more than 8."""
-    return opened.head[24] if opened.kind is PNG else sample_bits(opened)
+def _without_edges(image: Image.Image) -> Image.Image:
+    edge = round(GUTTER_SHARE * image.width)
+    return image.crop((edge, 0, image.width - edge, image.height))
 
 
 def _encoded(image: Image.Image, jpeg_quality: int) -> tuple[bytes, Kind]:

@@ -56,6 +56,8 @@ def test_a_row_holds_the_record_its_image_and_its_predecessor() -> None:
         "image_bytes": 7,
         "image_width": 60,
         "image_height": 80,
+        "image_left": None,
+        "image_right": None,
         "predecessor": None,
         "page_position": 1,
     }
