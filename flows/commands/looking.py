@@ -1,6 +1,7 @@
 """The commands by which a person looks. What they do is imported when one runs: Prefect takes seconds."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,8 +49,19 @@ def check(
     key: Annotated[str | None, typer.Argument(help="A record key.", show_default="the first that can be sent")] = None,
     config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="The line of the input file alone.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", help="Write the page as it goes up to this file; of a spread with its cut."),
+    ] = None,
 ) -> None:
     """The request for one page as it would be sent, and what it would cost. Nothing is sent."""
+    if picture is not None:
+        if as_json:
+            raise typer.BadParameter("it goes without --json", param_hint="--picture")
+        from flows.terminal.picture import check_with_picture
+
+        say(run_to_end(check_with_picture(config_text(config), key, picture)))
+        return
     from flows.questions.check import check_json, check_text
 
     say(run_to_end((check_json if as_json else check_text)(config_text(config), key)))

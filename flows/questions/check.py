@@ -73,7 +73,11 @@ async def check_json(config: str | None, key: str | None) -> str:
 
 async def check_text(config: str | None, key: str | None) -> str:
     """For a person to read before anything is paid for."""
-    found = await check(config, key)
+    return text_of(await check(config, key))
+
+
+def text_of(found: Checked) -> str:
+    """The same, of what was found."""
     request = json.loads(found.line)["request"]
     generation_config = request["generation_config"]
     schema = generation_config.pop("response_schema")
@@ -196,6 +200,8 @@ def summary(found: Checked) -> list[str]:
     """What is sent and what it is taken to cost, a line each."""
     row, facts, settings = found.row, found.facts, found.settings
     frame = f", image {row['image_frame'] + 1} of the file" if row["image_frame"] else ""
+    if row["image_right"] is not None:
+        frame += f", columns {row['image_left']} to {row['image_right']}"
     about = {
         "record": f"{row['record_key']} ({row['state']})",
         "image": f"{row['image_path']}{frame}: {row['image_mime_type']}, {row['image_width']} x {row['image_height']} "

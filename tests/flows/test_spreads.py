@@ -3,11 +3,15 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
+from assets.domain.errors import QuireError
 from assets.sources import PageImage
 from assets.spreads import SpreadOrder, split, stamp_of
+from flows.terminal.picture import check_with_picture
 from tests.damaged import blank, page
 from tests.detached import bare_project, detached
 from tests.images import jpeg
@@ -110,6 +114,24 @@ async def test_without_the_word_for_it_a_spread_is_one_page(shelf: Project) -> N
         await held.to_the_end()
         assert [row["page_label"] for row in records(shelf)] == ["1"]
         assert not (shelf.manifests / "spreads.parquet").exists()
+
+
+async def test_check_shows_the_cut_as_a_picture(shelf: Project, tmp_path: Path) -> None:
+    put(shelf, "1.jpg", jpeg(spread(0.45), 85))
+    async with detached(shelf) as held:
+        await held.run_pass()
+    picture = tmp_path / "cut.png"
+    said = await check_with_picture(str(shelf.config), f"{DOCUMENT}:1.2", picture)
+    cut = records(shelf)[1]["image_left"]
+    assert f"1.jpg, columns {cut} to 1400: image/jpeg, 1400 x {HEIGHT} pixels" in said
+    assert said.endswith(f"The page as it goes up: {picture}")
+    shown = np.asarray(Image.open(picture)).astype(int)
+    assert shown.shape == (HEIGHT, 1400, 3)
+    assert shown[400, cut].tolist() == [220, 0, 0]
+    assert shown[:, :600].min() > 130, "the other page is pale"
+    assert shown[:, 800:].min() < 60
+    with pytest.raises(QuireError, match="is there already"):
+        await check_with_picture(str(shelf.config), f"{DOCUMENT}:1.2", picture)
 
 
 def image(label: str, *, width: int = 1400) -> PageImage:

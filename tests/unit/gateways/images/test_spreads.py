@@ -15,6 +15,32 @@ from tests.images import Drawn, deep, jpeg, tiff, with_orientation
 from tests.spreads import line_in_the_middle, one_wide_page, spread, table, two_columns, two_leaves
 
 MAX_PIXELS = 10**8
+DOCS = Path(__file__).parents[4] / "docs" / "collections.md"
+BEGIN, END = "<!-- spreads, by their test -->\n", "<!-- end of spreads -->"
+SHELF: dict[str, Callable[[], Drawn]] = {
+    "two pages, a shadow between them": spread,
+    "the same, a little off the middle": lambda: spread(0.45),
+    "the same, leaning": lambda: spread(0.52, slant=14),
+    "two leaves on a dark desk": two_leaves,
+    "one wide page of text": one_wide_page,
+    "two columns with white between them": two_columns,
+    "two columns with a printed line between them": line_in_the_middle,
+    "a form with lines from top to bottom": table,
+}
+
+
+def rows() -> str:
+    """The table of docs/collections.md."""
+    lines = ["| scan | with `images.split_spreads: auto` |", "|---|---|"]
+    for name, draw in SHELF.items():
+        gutter = gutter_in(draw()[::2, ::2])
+        found = f"cut at {gutter:.0%} of its width" if gutter is not None else "stays one page, and is told"
+        lines.append(f"| {name} | {found} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_what_becomes_of_wide_scans_is_what_the_page_says() -> None:
+    assert DOCS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0] == rows()
 
 
 def gutter_of(tmp_path: Path, content: bytes) -> float | None:
@@ -77,3 +103,8 @@ def test_each_half_goes_up_by_itself(tmp_path: Path, orientation: int, max_side_
         assert ", cut" in found.conversion
     assert np.abs(np.subtract(shades, [90, 250])).max() <= 2
     assert sizes == ([(600, 900), (800, 900)] if max_side_pixels is None else [(267, 400), (356, 400)])
+
+
+if __name__ == "__main__":
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    DOCS.write_text(before + BEGIN + rows() + END + rest.partition(END)[2], encoding="utf-8")
