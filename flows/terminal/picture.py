@@ -1,5 +1,5 @@
-"""`quire check --picture`: what goes up of a page, as a picture file. What is asked for is read in `questions.check`; as a
-question writes nothing, the file is written here."""
+"""`quire check --picture`: what goes up of a page, as a picture file. What is asked for is read in `questions.check`;
+as a question writes nothing, the file is written here."""
 
 import asyncio
 from pathlib import Path
