@@ -18,7 +18,8 @@ class RecordSection(Section):
         default=("state", "school", "year"),
         max_length=8,
         description="The fields that name a document, in the order of the folders; the page follows by itself. []: the "
-        "images lie in `paths.page_images` itself, without a folder, and are one document.",
+        "images lie in `paths.page_images` itself, without a folder, and are one document, whose field is called "
+        "`volume` in prompts and filters.",
     )
     document: DocumentName = Field(
         default="document",

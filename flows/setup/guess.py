@@ -197,8 +197,11 @@ def _keys(images: Sequence[PurePosixPath], top: PurePosixPath, pattern: re.Patte
         with suppress(RecordKeyError):
             if match is not None:
                 found[path] = ":".join([*path.parent.relative_to(top).parts, canonical_label(match["page"] or "")])
-    counts = Counter(found.values())
-    return {path: key for path, key in found.items() if counts[key] == 1}
+    files: dict[str, list[PurePosixPath]] = {}
+    for path, key in found.items():
+        files.setdefault(key, []).append(path)
+    # A master and its access copy are one page; two files of one kind are a question.
+    return {paths[0]: key for key, paths in files.items() if len({path.suffix.lower() for path in paths}) == len(paths)}
 
 
 def _fields(documents: Iterable[tuple[str, ...]], depth: int) -> tuple[str, ...]:

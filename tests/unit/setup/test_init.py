@@ -47,6 +47,12 @@ SHELVES = {
         set(),
     ),
     "names with a back": (["a/1_left.jpg", "a/2_right.jpg"], ("volume",), {"a:1", "a:2"}, set()),
+    "masters and access copies": (
+        ["scans/a/1.tif", "scans/a/1.jpg", "scans/a/2.tif", "scans/a/2.jpg"],
+        ("volume",),
+        {"a:1", "a:2"},
+        set(),
+    ),
     "PDFs alone": (["Kent/12.pdf", "Lee/13.pdf"], ("series", "volume"), set(), {("Kent", "12"), ("Lee", "13")}),
     "PDFs in the folder itself, beside scans": (["one.pdf", "scans/a/1.jpg"], ("volume",), {"a:1"}, {("one",)}),
     "names that YAML would take for something else": (
