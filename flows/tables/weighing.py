@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from assets.domain.models import answering
 from assets.domain.money import dollars
+from assets.domain.tries import Try
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
 from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
 from assets.repair import output_bounds
@@ -131,7 +132,8 @@ def read_scales(
 
     Raises ConfigError where a cap is set and a price is missing or past its day, ManifestError, OSError.
     """
-    closed, opened = submissions_table(storage), _open_submissions(storage)
+    closed, opened, tries = submissions_table(storage), _open_submissions(storage), storage.tries.all()
+    since = facts.created_at - WINDOW
     _check_prices(settings, closed, day=facts.created_at.date())
     return Scales(
         settings=settings,
@@ -144,10 +146,11 @@ def read_scales(
             sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
         ),
         caps=_caps(
-            settings, _spent(settings, storage, closed, opened), run_started_at=run_started_at, now=facts.created_at
+            settings, _spent(settings, closed, opened, tries), run_started_at=run_started_at, now=facts.created_at
         ),
         unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
-        recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=facts.created_at - WINDOW),
+        recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=since)
+        + sum(each.usd + each.unsure_usd for each in spent_by_tries(tries) if since < each.created_at),
     )
 
 
@@ -175,7 +178,8 @@ def _check_prices(settings: Settings, closed: pa.Table, *, day: date) -> None:
 
 def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
     """Every submission and every try with its dollars. Raises ManifestError, OSError."""
-    return _spent(settings, storage, submissions_table(storage, write=False), _open_submissions(storage))
+    closed = submissions_table(storage, write=False)
+    return _spent(settings, closed, _open_submissions(storage), storage.tries.all())
 
 
 def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:
@@ -185,10 +189,10 @@ def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]
 
 
 def _spent(
-    settings: Settings, storage: Storage, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]]
+    settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]], tries: list[Try]
 ) -> list[Spent]:
     sent = spending(closed, [(facts, table) for table, facts in opened], partial(price_of, settings))
-    return sent + spent_by_tries(storage.tries.all())
+    return sent + spent_by_tries(tries)
 
 
 def tariff_of(settings: Settings, day: date) -> Tariff:

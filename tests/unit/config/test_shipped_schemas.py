@@ -123,3 +123,10 @@ def test_the_entries_have_a_prompt(tmp_path: Path) -> None:
     text, _ = load_prompt(settings_of(tmp_path, ENTRIES, {}, prompt={"name": "page_entries", "version": "v1"}))
     assert "One entry for each item of the list" in text
     assert PageEntries.model_fields.keys() == {"printed_page_number", "entries"}
+
+
+def test_options_can_come_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "quire.yaml"
+    file.write_text("collection: land", encoding="utf-8")
+    settings = load_settings(file, environ={"QUIRE__SCHEMA_OPTIONS__BOXES": "true"})
+    assert "box_2d" in str(response_schema(load_schema(settings)))
