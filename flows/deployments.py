@@ -128,7 +128,7 @@ DEPLOYMENTS: Sequence[Deployment] = (
         "steering.estimate",
         "By hand: what is left, in pages, tokens and dollars.",
         "docs/costs.md",
-        "Before: `quire estimate`",
+        "Before: `quire try` and `quire estimate`",
     ),
     Deployment(
         "assets",
