@@ -16,6 +16,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents, meeting_labels
 from assets.image_checks import unfit_by, with_copies
 from assets.manifest import is_wanted
+from assets.misplaced import misplaced_notes
 from assets.page_order import OrderRules
 from assets.reports import escape
 from assets.scan_notes import GapsOfKind, file_notes, found_gaps, gaps_line, mode_notes, name_notes, order_notes
@@ -271,6 +272,7 @@ def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRul
     unnamed = [each.path for each in walk.problems if each.reason == NO_MATCH]
     return [
         *copies_notes([(taken.path, other.path) for taken, other in walk.copies], settings.images.prefer),
+        *misplaced_notes(walk.problems if len(table) else (), settings.record.document_fields[: settings.record.depth]),
         *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
         *order_notes(table, order),
         *mode_notes(table, settings.context.mode),

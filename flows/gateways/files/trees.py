@@ -16,6 +16,7 @@ from assets.domain.image_kinds import ImageKind
 from assets.domain.labels import canonical_label, natural_key
 from assets.domain.record import check_field
 from assets.file_pages import FilePages, page_labels, rule_for
+from assets.misplaced import TOO_DEEP
 from assets.sources import (
     IMAGE_SUFFIXES,
     OTHER_KINDS,
@@ -34,7 +35,6 @@ from flows.gateways.ports import FETCHED_FOLDER, SOURCE_MARKER, ReadHeader
 _NUMBER = re.compile(r"(?P<page>[0-9]+)")
 _SEVERAL_PAGES = frozenset({"tif", "tiff"})
 _RULES = (FilePages.COUNTED, FilePages.SUFFIX)
-TOO_DEEP = "a folder where images are expected: what lies in it is too deep for record.document_fields"
 NO_MATCH = "no page: its name does not match record.page_pattern"
 
 KnownImages = Mapping[tuple[str, int, int], ImageHeader]

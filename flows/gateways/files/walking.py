@@ -11,6 +11,7 @@ from pathlib import Path
 
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import check_field
+from assets.misplaced import too_high
 from assets.sources import SourceProblem
 from flows.gateways.ports import TEMPORARY_PREFIX
 
@@ -125,7 +126,7 @@ class Tree:
             self.fail(entry.path, f"unreadable: {error.strerror}")
             return False
         if not is_folder:
-            self.tell(entry.path, f"a file where folders of {depth} more level{'s' * (depth > 1)} are expected")
+            self.tell(entry.path, too_high(depth))
         elif leads_out:
             self.tell(entry.path, "a symbolic link to a folder elsewhere")
         return is_folder and not leads_out
