@@ -33,7 +33,7 @@ def try_page(
     from flows.terminal.trying import Said, try_text
 
     async def try_it(config: str | None) -> Said:
-        return await try_text(config, key, dry_run=dry_run)
+        return await try_text(config, key, dry_run=dry_run, tell=lambda line: typer.echo(line, err=True))
 
     said = wait_for(try_it, config, service=not dry_run)
     say(said.text)

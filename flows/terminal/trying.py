@@ -2,9 +2,12 @@
 in `flows.protocol.trying`, the request in `flows.questions.check`.
 """
 
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+from assets.domain.errors import PassBusyError
 from assets.domain.money import dollars
 from assets.domain.outcome import OutcomeKind
 from flows.protocol.trying import Tried, TryRequest, try_page
@@ -25,20 +28,26 @@ class Said:
     fits: bool
 
 
-async def try_text(config: str | None, key: str, *, dry_run: bool = False) -> Said:
-    """Waits for a pass that is running. Raises QuireError, OSError."""
+async def try_text(
+    config: str | None, key: str, *, dry_run: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> Said:
+    """Waits for a pass that is running, which ``tell`` is told of. Raises QuireError, OSError."""
     if dry_run:
         found = await check(config, key, at_once=True)
         return Said("\n".join([*summary(found), "", NOTHING_SENT]), fits=True)
-    # A run of its own, which waits for its turn.
-    with one_run_of_passes(utc_now()):
-        async with open_pass(config) as p:
-            found = await check(config, key, at_once=True)
-            if found.settings.execution.dry_run:
-                return Said("\n".join([*summary(found), "", f"execution.dry_run is set: {NOTHING_SENT}"]), fits=True)
-            tried = await try_page(p, _request(found))
-            lines = [*summary(found), "", *_answer_lines(tried), "", *_cost_lines(found, tried)]
-            place = printable(str(p.services.storage.tries.path(tried.noted.try_id)))
+    async with AsyncExitStack() as stack:
+        try:
+            p = await stack.enter_async_context(open_pass(config))
+        except PassBusyError:
+            tell("a pass is running: this page is read when it has ended")
+            stack.enter_context(one_run_of_passes(utc_now()))
+            p = await stack.enter_async_context(open_pass(config))
+        found = await check(config, key, at_once=True)
+        if found.settings.execution.dry_run:
+            return Said("\n".join([*summary(found), "", f"execution.dry_run is set: {NOTHING_SENT}"]), fits=True)
+        tried = await try_page(p, _request(found))
+        place = printable(str(p.services.storage.tries.path(tried.noted.try_id)))
+    lines = [*summary(found), "", *_answer_lines(tried), "", *_cost_lines(found, tried)]
     lines.append(f"booked in {place}; no result was written")
     return Said("\n".join(lines), tried.result is not None)
 

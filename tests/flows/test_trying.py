@@ -1,12 +1,15 @@
 """``quire try KEY``: one page read at once. The answer is shown, its cost is booked, and no result is written."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from assets.domain.errors import GeminiAmbiguousError, GeminiQuotaError, QuireError
+from config.settings import load_settings
 from flows.questions.why import why_text
+from flows.runtime.wiring import open_pass_lock
 from flows.terminal.show import read_status
 from flows.terminal.trying import try_text
 from tests.command import run_quire
@@ -159,3 +162,16 @@ async def test_another_prompt_and_the_status_of_the_command(page: Project, prefe
     assert "it is no result (not_json): the answer is not JSON" in ended.out
     [noted] = booked(page)
     assert noted["prompt"] == "mine v2"
+
+
+async def test_it_waits_for_the_pass_that_runs(page: Project) -> None:
+    await scanned(page)
+    told = asyncio.Event()
+    async with open_pass_lock(load_settings(page.config)) as (_, pass_lock):
+        async with pass_lock.hold(wait=False):
+            trying = asyncio.create_task(try_text(str(page.config), KEY, tell=lambda _: told.set()))
+            async with asyncio.timeout(60):
+                await told.wait()
+            assert page.gemini.books()["generated"] == []
+        assert (await trying).fits
+    assert len(page.gemini.books()["generated"]) == 1
