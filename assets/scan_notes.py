@@ -72,16 +72,17 @@ def order_notes(record_manifest: pa.Table, rules: OrderRules) -> list[str]:
     return notes
 
 
-def mode_notes(record_manifest: pa.Table, mode: ContextMode) -> list[str]:
+def mode_notes(record_manifest: pa.Table, mode: ContextMode, *, is_allow_list: bool) -> list[str]:
     """That no page has a page before it, though its mode is about that."""
     has_effect = record_manifest["predecessor"].null_count < len(record_manifest)
     if not mode.sends_anything or has_effect or len(record_manifest) < 2:
         return []
-    why = (
-        "each document has one page only: does record.document_fields name one folder too many?"
-        if _starts(record_manifest).all()
-        else "others are missing between all of them, and there is an allow list, or context.at_gap is break"
-    )
+    if is_allow_list:
+        why = "the allow list names no two that follow on each other"
+    elif _starts(record_manifest).all():
+        why = "each document has one page only: does record.document_fields name one folder too many?"
+    else:
+        why = "others are missing between all of them, and context.at_gap is break"
     return [f"context.mode: {mode.value} has no effect, as no page has a page before it: {why}"]
 
 

@@ -275,7 +275,7 @@ def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRul
         *misplaced_notes(walk.problems if len(table) else (), settings.record.document_fields[: settings.record.depth]),
         *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
         *order_notes(table, order),
-        *mode_notes(table, settings.context.mode),
+        *mode_notes(table, settings.context.mode, is_allow_list=settings.paths.allow_list is not None),
         *file_notes(table),
     ]
 

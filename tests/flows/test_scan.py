@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import ConfigError, ManifestError
+from assets.scan_notes import GapsOfKind
 from assets.sources import IMAGE_SUFFIXES
 from flows.scan import ScanReport, scan
 from flows.terminal.show import status_json, status_text
@@ -15,6 +16,7 @@ from tests.flows.recorded import Recorded
 from tests.project import Project
 
 DOCUMENT = "CA:Lincoln:1901"
+IMAGES = "dataset/page_images"
 ENDINGS = f".{', .'.join(sorted(IMAGE_SUFFIXES))}"
 
 
@@ -31,16 +33,23 @@ def keys_in_manifest(project: Project) -> list[str]:
 def left_out(project: Project) -> dict[str, str]:
     path = project.manifests / "left_out.parquet"
     rows = pq.read_table(path).to_pylist() if path.exists() else []
-    return {row["path"]: row["reason"] for row in rows}
+    return {row["path"]: row["reason"] for row in rows if row["path"] != IMAGES}
+
+
+async def warnings_of_files(project: Project) -> list[str]:
+    """Without what is told of the collection as a whole."""
+    told = await Recorded(project).texts("WARNING")
+    return [text for text in told if not text.startswith(f"Please check: {IMAGES}: ")]
 
 
 async def test_an_unchanged_tree_leaves_the_manifest_alone_to_the_byte(project: Project) -> None:
     keys = project.add_pages(DOCUMENT, ["01", 2, 10])
     path = project.manifests / "records.parquet"
-    assert await run_scan(project) == ScanReport(records=3, added=3, removed=0, problems=0, changed=True)
+    gaps = {"numbers": GapsOfKind(1, keys[2])}
+    assert await run_scan(project) == ScanReport(records=3, added=3, removed=0, problems=0, changed=True, gaps=gaps)
     before, content = path.stat(), path.read_bytes()
 
-    assert await run_scan(project) == ScanReport(records=3, added=0, removed=0, problems=0, changed=False)
+    assert await run_scan(project) == ScanReport(records=3, added=0, removed=0, problems=0, changed=False, gaps=gaps)
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert path.read_bytes() == content
@@ -77,7 +86,7 @@ async def test_each_file_that_is_no_page_is_one_warning_and_the_rest_goes_on(pro
     assert keys_in_manifest(project) == [keys[0], keys[3]]
     place = "dataset/page_images/CA/Lincoln/1901"
     kinds = "JPEG, PNG, WebP, TIFF, JPEG 2000, GIF, BMP, HEIC or AVIF"
-    assert sorted(await Recorded(project).texts("WARNING")) == [
+    assert sorted(await warnings_of_files(project)) == [
         f"Left out: {place}/02.jpg: page 2 has 2 images; keep one",
         f"Left out: {place}/2.jpg: page 2 has 2 images; keep one",
         f"Left out: {place}/4.jpg: unreadable: it does not begin like a {kinds} file",
@@ -98,7 +107,7 @@ async def test_warnings_about_a_thousand_files_are_bounded(project: Project) -> 
 
     warnings = await Recorded(project).texts("WARNING")
     assert len(warnings) == 201
-    assert warnings[-1] == "Left out: 30 more files of this kind"
+    assert warnings[-1] == "Left out: 31 more files of this kind", "and a word on their names"
     assert len(left_out(project)) == 230
 
 
@@ -116,7 +125,7 @@ async def test_the_allow_list_and_filters_decide_who_is_eligible(project: Projec
     await run_scan(project)
 
     assert keys_in_manifest(project) == ["AL:Lincoln:1902:3", "CA:Lincoln:1901:2"]
-    assert await Recorded(project).texts("WARNING") == [
+    assert await warnings_of_files(project) == [
         "Left out: allowed/AL/notes.json: a file where folders of 2 more levels are expected"
     ]
 
@@ -192,7 +201,7 @@ async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(projec
     assert (await run_scan(project)).problems == 0
     assert left_out(project) == {}
 
-    assert await Recorded(project).texts("WARNING") == [
+    assert await warnings_of_files(project) == [
         f"Left out: {place}/a.txt: {no_image}",
         f"Left out: {place}/b.jpg: {no_match}",
         f"Left out: {place}/d.jpg: {no_match}",
@@ -206,3 +215,22 @@ async def test_what_is_left_out_is_told_once_and_listed_while_it_is_there(projec
     path.write_bytes(content[:50])
     await run_scan(project)
     assert list(left_out(project)) == [f"{place}/b.jpg"]
+
+
+async def test_what_is_so_of_the_collection_as_a_whole_is_told_once(project: Project) -> None:
+    project.add_pages(DOCUMENT, ["iv", 1, 2, 5])
+    project.add_pages("CA:Lincoln:1902", ["cover", 7])
+
+    reports = [await run_scan(project) for _ in range(2)]
+
+    assert reports[0].notes == reports[1].notes
+    assert [note.partition(" ")[0] for note in reports[0].notes] == ["images", "the"]
+    told = [text for text in await Recorded(project).texts("WARNING") if text.startswith("Please check")]
+    assert sorted(told) == sorted(f"Please check: {IMAGES}: {note}" for note in reports[0].notes)
+    gaps = [text for text in await Recorded(project).texts("INFO") if text.startswith("gaps: ")]
+    follows = "the page before goes along all the same (context.at_gap: follow)"
+    first = f"first before {DOCUMENT}:5"
+    assert gaps == [
+        f"gaps: 1 where numbers are missing ({first}), 1 where another numbering does not begin with 1 (first before "
+        f"{DOCUMENT}:iv); {follows}"
+    ]

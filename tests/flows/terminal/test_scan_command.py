@@ -79,7 +79,7 @@ async def test_pdfs_are_rendered_but_not_by_looking(shelf: Path) -> None:
     looked = await run_quire("scan", "--dry-run", "--json", env=nothing(), cwd=shelf)
     assert json.loads(looked.out) == {
         **{"records": 3, "added": 3, "removed": 0, "problems": 0, "changed": False},
-        **{"pdfs_to_render": 1, "is_whole": True, "dry_run": True},
+        **{"gaps": {}, "notes": [], "pdfs_to_render": 1, "is_whole": True, "dry_run": True},
     }
     assert not (shelf / "dataset/page_images/Kent/14").exists()
     done = await run_quire("scan", env=nothing(), cwd=shelf)

@@ -46,16 +46,22 @@ def test_an_order_that_is_a_guess_is_told_once_with_a_way_out() -> None:
             ContextMode.PREVIOUS_RESULT,
             "does record.document_fields name one folder",
         ),
-        ([f"{A}:1", f"{A}:3"], AtGap.BREAK, ContextMode.PREVIOUS_IMAGE, "or context.at_gap is break"),
+        ([f"{A}:1", f"{A}:3"], AtGap.BREAK, ContextMode.PREVIOUS_IMAGE, "and context.at_gap is break"),
         ([f"{A}:1", f"{A}:3"], AtGap.FOLLOW, ContextMode.PREVIOUS_IMAGE, None),
         ([f"{A}:1", f"{B}:1"], AtGap.FOLLOW, ContextMode.NONE, None),
         ([f"{A}:1"], AtGap.FOLLOW, ContextMode.PREVIOUS_RESULT, None),
     ],
 )
 def test_a_mode_without_effect_is_told(keys: list[str], at_gap: AtGap, mode: ContextMode, why: str | None) -> None:
-    notes = mode_notes(manifest_of(keys, at_gap=at_gap), mode)
+    notes = mode_notes(manifest_of(keys, at_gap=at_gap), mode, is_allow_list=False)
     assert len(notes) == (why is not None)
     assert why is None or why in notes[0]
+
+
+def test_a_mode_without_effect_for_the_allow_list_is_told_so() -> None:
+    keys = [f"{A}:1", f"{A}:3"]
+    [note] = mode_notes(manifest_of(keys, allowed=set(keys)), ContextMode.PREVIOUS_RESULT, is_allow_list=True)
+    assert note.endswith("as no page has a page before it: the allow list names no two that follow on each other")
 
 
 def test_images_that_are_left_out_by_their_names_get_a_pattern() -> None:
