@@ -50,6 +50,7 @@ async def test_a_server_that_answers_503_between_claim_and_confirmation_holds_up
 async def test_a_settlement_whose_counts_cannot_be_written_is_finished_by_the_next_pass_and_a_reset_is_kept(
     project: Project, prefect_server: PrefectServer, proxy: PrefectProxy, standby: Standby
 ) -> None:
+    project.configure(context={"at_gap": "break"})
     good, bad, reset = project.add_pages("CA:Lincoln:1901", [1, 3, 5])
     for key in (bad, reset):
         project.gemini.set_steps(key, "not_json", "auto")

@@ -137,6 +137,7 @@ async def test_a_folder_or_a_database_that_was_exchanged_stops_the_pass(project:
 
 
 async def test_a_file_that_cannot_be_read_stops_the_pass(project: Project) -> None:
+    project.configure(context={"at_gap": "break"})
     keys = project.add_pages("CA:Lincoln:2023", [4, 6])
     await project.run_pass()
     project.add_pages("TX:Austin:2023", [1])

@@ -100,6 +100,7 @@ async def test_results_that_cannot_be_read_stop_the_pass_before_anything_is_sent
 @pytest.mark.light
 async def test_a_link_that_appears_while_a_batch_runs_costs_no_answer_and_no_file_of_others(project: Project) -> None:
     project.configure(context={"mode": "none"})
+    project.configure(context={"at_gap": "break"})
     key, failed = project.add_pages(DOCUMENT, [1, 3])
     project.gemini.set_steps(failed, "not_json", "auto")
     others, folder = Elsewhere(project.root / "elsewhere"), project.result_path(key).parent

@@ -68,6 +68,7 @@ async def test_a_deleted_output_is_read_again(project: Project) -> None:
 
 async def test_a_dead_letter_whose_count_is_reset_has_all_its_tries_again(project: Project) -> None:
     project.configure(execution={"max_retries": 1})
+    project.configure(context={"at_gap": "break"})
     by_hand, by_command, other = keys = project.add_pages("CA:Lincoln:1901", [1, 3, 5])
     for key in (by_hand, by_command):
         project.gemini.set_steps(key, "not_json", "not_json", "not_json", "auto")
@@ -87,6 +88,7 @@ async def test_a_dead_letter_whose_count_is_reset_has_all_its_tries_again(projec
 
 async def test_a_count_that_a_person_raises_keeps_a_page_from_being_sent(project: Project) -> None:
     await project.run_pass()
+    project.configure(context={"at_gap": "break"})
     sent, stopped = project.add_pages("CA:Lincoln:1901", [1, 3])
     await project.edit_variable("record_failure_counts", {stopped: 99})
 
@@ -122,6 +124,7 @@ async def test_a_batch_that_a_person_took_out_of_the_list_is_released_and_its_re
     project: Project,
 ) -> None:
     project.configure(safety={"put_back_minutes": 0})
+    project.configure(context={"at_gap": "break"})
     keys = project.add_pages("CA:Lincoln:1901", [1, 3])
     project.gemini.set_rules(jobs=[{"ordinal": 1, "stuck": "RUNNING"}])
     await project.run_pass()
@@ -171,6 +174,7 @@ async def test_a_batch_that_is_not_active_cannot_be_released(project: Project) -
 
 @pytest.mark.parametrize("cancel", [False, True])
 async def test_a_batch_is_released_by_command_at_any_age(project: Project, cancel: bool) -> None:
+    project.configure(context={"at_gap": "break"})
     keys = project.add_pages("CA:Lincoln:1901", [1, 3])
     await project.run_pass()
     (batch_id,) = await project.variable("active_batch_ids")
