@@ -296,7 +296,7 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
     if uploads.refused:
         await record_refusals(p, rows, cut.estimates, uploads)
-    nothing = partial(_Batch, 0, None, unreadable=uploads.unreadable, unfit=uploads.unfit)
+    nothing = partial(_Batch, 0, None, unreadable=uploads.unreadable, unfit=frozenset(uploads.unfit))
     if not uploads.images:
         await delete_unclaimed(p, submission_id, uploads)
         is_away = uploads.left_out.keys() - uploads.unreadable
@@ -313,7 +313,7 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     table, _ = storage.read_batch_manifest(submission_id)
     posted = await post(p, submission_id, len(keys))
     in_flight = len(keys) if posted.in_flight else 0
-    return _Batch(in_flight, table, posted.stop, uploads.unreadable, posted.needs_person, uploads.unfit)
+    return _Batch(in_flight, table, posted.stop, uploads.unreadable, posted.needs_person, frozenset(uploads.unfit))
 
 
 def _dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> list[str]:

@@ -45,7 +45,7 @@ class Uploads:
     refused: dict[str, SentImage]
     reasons: dict[str, str]
     unreadable: frozenset[str]
-    unfit: frozenset[str]
+    unfit: dict[str, str]
     unused: list[str]
 
 
@@ -120,7 +120,7 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
         refused={key: _as_sent(None, report.prepared[key]) for key in keys if key in report.refused},
         reasons={key: report.refused[key] for key in keys if key in report.refused},
         unreadable=frozenset(key for key in keys if key in report.unreadable and key not in report.unfit),
-        unfit=frozenset(key for key in keys if key in report.unfit),
+        unfit={key: report.failed[key] for key in keys if key in report.unfit},
         unused=[file.name for file in report.uploaded.values() if file.name not in needed],
     )
 

@@ -119,7 +119,8 @@ def _with_addresses(request: TryRequest, uploads: Uploads) -> dict[str, Any]:
     """The request as it is sent. Raises QuireError where the image did not go up."""
     image = uploads.images.get(request.record_key)
     if image is None or image.file is None:
-        why = uploads.left_out.get(request.record_key) or uploads.reasons.get(request.record_key) or "unknown"
+        found = uploads.left_out | uploads.unfit | uploads.reasons
+        why = found.get(request.record_key, "unknown")
         raise QuireError(f"{request.record_key}: its image did not go up, so nothing is sent: {why}")
     files: list[RemoteFile] = [image.file]
     if request.record_key in uploads.context_images:

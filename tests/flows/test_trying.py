@@ -140,6 +140,18 @@ async def test_what_is_refused_costs_nothing(page: Project) -> None:
     assert page.gemini.existing_files() == []
 
 
+@pytest.mark.light
+async def test_an_image_that_is_not_whole_is_told_and_costs_nothing(page: Project) -> None:
+    await scanned(page)
+    path = page.root / "dataset/page_images/CA/Lincoln/1901/1.jpg"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(
+        QuireError, match="its image did not go up, so nothing is sent: .*1.jpg cannot be read: cut off"
+    ):
+        await try_text(str(page.config), KEY)
+    assert (booked(page), page.gemini.existing_files()) == ([], [])
+
+
 async def test_another_prompt_and_the_status_of_the_command(page: Project, prefect_server: PrefectServer) -> None:
     await scanned(page)
     prompts = page.root / "prompts/mine"

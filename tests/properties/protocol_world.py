@@ -301,6 +301,7 @@ def _settings(context_mode: str, max_retries: int) -> Settings:
     return Settings.model_validate(
         {
             "context": {"mode": context_mode},
+            "images": {"min_side_pixels": 0, "send_blank": True},
             "execution": {"max_retries": max_retries, "batch_size_limit": 2, "max_concurrent_batches": 3},
             "batch": {"adoption_grace_seconds": GRACE.total_seconds()},
             "retries": {"attempts": 2, "service_backoff_seconds": 0, "max_service_errors": 1000},
