@@ -146,7 +146,7 @@ async def test_an_image_that_is_not_whole_is_told_and_costs_nothing(page: Projec
     path = page.root / "dataset/page_images/CA/Lincoln/1901/1.jpg"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(
-        QuireError, match="its image did not go up, so nothing is sent: .*1.jpg cannot be read: cut off"
+        QuireError, match=r"its image did not go up, so nothing is sent: .*1\.jpg cannot be read: cut off"
     ):
         await try_text(str(page.config), KEY)
     assert (booked(page), page.gemini.existing_files()) == ([], [])
