@@ -22,6 +22,8 @@ from tests.contracts.pdf.test_pixels import DOCUMENT, difference, size_of
 from tests.damaged import page
 from tests.images import Drawn, dithered, jpeg, jpeg_2000, tiff
 
+DOCS = Path(__file__).parents[3] / "docs" / "collections.md"
+BEGIN, END = "<!-- PDFs, by their test -->\n", "<!-- end of PDFs -->"
 PLACE = f"{DOCUMENT}.pdf"
 LETTER = (612.0, 792.0)
 
@@ -217,3 +219,44 @@ def test_a_marker_that_names_other_files_is_none(shelf: Shelf, endings: Any) -> 
     marker = shelf.images / DOCUMENT / SOURCE_MARKER
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"endings": endings}))
     assert ".source.json in the folder of its images cannot be read" in shelf.scan().left_out[PLACE]
+
+
+def rows(root: Path) -> str:
+    """The table of docs/collections.md, at 200 dpi and at most 3,072 pixels."""
+    scan, fax = jpeg(drawn(1240, 1754), 85), tiff(dithered(drawn(1240, 1754)), compression="ccittfax4")
+    large = jpeg(drawn(3400, 4808), 75)
+    usual, exact = {"dpi": 200, "max_side_pixels": 3072}, {"dpi": 200, "max_side_pixels": 3072, "lossless": True}
+    a4, inch, metres = (595.2, 841.92), (72.0, 101.844), (5952.0, 8419.2)
+    shelf_of: dict[str, tuple[bytes, tuple[float, float], dict[str, Any]]] = {
+        "a scan of 1240 x 1754 on A4": (scan, a4, usual),
+        "the same on paper of an inch": (scan, inch, usual),
+        "the same on paper of three metres": (scan, metres, usual),
+        "a scan of 3400 x 4808 on A4": (large, a4, usual),
+        "the same, `render.max_side_pixels: 2400`": (large, a4, {**usual, "max_side_pixels": 2400}),
+        "a scan of 600 x 849 on A4": (jpeg(drawn(600, 849), 85), a4, usual),
+        "a scan of 1240 x 1754 on A4, `render.lossless`": (scan, a4, exact),
+        "a scan of 3400 x 4808 on A4, `render.lossless`": (large, a4, exact),
+        "a fax of 1240 x 1754 on A4, `render.lossless`": (fax, a4, exact),
+    }
+    lines = ["| page | its image | told |", "|---|---|---|"]
+    for at, (name, (content, paper, settings)) in enumerate(shelf_of.items()):
+        shelf = Shelf(root / str(at))
+        shelf.settings = replace(shelf.settings, **settings)
+        scanned(shelf, content, paper)
+        [note] = list(shelf.scan().notes.values()) or ["-"]
+        [made] = shelf.pages(DOCUMENT)
+        size = "{} x {}".format(*size_of(image_of(shelf, made)))
+        lines.append(f"| {name} | `{made}`, {size} | {note} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_what_becomes_of_scans_in_pdfs_is_what_the_page_says(tmp_path: Path) -> None:
+    assert DOCS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0] == rows(tmp_path)
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+        DOCS.write_text(before + BEGIN + rows(Path(folder)) + END + rest.partition(END)[2], encoding="utf-8")

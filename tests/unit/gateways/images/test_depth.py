@@ -16,6 +16,8 @@ from tests.damaged import page, put
 from tests.images import Drawn, deep, tiff, with_tag
 
 GRAY = page(400, 500)
+DOCS = Path(__file__).parents[4] / "docs" / "collections.md"
+BEGIN, END = "<!-- deep samples, by their test -->\n", "<!-- end of deep samples -->"
 MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE = 281, 341
 
 
@@ -108,3 +110,48 @@ def test_what_is_opaque_stays_so(tmp_path: Path) -> None:
 def test_a_page_that_uses_the_whole_range_is_as_it_was(tmp_path: Path) -> None:
     for encode in GRAY_FILES:
         assert np.abs(pixels(put(tmp_path / "1.tif", encode(deep(GRAY)))) - GRAY).max() <= 3
+
+
+def shelf() -> dict[str, bytes]:
+    """What docs/collections.md tells of, each as a file."""
+    hot = in_bits(12)
+    hot[10, 10] = 65_535
+    tagged = np.rint(GRAY.astype(float) * 3000 / 255).astype(np.uint16)
+    return {
+        "10 bits in 16, gray, TIFF": tiff(in_bits(10)),
+        "12 bits in 16, gray, PNG": png16(in_bits(12)),
+        "12 bits in 16, colour, TIFF with LZW": tiff(in_colour(in_bits(12)), photometric="rgb", compression="lzw"),
+        "12 bits in 16, colour, PNG": png16(in_colour(in_bits(12))),
+        "12 bits in 16, white is zero": tiff(4095 - in_bits(12), photometric="miniswhite"),
+        "12 bits in 16, with a hot pixel": tiff(hot),
+        "white is 3,000, as `MaxSampleValue` says": with_tag(tiff(tagged), MAX_SAMPLE_VALUE, 3000),
+        "12 bits in 16, of which `MaxSampleValue` says 65,535": with_tag(tiff(in_bits(12)), MAX_SAMPLE_VALUE, 65_535),
+        "16 bits": tiff(deep(GRAY)),
+        "32 bits": tiff(GRAY.astype(np.uint32) * 0x01010101),
+        "fractions of 1": tiff((GRAY / 255).astype(np.float32)),
+    }
+
+
+def rows(tmp_path: Path) -> str:
+    """The table of docs/collections.md."""
+    lines = ["| samples | goes up as | the paper is then |", "|---|---|---|"]
+    for name, content in shelf().items():
+        path = put(tmp_path / "1.tif", content)
+        found = prepare(path, 0, max_side_pixels=None, jpeg_quality=100, max_pixels=10**8)
+        shown = pixels(path)
+        paper = round(float(np.median(shown[..., 0] if shown.ndim == 3 else shown)))
+        lines.append(f"| {name} | {found.conversion} | {paper} of 255 |")
+    return "\n".join(lines) + "\n"
+
+
+def test_what_goes_up_is_what_the_page_says(tmp_path: Path) -> None:
+    assert DOCS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0] == rows(tmp_path)
+    assert round(float(np.median(GRAY))) == 235, "as the page says, too"
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+        DOCS.write_text(before + BEGIN + rows(Path(folder)) + END + rest.partition(END)[2], encoding="utf-8")

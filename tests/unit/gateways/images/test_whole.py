@@ -17,6 +17,7 @@ from tests.images import Drawn, jpeg, png_chunk, small_jpeg, tiff, webp
 
 DOCS = Path(__file__).parents[4] / "docs" / "collections.md"
 BEGIN, END = "<!-- damaged files, by their test -->\n", "<!-- end of damaged files -->"
+BEGIN_BLANK, END_BLANK = "<!-- blank pages, by their test -->\n", "<!-- end of blank pages -->"
 DRAWN = page()
 
 
@@ -42,6 +43,34 @@ def table(tmp_path: Path) -> str:
         found = [said(tmp_path, damage(whole)) for damage in DAMAGE.values()]
         lines.append(f"| {kind} | {' | '.join(each or 'not told' for each in found)} |")
     return "\n".join(lines) + "\n"
+
+
+def blank_rows(tmp_path: Path) -> str:
+    """The rows of pages with nothing on them, or little."""
+    numbered, pencilled, specked = blank(245), blank(245), blank(245)
+    numbered[1500:1530, 580:584] = 40
+    numbered[1500:1530, 600:604] = 40
+    pencilled[400:404, 200:700] = 215
+    specked[100:103, 100:103] = 60
+    pages = {
+        "white paper with its grain": blank(250),
+        "the same, with a speck": specked,
+        "black, as of a closed lid": blank(3),
+        "gray all over": blank(128),
+        "a page number alone": numbered,
+        "a line in pencil": pencilled,
+    }
+    kinds = ("JPEG", "PNG", "TIFF, LZW")
+    lines = [f"| page | {' | '.join(kinds)} |", "|---|" + "---|" * len(kinds)]
+    for name, drawn in pages.items():
+        found = [said(tmp_path, KINDS[kind](drawn)) or "sent" for kind in kinds]
+        lines.append(f"| {name} | {' | '.join(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_pages_with_nothing_on_them_are_told_as_the_page_says(tmp_path: Path) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    assert text.partition(BEGIN_BLANK)[2].partition(END_BLANK)[0] == blank_rows(tmp_path)
 
 
 def test_each_kind_of_damage_to_each_kind_of_file_is_told_as_the_page_says(tmp_path: Path) -> None:
@@ -168,6 +197,8 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(before + BEGIN + table(Path(folder)) + END + after, encoding="utf-8")
+        text = DOCS.read_text(encoding="utf-8")
+        for begin, end, made in ((BEGIN, END, table), (BEGIN_BLANK, END_BLANK, blank_rows)):
+            before, _, rest = text.partition(begin)
+            text = before + begin + made(Path(folder)) + end + rest.partition(end)[2]
+        DOCS.write_text(text, encoding="utf-8")
