@@ -2,6 +2,9 @@
 pixels, so that neither the grain of paper nor a few specks count, and a single page number does.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import numpy as np
 from PIL import Image
 
@@ -18,6 +21,9 @@ _SPECKS, _SPECKS_SHARE = 3, 1e-4
 _JPEG_BYTES_A_PIXEL = 1.5
 """Times the mean of the numbers by which a JPEG's details are divided: 29 at a quality of 75, 6 at 95."""
 _USUAL_DIVISOR = 29
+_FIRST_SHARES = (1 / 8, 1 / 2)
+_INTERLACE_AT = 28
+"""In a PNG's head: whether its rows come in turns, coarse ones first."""
 _LOSSLESS_SHARE = 1 / 100
 """A file with fewer bytes than this, of what its pixels take, may be of a blank page; one with more has something on
 it. Measured: paper with some grain has 0.05 bytes a pixel as JPEG of a quality of 75, without any a thousandth as PNG;
@@ -34,14 +40,34 @@ def may_be_blank(opened: OpenImage, size_bytes: int, *, bits: int) -> bool:
     return size_bytes * 8 < _LOSSLESS_SHARE * width * height * bits * channels
 
 
-def blank_words(image: Image.Image, *, reduced: int = 1) -> str | None:
+def begins_written(reopen: Callable[[], AbstractContextManager[OpenImage]]) -> bool:
+    """Whether something is on a PNG's page, as far as its first rows tell: on most pages it is. How large the file is
+    tells nothing where paper has a grain, as nothing of that is lost. ``reopen``: opens the page. Raises whatever
+    Pillow does, ImageError, OSError."""
+    for share in _FIRST_SHARES:
+        with reopen() as opened:
+            image = opened.image
+            if opened.head[_INTERLACE_AT] or len(image.tile) != 1:
+                return True
+            width, height = image.size
+            rows = max(1, round(share * height))
+            # Its rows stand one after the other: no more of them are decoded than it says to have.
+            image._size = width, rows
+            image.tile = [image.tile[0]._replace(extents=(0, 0, width, rows))]
+            image.load()
+            if blank_words(image, part=share) is None:
+                return True
+    return False
+
+
+def blank_words(image: Image.Image, *, reduced: int = 1, part: float = 1.0) -> str | None:
     """What kind of blank a page is, in words; None: there is something on it. ``image``: with 8 bits a sample, or 1;
-    ``reduced``: how much smaller than the page it is."""
+    ``reduced``: how much smaller than the page it is; ``part``: how much of the page it is."""
     if image.mode in ("P", "PA"):
         image = image.convert("RGB")
     factor = max(1, SQUARE_PIXELS // reduced)
     squares = np.asarray((image.reduce(factor) if factor > 1 else image).convert("L")).astype(np.int16)
-    most = min(_SPECKS, _SPECKS_SHARE * squares.size)
+    most = min(_SPECKS, _SPECKS_SHARE * squares.size / part)
     shade = int(np.median(squares))
     if np.count_nonzero(squares > _NEARLY_BLACK) <= most:
         return "blank: nearly black"

@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from assets.domain.errors import ImageError, UnfitImageError
 from assets.image_checks import BLANK, BROKEN
 from assets.sources import check_sizes
-from flows.gateways.images.blank import blank_words, may_be_blank
+from flows.gateways.images.blank import begins_written, blank_words, may_be_blank
 from flows.gateways.images.depth import has_deep_colour, sample_bits
 from flows.gateways.images.headers import HEIC, JPEG, JPEG_2000, PNG, WEBP, Kind, OpenImage, open_page, reading
 from flows.gateways.images.looking import BlankPageError, check_end, look, with_share
@@ -115,7 +115,7 @@ def prepare(
                 content, kind, size, words = _converted(opened, orientation, changes, how, again)
                 made = (kind.mime_type, read.sha256, len(content), *size, words)
                 return Prepared(content, *made, found.st_size, found.st_mtime_ns)
-            _look_at(opened, found.st_size, how)
+            _look_at(opened, path, found.st_size, how)
             as_it_is = (opened.kind.mime_type, read.sha256, found.st_size, *opened.size, "")
             return Prepared(path, *as_it_is, found.st_size, found.st_mtime_ns)
     except ImageError as error:
@@ -134,10 +134,14 @@ def _expect_whole(opened: OpenImage, read: FileRead, budget: PixelBudget) -> Non
             raise ImageError(with_share(problem, opened))
 
 
-def _look_at(opened: OpenImage, size_bytes: int, how: _How) -> None:
+def _look_at(opened: OpenImage, path: Path, size_bytes: int, how: _How) -> None:
     """A page that goes up as it is: decoded only where that is asked for, or where there may be nothing on it. Raises
     ImageError."""
-    if how.decodes or (not how.send_blank and may_be_blank(opened, size_bytes, bits=sample_bits(opened))):
+    may_be = how.decodes or may_be_blank(opened, size_bytes, bits=sample_bits(opened))
+    if opened.kind is PNG and not may_be and not how.send_blank:
+        with how.budget.hold(_weight(opened)), reading("the image"):
+            may_be = not begins_written(partial(open_page, path, 0))
+    if how.decodes or (may_be and not how.send_blank):
         with how.budget.hold(_weight(opened)):
             look(opened, decodes=how.decodes, send_blank=how.send_blank)
 
