@@ -22,9 +22,9 @@ from pydantic.errors import PydanticUserError
 from assets.domain.errors import SchemaError
 from assets.domain.own_checks import own_checks
 from assets.domain.result_form import KEY, ROOT_TYPES, VALUE, codes, free_values
-from assets.domain.schema_limits import DEFAULT_LIMITS, Left, SchemaLimits, fit, too_long
+from assets.domain.schema_limits import DEFAULT_LIMITS, Left, SchemaLimits, fit, said, too_long
 from assets.domain.schema_place import CutOffError, Place, TooDeepError, referred
-from assets.domain.schema_words import DECIMAL, DECIMAL_PATTERN, SENT_FORMATS, Described, in_words, is_sendable
+from assets.domain.schema_words import DECIMAL, DECIMAL_PATTERN, SENT_FORMATS, Described, as_text, in_words, is_sendable
 
 Schema = dict[str, Any]
 
@@ -293,19 +293,20 @@ class _Work:
     def _pairs(self, node: Schema, at: Place) -> Schema:
         """A map with free keys as the list of its pairs."""
         pair_at = self._within(self._within(at, {"items": free_values(node)}), {"items": free_values(node)}).item()
-        names: Schema = {"type": "string", **node.get("propertyNames", {})}
+        names = as_text(self._resolved(node.get("propertyNames", {}), pair_at)[0])
         for pattern in node.get("patternProperties", {}):
             names["pattern"] = pattern
         pair = {KEY: self.schema(names, pair_at.field(KEY))}
         pair[VALUE] = self.schema(free_values(node) or {}, pair_at.field(VALUE))
         result: Schema = {"type": "ARRAY"}
         self._describe(result, node, at)
+        said(result, "No key twice.")
         for name, bound in (("minProperties", "minItems"), ("maxProperties", "maxItems")):
             if name in node:
                 result[bound] = node[name]
         fields = [KEY, VALUE]
         result["items"] = {"type": "OBJECT", "properties": pair, "required": fields, "propertyOrdering": list(fields)}
-        self.left.append(Left(at.path, "that no key comes twice"))
+        self.left.append(Left(at.path, "no key twice"))
         return result
 
     def _items(self, result: Schema, node: Schema, at: Place) -> None:

@@ -18,7 +18,8 @@ DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
 
 class Described(GenerateJsonSchema):
-    """Says nothing of defaults that are no JSON, as they are not sent; and tells a Decimal from a number or text."""
+    """Says nothing of defaults that are no JSON, as they are not sent; tells a Decimal from a number or text, and what
+    the keys of a map are, which in JSON are texts always."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  (pydantic's own declaration)
 
@@ -27,6 +28,24 @@ class Described(GenerateJsonSchema):
         names = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
         names |= {"multiple_of": "multipleOf", "max_digits": "digits", "decimal_places": "places"}
         return found | {name: value for key, name in names.items() if (value := schema.get(key)) is not None}
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        if "keys_schema" in schema and not found.keys() & {"propertyNames", "patternProperties"}:
+            found["propertyNames"] = self.generate_inner(schema["keys_schema"])
+        return found
+
+
+def as_text(key: Schema) -> Schema:
+    """The schema of a map's keys as that of the texts that they are in JSON."""
+    match key.get("type"):
+        case "integer" if "enum" not in key:
+            return {"type": "string", "pattern": r"^-?[0-9]+$"}
+        case "number" if "enum" not in key:
+            return {"type": "string", "format": DECIMAL}
+        case "boolean":
+            return {"enum": ["true", "false"]}
+    return {"type": "string", **key}
 
 
 def in_words(node: Schema) -> Iterator[str]:

@@ -78,7 +78,11 @@ class _Maker:
         least = int(fields.get("minItems") or 0)
         most = int(fields.get("maxItems", max(least, _DEFAULT_ITEMS)))
         count = min(max(least, self._chance.randint(1, _DEFAULT_ITEMS)), most)
-        return [self.make(fields["items"]) for _ in range(count)]
+        made = [self.make(fields["items"]) for _ in range(count)]
+        if "No key twice." in str(fields.get("description", "")):
+            # Said in words alone, which a model reads.
+            made = list({str(each.get("key")): each for each in made}.values())
+        return made
 
     def _integer(self, fields: dict[str, Any]) -> int:
         least, most = _bounds(fields, 0, 100)

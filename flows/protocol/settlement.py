@@ -17,7 +17,6 @@ from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, Submis
 from assets.domain.errors import ManifestError, UnwrittenError
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
-from assets.domain.schema import schema_hash
 from assets.outcomes import WRITTEN_COLUMNS, line_problems, with_superseded, with_written
 from assets.planning import SubmissionFacts
 from assets.reports import totals
@@ -142,10 +141,10 @@ async def _keep_result(p: Pass, name: str, job: RemoteJob) -> bool:
 
 
 def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
-    """The model in the code, if it still is what was sent; else the schema that was."""
+    """The model in the code, if it still is what was sent, in whatever form it was asked for; else the schema that
+    was."""
     model = p.services.model
-    is_same = schema_hash(p.services.template.response_schema) == facts.response_schema_hash
-    if is_same and model.model_json_schema() == facts.result_schema:
+    if model.model_json_schema() == facts.result_schema:
         return ModelValidator(model)
     logger().info("%s was sent with another schema than today's: judged by that one", facts.submission_id)
     validator = SentSchemaValidator(facts.result_schema)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from assets.domain.errors import SchemaError
+from config.schema_loader import load_schema
+from config.settings import load_settings
 from flows.questions.check import check_json, check_text
 from tests.command import run_quire
 from tests.prefect_server import PrefectServer
@@ -146,3 +148,86 @@ async def test_a_model_that_takes_no_bounds_of_lists_gets_none(project: Project)
     await project.run_until_idle()
     result: Any = project.result(key)
     assert list(result) == ["tags"]
+
+
+@pytest.mark.detached
+async def test_what_is_in_flight_is_judged_by_the_model_also_where_it_is_asked_for_otherwise_by_now(
+    project: Project,
+) -> None:
+    """As after an upgrade that asks for the same model in another way."""
+    (project.root / "upper.py").write_text(
+        "from pydantic import BaseModel, Field, field_validator\n"
+        "class M(BaseModel):\n    names: list[str] = Field(max_length=20)\n"
+        "    @field_validator('names')\n    @classmethod\n    def upper(cls, value):\n"
+        "        return [each.upper() for each in value]\n",
+        encoding="utf-8",
+    )
+    project.configure(paths={"schemas": str(project.root)}, schema="upper:M")
+    [key] = project.add_pages("CA:Lincoln:1901", [1])
+    project.gemini.set_steps(key, {"kind": "answer", "json": {"names": ["webb"]}})
+    await project.run_pass()
+    project.configure(limits={"schema_max_items": 0})
+    await project.run_until_idle()
+    assert project.result(key) == {"names": ["WEBB"]}
+
+
+EVERYTHING = """from datetime import date, datetime, time
+from decimal import Decimal
+from enum import IntEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+class Grade(IntEnum):
+    FIRST = 1
+    SECOND = 2
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: Literal[7, 9]
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    names: dict[str, str]
+
+class Section(BaseModel):
+    title: str
+    sections: list["Section"] = []
+
+class M(BaseModel):
+    note: str
+    price: Annotated[Decimal, Field(ge=0)]
+    day: date
+    at: datetime | None
+    hour: time
+    grade: Grade
+    counts: dict[str, int]
+    by_year: dict[int, list[Grade]]
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None
+    size: int | list[int] | None
+    box: tuple[int, int, int, int]
+    outline: Section
+"""
+
+
+@pytest.mark.detached
+async def test_a_schema_of_every_type_is_asked_for_answered_and_written(project: Project) -> None:
+    """What the local Gemini makes up by the schema that it gets alone becomes results of the model."""
+    (project.root / "everything.py").write_text(EVERYTHING, encoding="utf-8")
+    project.configure(
+        paths={"schemas": str(project.root)},
+        schema="everything:M",
+        context={"mode": "none"},
+        execution={"max_retries": 0},
+    )
+    keys = project.add_pages("CA:Lincoln:1901", range(1, 9))
+    reports = await project.run_until_idle()
+    assert reports[-1].submit.states["done"] == len(keys), project.outcomes()
+    model = load_schema(load_settings(project.config))
+    for key in keys:
+        content = project.result_path(key).read_bytes()
+        model.model_validate_json(content)
+        result = json.loads(content)
+        assert type(result["grade"]) is int
+        assert type(result["counts"]) is dict
+        assert type(result["price"]) is str

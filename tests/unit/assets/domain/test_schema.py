@@ -61,6 +61,7 @@ class Node(BaseModel):
 
 PAIRS = {
     "type": "ARRAY",
+    "description": "No key twice.",
     "items": {
         "type": "OBJECT",
         "properties": {"key": {"type": "STRING"}, "value": {"type": "INTEGER"}},
@@ -154,6 +155,20 @@ class TestWhatIsSent:
     )  # fmt: skip
     def test_a_field(self, annotation: Any, expected: Schema) -> None:
         assert field(annotation) == expected
+
+    @pytest.mark.parametrize(
+        ("key", "expected"),
+        [
+            (int, {"type": "STRING", "pattern": "^-?[0-9]+$"}),
+            (date, {"type": "STRING", "description": "Format: date."}),
+            (Level, {"type": "STRING", "format": "enum", "enum": ["1", "2"]}),
+            (Colour, {"type": "STRING", "format": "enum", "enum": ["black", "red"], "description": "A colour of ink."}),
+            (bool, {"type": "STRING", "format": "enum", "enum": ["true", "false"]}),
+            (Annotated[str, Field(pattern="^[a-z]+$")], {"type": "STRING", "pattern": "^[a-z]+$"}),
+        ],
+    )
+    def test_the_keys_of_a_map_are_texts(self, key: Any, expected: Schema) -> None:
+        assert field(dict[key, int])["items"]["properties"]["key"] == expected
 
     def test_the_description_of_a_field_wins_over_that_of_its_type(self) -> None:
         assert field(Colour | None, description="The ink.")["description"] == "The ink."
