@@ -5,10 +5,10 @@ gutter is, `flows.gateways.images.spreads` sees.
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from enum import StrEnum
 
 import pyarrow as pa
 
+from assets.domain.spread_words import SpreadOrder
 from assets.image_checks import DECODED_SCHEMA, Stamp
 from assets.sources import PageImage, SourceProblem
 
@@ -17,20 +17,6 @@ SPREAD_SCHEMA = pa.schema([*DECODED_SCHEMA, pa.field("gutter", pa.float64())])
 """Wide images that were looked at; ``gutter``: a share of the width, null where none is sure, 0 for an
 image that stands upright."""
 UNSURE = "wider than a page, and where to cut it is not sure: it stays one page"
-
-
-class SplitSpreads(StrEnum):
-    """Whether spreads become two pages."""
-
-    AUTO = "auto"
-    NEVER = "never"
-
-
-class SpreadOrder(StrEnum):
-    """Which page of a spread comes first."""
-
-    LEFT_TO_RIGHT = "left_to_right"
-    RIGHT_TO_LEFT = "right_to_left"
 
 
 def may_be_spread(image: PageImage) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from assets.domain.image_kinds import ImageKind
-from assets.spreads import SplitSpreads, SpreadOrder
+from assets.domain.spread_words import SplitSpreads, SpreadOrder
 from config.values import Section, Whole
 
 

@@ -14,6 +14,7 @@ from prefect import flow
 from assets.copies import copies_notes
 from assets.domain.errors import ManifestError
 from assets.domain.names import meeting_documents, meeting_labels
+from assets.domain.spread_words import SplitSpreads
 from assets.image_checks import unfit_by, with_copies
 from assets.manifest import is_wanted
 from assets.misplaced import misplaced_notes
@@ -21,7 +22,7 @@ from assets.page_order import OrderRules
 from assets.reports import escape
 from assets.scan_notes import GapsOfKind, file_notes, found_gaps, gaps_line, mode_notes, name_notes, order_notes
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
-from assets.spreads import SplitSpreads, allowed_halves
+from assets.spreads import allowed_halves
 from config.settings import Settings
 from flows.gateways.files.trees import NO_MATCH, ImageWalk, walk_allowed, walk_images
 from flows.gateways.files.trial import folds_case

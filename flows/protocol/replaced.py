@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.record import parse_key
+from assets.domain.spread_words import SplitSpreads
 from assets.sources import join_key
-from assets.spreads import SplitSpreads
 from config.settings import Settings
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
 from flows.gateways.files.storage import Storage

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from assets.domain.errors import ImageError, ManifestError
+from assets.domain.spread_words import SplitSpreads
 from assets.image_checks import Stamp, stamps
 from assets.sources import PageImage, SourceProblem
-from assets.spreads import SPREAD_SCHEMA, SplitSpreads, may_be_spread, split, stamp_of
+from assets.spreads import SPREAD_SCHEMA, may_be_spread, split, stamp_of
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 from flows.gateways.images.spreads import find_gutter

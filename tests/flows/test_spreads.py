@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from assets.domain.errors import QuireError
+from assets.domain.spread_words import SpreadOrder
 from assets.sources import PageImage
-from assets.spreads import SpreadOrder, split, stamp_of
+from assets.spreads import split, stamp_of
 from flows.terminal.picture import check_with_picture
 from tests.damaged import blank, page
 from tests.detached import bare_project, detached
