@@ -10,6 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY assets assets
 COPY config config
 COPY emulator emulator
+COPY exports exports
 COPY flows flows
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 

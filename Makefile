@@ -106,6 +106,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 lock: setup
 	$(COMPILE) pyproject.toml -o requirements.lock
 	echo "opencv-python; sys_platform == 'never'" > .lock-overrides.txt
+	echo "pillow>=11.3" >> .lock-overrides.txt # iiif-prezi3 (3.1) bounds it, and asks it for nothing but the size of an image
 	$(COMPILE) pyproject.toml --all-extras --overrides .lock-overrides.txt --constraints requirements.lock \
 		-o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra emulator --overrides .lock-overrides.txt --constraints requirements-dev.lock \

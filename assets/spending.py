@@ -147,6 +147,18 @@ def answers_usd(facts: SubmissionFacts, outcomes: pa.Table) -> float | None:
     return _billed_usd(facts, outcomes["model_version"], used) if len(outcomes) else 0.0
 
 
+def answer_costs(facts: SubmissionFacts, outcomes: pa.Table) -> pa.Array:
+    """The same of each of them by itself, null where no price is known."""
+    used = [pc.fill_null(outcomes[name], 0).to_pylist() for name in BILLED]
+    prices = {version: facts.price_of(version) for version in outcomes["model_version"].unique().to_pylist()}
+    costs = []
+    for version, asked, answered, thought, cached in zip(outcomes["model_version"].to_pylist(), *used, strict=True):
+        price = prices[version]
+        tokens = {"input_tokens": asked, "output_tokens": answered + thought, "cached_tokens": cached}
+        costs.append(None if price is None else price.usd(**tokens))
+    return pa.array(costs, pa.float64())
+
+
 def way_of_asking(facts: SubmissionFacts) -> str:
     """What answers must have in common so that their lengths tell something of the next ones, as text."""
     return json.dumps(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.domain.errors import DiskError, QuireError
-from flows.commands import fetching, keeping, looking, passes, rereading, setting_up, steering, trying
+from flows.commands import exporting, fetching, keeping, looking, passes, rereading, setting_up, steering, trying
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
 from flows.terminal.running import say
@@ -88,6 +88,12 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         looking.prompts: (
             "Which prompts there are, and which were sent.",
             "quire prompts",
+        ),
+        exporting.export: (
+            "Results as tables, text, XML, IIIF or PDF.",
+            "quire export csv --to pages.csv",
+            "quire export markdown CA:Lincoln:2023 --to text",
+            "quire export list",
         ),
         looking.doctor: (
             "Whether all that a pass needs is there.",

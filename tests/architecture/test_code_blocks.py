@@ -40,6 +40,7 @@ RUN_BY = {
         "from emulator": "test_serve_says_where_it_is_and_ends_on_an_interrupt",
         "": "test_the_examples_are_taken",
     },
+    "docs/export.md": {"": "test_each_command_of_the_page_exports_the_shelf"},
     "docs/iiif.md": {"": "test_each_command_of_the_page_fetches_the_book"},
     "docs/kubernetes.md": {"": "test_every_claim_and_secret_is_made_on_the_page"},
     "docs/operations.md": {"": "test_each_command_of_the_page_does_what_it_says"},
