@@ -26,7 +26,8 @@ class Section(BaseModel):
 
 TAKEN_NAMES = frozenset(
     {"record_key", "document", "predecessor", "image_path", "image_frame", "image_frames", "image_mime_type"}
-    | {"image_bytes", "image_modified_at", "image_width", "image_height", "page_label", "page_position"}
+    | {"image_bytes", "image_modified_at", "image_width", "image_height", "image_left", "image_right"}
+    | {"page_label", "page_position"}
 )
 """Columns of the record manifest: no document field may bear their names. A test compares them with the manifest."""
 

@@ -15,7 +15,7 @@ from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
 from tests.unit.gateways.files.old_shelf import COLUMNS, EXPECTED, FIELDS, make, rows
 
-LATER = ["page_label", "page_position"]
+LATER = ["page_label", "image_left", "image_right", "page_position"]
 
 
 def scan(root: Path, *, pattern: str, at_gap: AtGap) -> pa.Table:
@@ -66,4 +66,4 @@ def test_a_manifest_of_before_is_read(tmp_path: Path) -> None:
     read = read_table(tmp_path / "records.parquet", manifest_schema(FIELDS))
 
     assert rows(read) == EXPECTED
-    assert [read[name].null_count for name in LATER] == [len(read)] * 2
+    assert [read[name].null_count for name in LATER] == [len(read)] * len(LATER)
