@@ -159,7 +159,7 @@ def _end(reports: Sequence[DocumentReport], asked: Asked, rules: FetchRules) -> 
     lines = []
     if failed:
         faults = "1 fault" if failed == 1 else f"{failed:,} faults"
-        lines.append(f"{faults}; what is there stays, and the same command goes on")
+        lines.append(f"{faults}; what is there stays, and the same command fetches what is missing")
     if asked.dry_run:
         lines.append("nothing is done: no image was asked for, and nothing is written")
     elif any(report.fetched or report.whole for report in reports):

@@ -145,7 +145,7 @@ def test_what_is_there_is_not_fetched_again(shelf: Path, server: IiifServer) -> 
     assert "4 fetched" in said(first)
     assert "page 3: http" in said(first)
     assert "the server does not have it (404)" in said(first)
-    assert "1 fault; what is there stays, and the same command goes on" in said(first)
+    assert "1 fault; what is there stays, and the same command fetches what is missing" in said(first)
     book = shelf / "scans/book-2-2"
     before = {path.name: path.stat().st_mtime_ns for path in book.glob("*.jpg")}
     server.asked.clear()
