@@ -9,9 +9,11 @@ kind.
 """
 
 import hashlib
+import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
@@ -61,7 +63,23 @@ def make_files(folder: Path) -> dict[str, Path]:
     for name, options in KINDS.items():
         found[name] = folder / f"{name}.img"
         image.save(found[name], **options)  # type: ignore[arg-type]
+    found["PNG, 8 KB"] = folder / "chunks.img"
+    found["PNG, 8 KB"].write_bytes(in_small_chunks(found["PNG"].read_bytes()))
     return found
+
+
+def in_small_chunks(content: bytes) -> bytes:
+    """The PNG as libpng writes it: its pixels in chunks of 8 KB."""
+    pixels, at, chunks = b"", 8, b""
+    while at < len(content):
+        length, name = struct.unpack_from(">I4s", content, at)
+        pixels += content[at + 8 : at + 8 + length] if name == b"IDAT" else b""
+        at += 12 + length
+    for start in range(0, len(pixels), 8192):
+        part = b"IDAT" + pixels[start : start + 8192]
+        chunks += struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+    head, end = content[:33], content[-12:]
+    return head + chunks + end
 
 
 def looked_at(path: Path) -> None:

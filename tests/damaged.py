@@ -14,7 +14,7 @@ from tests.images import Drawn, jpeg, jpeg_2000, png_chunk, tiff, webp
 
 
 @cache
-def page(width: int = 1200, height: int = 1600) -> Drawn:
+def page(width: int = 900, height: int = 1200) -> Drawn:
     """A page of text in gray, with the grain of paper."""
     chance = np.random.default_rng(1)
     drawn = chance.normal(235, 5, (height, width))
@@ -26,7 +26,7 @@ def page(width: int = 1200, height: int = 1600) -> Drawn:
     return np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
 
 
-def blank(shade: int, width: int = 1200, height: int = 1600, *, grain: float = 1.5) -> Drawn:
+def blank(shade: int, width: int = 800, height: int = 1000, *, grain: float = 1.5) -> Drawn:
     """Paper without anything on it but its grain."""
     noise = np.random.default_rng(2).normal(shade, grain, (height, width))
     return np.clip(np.rint(noise), 0, 255).astype(np.uint8)

@@ -138,6 +138,10 @@ class PngWalk:
         self._sum = 0
         self._kept: bytearray | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        return self.ended and self.problem is None
+
     def feed(self, data: memoryview) -> None:
         at = 0
         while at < len(data) and not self.ended and self.problem is None:
@@ -203,7 +207,7 @@ class PngWalk:
 
 
 def check_png(walk: PngWalk, size: int, runs: Sequence[Run]) -> str | None:
-    if walk.problem is None and walk.ended:
+    if walk.is_whole:
         return None
     if (zeros := trailing(runs, size)) is not None:
         return f"{cut_off_at(zeros.start, size)}: the rest is zeros"

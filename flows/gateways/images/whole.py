@@ -4,9 +4,11 @@ must be like stands in `structure`; what a TIFF must be like here, as that goes 
 
 import hashlib
 import struct
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +34,8 @@ from flows.gateways.images.structure import (
 )
 
 _PART_BYTES = 1 << 19
+_of_thread = threading.local()
+"""Its buffer: making one takes as long as looking into it."""
 _BLOCK_BYTES = SHORTEST_RUN_BYTES // 2
 """A run that is long enough has one block of this size, at least, for itself."""
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 324, 325
@@ -68,23 +72,34 @@ def read_file(path: Path, size_bytes: int, modified_ns: int) -> FileRead:
     """The file as it is now; kept, since a book in one TIFF is asked for page by page. Raises ImageError, OSError."""
     digest, size, blocks = hashlib.sha256(), 0, list[npt.NDArray[np.int64]]()
     walk: PngWalk | None = None
-    buffer = memoryview(bytearray(_PART_BYTES))
     with path.open("rb") as file:
         kind = kind_of(file.read(HEAD_BYTES))
         walk = PngWalk(size_bytes) if kind is PNG else None
-        file.seek(0)
-        while count := file.readinto(buffer):
-            data = buffer[:count]
+        for data in _parts(file):
             digest.update(data)
             if walk is not None:
                 walk.feed(data)
-            # A long run has two of these bytes in a row in one of the parts, at least; hardly anything else has.
-            if b"\0\0" in data[:: _BLOCK_BYTES // 2].tobytes() and (found := _zero_blocks(data)).size:
-                blocks.append(found + size // _BLOCK_BYTES)
-            size += count
+            else:
+                blocks += _zero_blocks(data, size)
+            size += len(data)
+        if walk is not None and not walk.is_whole:
+            # Its checksums have told of zeros already: only where they begin is still to be seen.
+            at = 0
+            for data in _parts(file):
+                blocks += _zero_blocks(data, at)
+                at += len(data)
         zeros = _runs(file, size, np.concatenate(blocks)) if blocks else ()
         problem = _said_by_structure(file, kind, size, zeros, walk)
     return FileRead(digest.hexdigest(), size, problem, zeros, tuple(walk.late) if walk is not None else ())
+
+
+def _parts(file: BufferedReader) -> Iterator[memoryview]:
+    """The file from its first byte on; each part holds until the next one is asked for."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = memoryview(bytearray(_PART_BYTES))
+    file.seek(0)
+    while count := file.readinto(_of_thread.buffer):
+        yield _of_thread.buffer[:count]
 
 
 def _said_by_structure(
@@ -100,12 +115,17 @@ def _said_by_structure(
         return None
 
 
-def _zero_blocks(data: memoryview) -> npt.NDArray[np.int64]:
-    """The numbers of the blocks of nothing but zeros."""
+def _zero_blocks(data: memoryview, at: int) -> list[npt.NDArray[np.int64]]:
+    """The numbers of the blocks of nothing but zeros, of a part that begins at the byte ``at`` of its file; [] for
+    none."""
+    # A long run has two of these bytes in a row in one of the parts, at least; hardly anything else has.
+    if b"\0\0" not in data[:: _BLOCK_BYTES // 2].tobytes():
+        return []
     whole = len(data) // _BLOCK_BYTES
     blocks = np.frombuffer(data, np.uint8, whole * _BLOCK_BYTES).reshape(whole, _BLOCK_BYTES)
     maybe = np.flatnonzero(blocks[:, 0] == 0)
-    return maybe[~blocks[maybe].any(axis=1)] if maybe.size else maybe
+    found = maybe[~blocks[maybe].any(axis=1)]
+    return [found + at // _BLOCK_BYTES] if found.size else []
 
 
 def _runs(file: IO[bytes], size: int, blocks: npt.NDArray[np.int64]) -> tuple[Run, ...]:
