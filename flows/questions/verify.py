@@ -21,6 +21,7 @@ from flows.gateways.files.storage import Storage
 from flows.runtime.printable import printable
 from flows.runtime.wiring import config_path, make_storage, make_template
 from flows.tables.derived import results_table
+from flows.tables.edited import of_pages
 
 MAX_LISTED = 1000
 CHUNK = 10_000
@@ -66,7 +67,7 @@ async def verify(config: str | None) -> Verified:
 def _verify(settings: Settings, storage: Storage) -> Verified:
     found, results = Verified(), results_table(storage, write=False)
     schemas = _Schemas(settings, storage)
-    files = walk_files(storage.output_results, depth=len(storage.document_fields))
+    files = of_pages(storage, walk_files(storage.output_results, depth=len(storage.document_fields)), results)
     for at in range(0, len(files), CHUNK):
         part = files.slice(at, CHUNK)
         _verify_part(storage, part["record_key"].to_pylist(), results, schemas, found)

@@ -35,7 +35,8 @@ _LISTS_WERE_NONE = "is no JSON object"
 
 def find_edited(storage: Storage, files: pa.Table) -> Comparison:
     """``files``: all results, see `FoundResults`. Writes nothing. Raises ManifestError, OSError."""
-    return compared(files, results_table(storage, write=False), _read(storage)[0])
+    results = results_table(storage, write=False)
+    return compared(of_pages(storage, files, results), results, _read(storage)[0])
 
 
 async def notice_edited(p: Pass, found: FoundResults) -> int:
@@ -69,11 +70,24 @@ def _compare(storage: Storage, files: pa.Table) -> _Noticed:
     stamp = _stamp(storage, files)
     if goes_by == stamp:
         return _Noticed(before, goes_by, has_news=False)
-    comparison = compared(files, results_table(storage, write=False), before)
+    results = results_table(storage, write=False)
+    comparison = compared(of_pages(storage, files, results), results, before)
     added, is_complete = _checked(storage, comparison.unread)
     checks = pa.concat_tables([comparison.checks, added]).sort_by("record_key").combine_chunks()
     after = stamp if is_complete else ""
     return _Noticed(checks, after, has_news=after != goes_by or not checks.equals(before))
+
+
+def of_pages(storage: Storage, files: pa.Table, results: pa.Table) -> pa.Table:
+    """Without what is called like no page that there is or was: an ``index.json`` of a person's among the results."""
+    keys = files["record_key"]
+    is_numbered = pc.match_substring_regex(keys, pattern=r":[0-9]+$")
+    if pc.all(is_numbered, min_count=0).as_py():
+        return files
+    manifest = storage.read_records()
+    known = [table["record_key"].combine_chunks() for table in (results, manifest) if table is not None]
+    is_known = pc.is_in(keys, value_set=pa.concat_arrays(known))
+    return files.filter(pc.or_(is_numbered, is_known)).combine_chunks()
 
 
 def _checked(storage: Storage, files: pa.Table) -> tuple[pa.Table, bool]:

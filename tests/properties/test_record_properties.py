@@ -7,8 +7,18 @@ from hypothesis import strategies as st
 
 from assets.domain.errors import RecordKeyError
 from assets.domain.labels import NUMBERS, canonical_label, is_canonical, label_at, natural_key, place_of
-from assets.domain.record import decode_ranges, decode_span, encode_ranges, entry_of, parse_key, sort_key, span_of
+from assets.domain.record import (
+    decode_ranges,
+    decode_span,
+    document_of,
+    encode_ranges,
+    entry_of,
+    parse_key,
+    sort_key,
+    span_of,
+)
 from tests.properties.keys import clustered_keys, keys, labels
+from tests.unit.assets.tables import manifest_of
 
 
 @given(keys)
@@ -75,3 +85,17 @@ def test_the_order_of_labels_does_not_depend_on_where_they_come_from(some: list[
     ordered = sorted(some, key=natural_key)
     chance.shuffle(some)
     assert sorted(some, key=natural_key) == ordered
+
+
+@given(st.lists(st.tuples(st.sampled_from(["A:x:1", "B:x:1"]), labels), unique=True, max_size=15), st.data())
+def test_the_manifest_does_not_depend_on_the_order_of_the_walk(
+    pages: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    found = manifest_of(f"{document}:{label}" for document, label in pages)
+    again = manifest_of(f"{document}:{label}" for document, label in data.draw(st.permutations(pages)))
+    assert again.equals(found)
+    before: dict[str, str] = {}
+    for row in found.to_pylist():
+        document = document_of(row["record_key"])
+        assert row["predecessor"] == before.get(document)
+        before[document] = row["record_key"]

@@ -53,6 +53,18 @@ SHELVES = {
         {"a:1", "a:2"},
         set(),
     ),
+    "leaves and spreads": (
+        ["scans/a/012r.jpg", "scans/a/012v.jpg", "scans/a/013-014.jpg", "scans/a/iv.jpg"],
+        ("volume",),
+        {"a:12r", "a:12v", "a:13-14", "a:iv"},
+        set(),
+    ),
+    "leaves with a front": (
+        ["scans/a/fol_012r.jpg", "scans/a/fol_012v.jpg"],
+        ("volume",),
+        {"a:12r", "a:12v"},
+        set(),
+    ),
     "PDFs alone": (["Kent/12.pdf", "Lee/13.pdf"], ("series", "volume"), set(), {("Kent", "12"), ("Lee", "13")}),
     "PDFs in the folder itself, beside scans": (["one.pdf", "scans/a/1.jpg"], ("volume",), {"a:1"}, {("one",)}),
     "names that YAML would take for something else": (
