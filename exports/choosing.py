@@ -77,7 +77,7 @@ def choose(settings: Settings, storage: Storage, selection: Selection) -> Chosen
     if selection.entries or selection.narrows:
         keys = select_records(settings, storage, ledger_of_files(storage), selection)
         rows = rows.filter(pc.is_in(rows["record_key"], value_set=pa.array(keys, pa.string())))
-    rows = rows.drop_columns(["predecessor", "page_position", "page"]).combine_chunks()
+    rows = rows.drop_columns(["predecessor", "page"]).combine_chunks()
     result = files.take(_at(rows, files))
     rows = rows.append_column("result_bytes", result["result_bytes"])
     rows = rows.append_column("result_modified_ns", result["result_modified_at"].cast(pa.int64()))

@@ -47,6 +47,8 @@ def test_each_command_of_the_page_exports_the_shelf(shelf: Shelf, capsys: pytest
     assert wanted <= made
     for text in blocks("python"):
         exec(compile(text, str(PAGE), "exec"), {})  # noqa: S102 - the page's own
+    (text,) = blocks("text")
+    assert (shelf.root / "text/CA/Lincoln/2023.txt").read_text().startswith(text)
     printed = capsys.readouterr().out
     assert "CA" in printed
     assert "The School" in printed
