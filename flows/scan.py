@@ -1,8 +1,7 @@
 """The scanner: walks the page images and refreshes the record manifest. Which records are sent stands in `submit`."""
 
 import asyncio
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,22 +10,17 @@ from typing import Any
 import pyarrow as pa
 from prefect import flow
 
-from assets.copies import copies_notes
 from assets.domain.errors import ManifestError
-from assets.domain.names import meeting_documents, meeting_labels
 from assets.domain.spread_words import SplitSpreads
 from assets.image_checks import unfit_by, with_copies
 from assets.manifest import is_wanted
-from assets.misplaced import misplaced_notes
 from assets.page_order import OrderRules
 from assets.reports import escape
-from assets.scan_notes import GapsOfKind, file_notes, found_gaps, gaps_line, mode_notes, name_notes, order_notes
+from assets.scan_notes import GapsOfKind, found_gaps
 from assets.sources import ImageHeader, PageImage, SourceProblem, left_out
 from assets.spreads import allowed_halves
 from config.settings import Settings
-from flows.gateways.files.trees import NO_MATCH, ImageWalk, walk_allowed, walk_images
-from flows.gateways.files.trial import folds_case
-from flows.gateways.files.walking import sayable
+from flows.gateways.files.trees import ImageWalk, walk_allowed, walk_images
 from flows.gateways.images.headers import read_header
 from flows.render import SourceReport, look_at_sources, render_sources
 from flows.runtime.logs import logger
@@ -40,6 +34,7 @@ from flows.tables.image_checks import read_checks, without_unfit, write_checks
 from flows.tables.known_images import known_images
 from flows.tables.left_out import count_left_out, tell_left_out
 from flows.tables.outdated import notice_outdated
+from flows.tables.scanned import as_problems, gaps_told, notes_of, with_a_place
 from flows.tables.spreads import split_spreads, write_spreads
 
 
@@ -137,15 +132,9 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
         found.removed,
         found.problems,
     )
-    if line := gaps_told(p.services.settings, found):
+    if line := gaps_told(p.services.settings, found.gaps):
         logger().info("%s", line)
     return found
-
-
-def gaps_told(settings: Settings, report: ScanReport) -> str:
-    """What is missing between pages, in a line; "" for nothing."""
-    is_allow_list = settings.paths.allow_list is not None
-    return gaps_line(report.gaps, settings.context.mode, settings.context.at_gap, is_allow_list=is_allow_list)
 
 
 def _first_left_out(root: Path, problems: Sequence[SourceProblem]) -> str:
@@ -236,7 +225,7 @@ async def _walk(
             prefer=settings.images.prefer,
             is_unfit=unfit_by(checks),
         )
-    images, meeting = await asyncio.to_thread(_apart, walk.images, settings.paths.output_results)
+    images, meeting = await asyncio.to_thread(with_a_place, walk.images, settings.paths.output_results)
     images, unsure, gutters = await _split(p, images, full=full)
     images, unfit, checks = await asyncio.to_thread(without_unfit, storage, images, checks, settings.images)
     checks = with_copies(checks, [other for _, other in walk.copies])
@@ -247,9 +236,9 @@ async def _walk(
     manifest_is |= {"order": order, "at_gap": settings.context.at_gap}
     pages = await asyncio.to_thread(mirror.observe, "page_images", documents, **images_are)
     table = await asyncio.to_thread(mirror.observe, "record_manifest", pages, **manifest_is)
-    notes = await asyncio.to_thread(_notes, settings, walk, table, order)
+    notes = await asyncio.to_thread(notes_of, settings, walk, table, order)
     problems = sources.problems + walk.problems + not_allowed + meeting + unsure + unfit
-    problems += _as_problems(notes, settings.paths.page_images, storage.root)
+    problems += as_problems(notes, settings.paths.page_images, storage.root)
     news = None if checks.equals(known_checks) else checks
     found = found_gaps(table), tuple(notes)
     return _Walked(documents, pages, table, problems, *found, images_are, manifest_is, news, gutters)
@@ -269,57 +258,11 @@ async def _split(
         return await asyncio.to_thread(split_spreads, settings, storage, images, full=full, on_image=count)
 
 
-def _notes(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRules) -> list[str]:
-    unnamed = [each.path for each in walk.problems if each.reason == NO_MATCH]
-    return [
-        *copies_notes([(taken.path, other.path) for taken, other in walk.copies], settings.images.prefer),
-        *misplaced_notes(walk.problems if len(table) else (), settings.record.document_fields[: settings.record.depth]),
-        *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
-        *order_notes(table, order),
-        *mode_notes(table, settings.context.mode, is_allow_list=settings.paths.allow_list is not None),
-        *file_notes(table),
-    ]
-
-
-def _as_problems(notes: Iterable[str], folder: Path, root: Path) -> list[SourceProblem]:
-    """As rows of the same list they are told once in the log, for as long as they are so."""
-    place = sayable(os.path.relpath(folder, root).replace(os.sep, "/"))
-    return [SourceProblem(place, note, left_out=False) for note in notes]
-
-
 def _report(before: pa.Table | None, walked: _Walked, problems: int, *, changed: bool) -> ScanReport:
     old = set(before["record_key"].to_pylist()) if before is not None else set()
     new = set(walked.table["record_key"].to_pylist())
     counts = len(new), len(new - old), len(old - new), problems
     return ScanReport(*counts, changed=changed, gaps=walked.gaps, notes=walked.notes)
-
-
-def _apart(images: list[PageImage], results: Path) -> tuple[list[PageImage], list[SourceProblem]]:
-    """The images whose results have a place of their own, and the documents and pages of which it would be that of
-    another: none is sent, as the results of one would be taken for the other's. Raises OSError."""
-    if not folds_case(results):
-        return images, []
-    places = {image.fields: image.path.rpartition("/")[0] for image in images}
-    meeting = meeting_documents(places)
-    problems = [
-        SourceProblem(
-            place,
-            f"capitals do not count in {results}, where its results would lie with those of "
-            f"{'/'.join(meeting[fields])}; rename one of them",
-        )
-        for fields, place in places.items()
-        if fields in meeting
-    ]
-    labels: dict[tuple[str, ...], list[str]] = {}
-    for image in images:
-        labels.setdefault(image.fields, []).append(image.label)
-    pages = {fields: meeting_labels(each) for fields, each in labels.items()}
-    for image in images:
-        if image.fields not in meeting and (other := pages[image.fields].get(image.label)) is not None:
-            reason = f"where the result of page {image.label} would be that of page {other}; rename one of them"
-            problems.append(SourceProblem(image.path, f"capitals do not count in {results}, {reason}"))
-    apart = [each for each in images if each.fields not in meeting and each.label not in pages[each.fields]]
-    return apart, problems
 
 
 def _filters(settings: Settings) -> dict[str, Sequence[str] | range]:

@@ -20,7 +20,8 @@ from flows.runtime.printable import printable, printable_json
 from flows.runtime.ready import check_ready
 from flows.runtime.untold import UntoldMirror, UntoldTeller
 from flows.runtime.wiring import config_path, make_storage, open_pass_lock, utc_now
-from flows.scan import ScanReport, gaps_told, look_at_records, scan_records
+from flows.scan import ScanReport, look_at_records, scan_records
+from flows.tables.scanned import gaps_told
 from flows.terminal.facts import short
 from flows.terminal.nothing_found import why_no_pages
 from flows.terminal.show import waves_text
@@ -133,7 +134,7 @@ def _looked(
 
 
 def _noted(settings: Settings, report: ScanReport) -> list[str]:
-    line = gaps_told(settings, report)
+    line = gaps_told(settings, report.gaps)
     return [*([line] if line else []), *(printable(note) for note in report.notes)]
 
 
