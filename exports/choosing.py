@@ -1,13 +1,15 @@
 """Which pages are exported, in which order, and what is known of each without reading it. Reads tables, writes nothing.
 
 The table has a row a page, in the order of the record manifest: record_key, the document fields, the columns of the
-image, result_bytes and result_modified_ns (null where there is no result), PROVENANCE and COST.
+image, number (the page's place in its document, from 1), result_bytes and result_modified_ns (null where there is no
+result), PROVENANCE and COST.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -74,10 +76,11 @@ def choose(settings: Settings, storage: Storage, selection: Selection) -> Chosen
     is_known = pc.is_in(files["record_key"], value_set=manifest["record_key"].combine_chunks())
     unknown = len(files) - int(pc.sum(is_known, min_count=0).as_py())
     rows = _with_labels(manifest)
+    rows = rows.append_column("number", pa.array(_numbers(rows, storage.document_fields)))
     if selection.entries or selection.narrows:
         keys = select_records(settings, storage, ledger_of_files(storage), selection)
         rows = rows.filter(pc.is_in(rows["record_key"], value_set=pa.array(keys, pa.string())))
-    rows = rows.drop_columns(["predecessor", "page"]).combine_chunks()
+    rows = rows.drop_columns(["predecessor", "page_position", "page"]).combine_chunks()
     result = files.take(_at(rows, files))
     rows = rows.append_column("result_bytes", result["result_bytes"])
     rows = rows.append_column("result_modified_ns", result["result_modified_at"].cast(pa.int64()))
@@ -122,6 +125,13 @@ def _starts(rows: pa.Table, names: tuple[str, ...]) -> list[int]:
     document = pc.binary_join_element_wise(*(rows[name] for name in names), SEPARATOR).combine_chunks()
     is_other = pc.not_equal(document[1:], document[:-1]).to_numpy(zero_copy_only=False)
     return [0, *(np.flatnonzero(is_other) + 1).tolist()]
+
+
+def _numbers(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """The place of each page in its document, from 1."""
+    starts = np.array(_starts(rows, names), np.int64)
+    lengths = np.diff(np.append(starts, len(rows)))
+    return np.arange(1, len(rows) + 1) - np.repeat(starts, lengths)
 
 
 def _documents(manifest: pa.Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

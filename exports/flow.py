@@ -6,7 +6,6 @@ after, and the two ends are of one kind. What stands between the two, such as a 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from exports.pages import Page
 from exports.reading import ASIDE, FURNITURE, Block
@@ -160,6 +159,5 @@ def _is_body(block: Block) -> bool:
 
 
 def _are_neighbours(one: Page, other: Page) -> bool:
-    """Whether the pages follow on each other in the record manifest; of one of before labels that is not known."""
-    places: list[Any] = [page.row["page_position"] for page in (one, other)]
-    return None in places or places[1] == places[0] + 1
+    """Whether the pages follow on each other in the record manifest."""
+    return bool(other.row["number"] == one.row["number"] + 1)

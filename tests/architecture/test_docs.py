@@ -21,7 +21,7 @@ from flows.cli import app
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {".venv", ".git", "build", "dist", "dataset", "demo-data", "ui-screenshots"}
 FOLDERS = ("assets", "config", "flows", "emulator", "exports", "manifests", "notebooks", "tests", "benchmarks", "docs")
-BINARY = {".png", ".jpg", ".ico", ".parquet", ".pyc"}
+BINARY = {".png", ".gz", ".jpg", ".ico", ".parquet", ".pyc"}
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from exports.names import label_names, names_of, safe_name
 from exports.places import PART
 from tests.unit.exports.shelf import Shelf, block, files_in, transcript
 
-FORMATS = ("jsonl", "csv", "parquet", "text", "markdown")
+FORMATS = ("jsonl", "csv", "parquet", "text", "markdown", "tei")
 
 
 @pytest.fixture
