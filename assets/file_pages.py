@@ -5,6 +5,7 @@ sides. How files are found and opened stands in `flows.gateways.files.trees`.
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
+from assets.domain.errors import RecordKeyError
 from assets.domain.labels import LEAVES, NUMBERS, canonical_label, label_at, place_of
 
 
@@ -27,6 +28,18 @@ def page_labels(label: str, pages: int, rule: FilePages) -> list[str]:
     if rule is FilePages.COUNTED and counted and place_of(counted[-1]).series == series:
         return counted
     return [canonical_label(f"{label}.{page + 1}") for page in range(pages)]
+
+
+def rule_of(label: str, pages: int, frame: int, was: str) -> FilePages | None:
+    """By which rule page ``frame`` (from 0) of a file of so many was called ``was``, where the file's own label is
+    ``label``; None where both rules say the same, or neither says that."""
+    named = {}
+    for rule in (FilePages.COUNTED, FilePages.SUFFIX):
+        try:
+            named[page_labels(label, pages, rule)[frame]] = rule
+        except (RecordKeyError, IndexError):
+            continue
+    return named.get(was) if len(named) > 1 else None
 
 
 def rule_for(several: Mapping[str, int], others: Collection[str], rule: FilePages) -> FilePages:

@@ -31,7 +31,7 @@ from flows.runtime.printable import printable
 from flows.runtime.runs import counted, ended, named
 from flows.runtime.wiring import utc_now
 from flows.tables.image_checks import read_checks, without_unfit, write_checks
-from flows.tables.known_images import known_images
+from flows.tables.known_images import known_images, named_frames
 from flows.tables.left_out import count_left_out, tell_left_out
 from flows.tables.outdated import notice_outdated
 from flows.tables.scanned import as_problems, gaps_told, notes_of, with_a_place
@@ -217,6 +217,7 @@ async def _walk(
             read_header=read,
             page_pattern=settings.record.page_pattern,
             file_pages=settings.record.file_pages,
+            named=named_frames(before),
             max_pixels=settings.safety.max_image_pixels,
             wants=wants,
             allowed=to_open,

@@ -24,7 +24,7 @@ from flows.gateways.files.trees import keys_by_name, walk_images
 from flows.gateways.images.headers import read_header
 from flows.runtime.logs import warn_of_each
 from flows.runtime.passes import Pass
-from flows.tables.known_images import known_images
+from flows.tables.known_images import known_images, named_frames
 
 Place = tuple[str, int]
 """Path from the project's root, and which page of that file."""
@@ -127,12 +127,14 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
     """Record key -> where its image is now, of all records in the documents of ``keys``: by their names, files that
     were moved or are numbered otherwise cannot be told from those that are gone."""
     documents = {parse_key(key).fields for key in keys}
+    records = storage.read_records()
     walk = walk_images(
         settings.paths.page_images,
         root=storage.root,
         depth=settings.record.depth,
         fixed=settings.record.fixed,
-        known=known_images(storage.read_records()),
+        known=known_images(records),
+        named=named_frames(records),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,
         file_pages=settings.record.file_pages,

@@ -1,12 +1,27 @@
 """What the record manifest says of image files, so that a walk opens only those that are new."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assets.domain.record import SEPARATOR
 from assets.sources import ImageHeader
-from flows.gateways.files.trees import KnownImages
+from flows.gateways.files.trees import KnownImages, NamedFrames
 
 _NAMES = ("image_path", "image_bytes", "image_modified_at", "image_mime_type")
 _SIZES = ("image_frame", "image_frames", "image_width", "image_height")
+
+
+def named_frames(before: pa.Table | None) -> NamedFrames:
+    """What a page of each file of several pages was called by ``before``, the last record manifest: path -> (number of
+    the page in the file, from 0; its label). No page of a spread that was cut: its label has the half's number."""
+    if before is None:
+        return {}
+    wanted = pc.greater(before["image_frames"], 1)
+    if "image_left" in before.column_names:
+        wanted = pc.and_(wanted, pc.and_(before["image_left"].is_null(), before["image_right"].is_null()))
+    rows = before.select(["image_path", "image_frame", "record_key"]).filter(wanted)
+    columns = (rows[name].to_pylist() for name in rows.column_names)
+    return {path: (frame, key.rpartition(SEPARATOR)[2]) for path, frame, key in zip(*columns, strict=True)}
 
 
 def known_images(before: pa.Table | None, checks: pa.Table | None = None) -> KnownImages:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 
 from assets.copies import settle
 from assets.domain.errors import ImageError, RecordKeyError
 from assets.domain.image_kinds import ImageKind
 from assets.domain.labels import canonical_label, natural_key
 from assets.domain.record import check_field
-from assets.file_pages import FilePages, page_labels, rule_for
+from assets.file_pages import FilePages, page_labels, rule_for, rule_of
 from assets.misplaced import TOO_DEEP
 from assets.sources import (
     IMAGE_SUFFIXES,
@@ -38,6 +39,7 @@ _RULES = (FilePages.COUNTED, FilePages.SUFFIX)
 NO_MATCH = "no page: its name does not match record.page_pattern"
 
 KnownImages = Mapping[tuple[str, int, int], ImageHeader]
+NamedFrames = Mapping[str, tuple[int, str]]
 """(path, bytes, modified_ns) -> header, of images that were looked into before and have not changed since."""
 
 
@@ -72,6 +74,7 @@ def walk_images(
     page_pattern: str,
     max_pixels: int,
     file_pages: FilePages = FilePages.AUTO,
+    named: NamedFrames = MappingProxyType({}),
     wants: Callable[[tuple[str, ...]], bool] = lambda fields: True,
     allowed: Set[str] | None = None,
     apart: Collection[Path] = (),
@@ -85,7 +88,8 @@ def walk_images(
     A file is opened, with ``read_header``, only if ``known`` does not have it. Paths are relative to ``root``.
     ``page_pattern``: a regular expression with the group ``page``, which matches the whole name without its ending;
     ``max_pixels``: an image with more is left out. A TIFF file of several pages is as many, which are called as
-    ``file_pages`` says. ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
+    ``file_pages`` says; AUTO keeps to what a file's page is called already, by ``named``: path -> (number in the file,
+    from 0; label). ``wants``: whether the documents with these fields are looked into; ``allowed``: the record
     keys that are, or None for all: what nobody wants is not opened in each scan. ``apart``: see `Tree`. Images of a
     PDF, and what was fetched, bear plain numbers, whatever the pattern is. ``prefer``, ``is_unfit``: which of several
     files of a page is its image, see `assets.copies`; beside the images of a PDF that is for a person to say.
@@ -107,13 +111,14 @@ def walk_images(
             for name in (SOURCE_MARKER, FETCHED_FOLDER)
         )
         for entry in tree.entries(directory):
-            rule = numbered if is_numbered and _is_number(entry.name) else rules
-            file = _file(entry, fields, f"{place}/{entry.name}", rule, own_labels)
+            known_by = numbered if is_numbered and _is_number(entry.name) else rules
+            file = _file(entry, fields, f"{place}/{entry.name}", known_by, own_labels)
             if isinstance(file, SourceProblem):
                 tree.problems.append(file)
             elif file is not None:
                 files.append(file)
-        found, unnamed = _pages(files, fields, own_labels, file_pages)
+        rule = _rule(files, own_labels, file_pages, named)
+        found, unnamed = _pages(files, fields, rule)
         if any(len(each) > 1 for each in found.values()) and not is_there(os.path.join(directory, SOURCE_MARKER)):  # noqa: PTH118
             found, beside = settle(found, prefer, is_unfit)
             copies += beside
@@ -217,13 +222,21 @@ def _file(
     return _File(label, path, header, found.st_size, found.st_mtime_ns)
 
 
+def _rule(files: Sequence[_File], own_labels: Set[str], file_pages: FilePages, named: NamedFrames) -> FilePages:
+    """What the pages of files of several are called. ``own_labels``: what the names of all images of the document say,
+    those left out among them. What they are called already stays, whatever comes beside them: under other names all
+    of them would be read, and paid for, again."""
+    several = [file for file in files if len(file.header.sizes) > 1]
+    for file in several if file_pages is FilePages.AUTO else ():
+        if file.path in named and (was := rule_of(file.label, len(file.header.sizes), *named[file.path])) is not None:
+            return was
+    return rule_for({file.label: len(file.header.sizes) for file in several}, own_labels, file_pages)
+
+
 def _pages(
-    files: Sequence[_File], fields: tuple[str, ...], own_labels: Set[str], file_pages: FilePages
+    files: Sequence[_File], fields: tuple[str, ...], rule: FilePages
 ) -> tuple[Mapping[str, Sequence[PageImage]], list[SourceProblem]]:
-    """Label -> images of that page, and the files whose pages cannot be called anything. ``own_labels``: what the names
-    of all images of the document say, those left out among them."""
-    several = {file.label: len(file.header.sizes) for file in files if len(file.header.sizes) > 1}
-    rule = rule_for(several, own_labels, file_pages)
+    """Label -> images of that page, and the files whose pages cannot be called anything."""
     found: dict[str, list[PageImage]] = {}
     unnamed = []
     for file in files:

@@ -3,7 +3,7 @@
 import pytest
 
 from assets.domain.labels import MAX_PAGE
-from assets.file_pages import FilePages, page_labels, rule_for
+from assets.file_pages import FilePages, page_labels, rule_for, rule_of
 
 COUNTED, SUFFIX, AUTO = FilePages.COUNTED, FilePages.SUFFIX, FilePages.AUTO
 
@@ -47,3 +47,21 @@ def test_pages_are_counted_on_or_have_a_number_behind_the_files_label(
 def test_sheets_are_told_from_books(several: dict[str, int], others: list[str], found: FilePages) -> None:
     assert rule_for(several, others, AUTO) is found
     assert rule_for(several, others, SUFFIX) is SUFFIX, "a person's word counts"
+
+
+@pytest.mark.parametrize(
+    ("label", "pages", "frame", "was", "rule"),
+    [
+        ("5", 3, 1, "6", COUNTED),
+        ("5", 3, 0, "5", COUNTED),
+        ("5", 3, 2, "5.3", SUFFIX),
+        ("5r", 2, 1, "5v", COUNTED),
+        ("iv", 2, 1, "iv.2", None),
+        ("5", 3, 1, "9", None),
+        ("5", 3, 7, "12", None),
+    ],
+)
+def test_the_rule_is_known_by_what_a_page_was_called(
+    label: str, pages: int, frame: int, was: str, rule: FilePages | None
+) -> None:
+    assert rule_of(label, pages, frame, was) is rule

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from assets.domain.errors import ImageError
@@ -12,7 +13,7 @@ from assets.manifest import record_manifest
 from assets.sources import ImageHeader, page_images
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
-from flows.tables.known_images import known_images
+from flows.tables.known_images import known_images, named_frames
 from tests.images import (
     ORIENTATION,
     blended,
@@ -171,6 +172,41 @@ def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_
     assert [Path(path).name for path, _, _ in known] == ["5.tif"], "of the other, one page is not in the manifest"
     assert [len(header.sizes) for header in known.values()] == [3]
     assert walk(known) == first
+
+
+def test_what_pages_of_a_file_are_called_stays_whatever_comes_or_goes_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "CA" / "Lincoln" / "1901"
+    folder.mkdir(parents=True)
+
+    def scan(before: pa.Table | None) -> pa.Table:
+        found = walk_images(
+            tmp_path / "images",
+            root=tmp_path,
+            depth=3,
+            known=known_images(before),
+            named=named_frames(before),
+            read_header=read_header,
+            page_pattern="(?P<page>.*)",
+            max_pixels=MAX_PIXELS,
+        )
+        pages = page_images(None, images=found.images, document_fields=FIELDS)
+        return record_manifest(pages, document_fields=FIELDS)
+
+    def labels(manifest: pa.Table) -> list[str]:
+        return [key.rpartition(":")[2] for key in manifest["record_key"].to_pylist()]
+
+    (folder / "1.tif").write_bytes(tiff(*[gradient(60, 80)] * 2))
+    first = scan(None)
+    assert labels(first) == ["1", "2"]
+    (folder / "2.tif").write_bytes(tiff(*[gradient(60, 80)] * 2))
+    grown = scan(first)
+    assert labels(grown) == ["1", "3"], "page 2 has two images, and no page that is there gets another name"
+    assert labels(scan(grown)) == ["1", "3"]
+
+    both = scan(None)
+    assert labels(both) == ["1.1", "1.2", "2.1", "2.2"]
+    (folder / "2.tif").unlink()
+    assert labels(scan(both)) == ["1.1", "1.2"]
 
 
 def test_a_deep_jpeg_2000_in_colour_is_left_out_rather_than_read_wrongly(tmp_path: Path) -> None:
