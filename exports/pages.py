@@ -62,14 +62,17 @@ class Page:
 @dataclass
 class Document:
     """The pages of a document that are exported. ``fields``: its values of the document fields; ``rows``: see
-    `exports.choosing`, in the order of the pages; ``faults``: gets a line for each result that cannot be read;
-    ``textless``: counts the results in which nothing is text, of those whose text was asked for."""
+    `exports.choosing`, in the order of the pages; ``names``: of its folders in the export; ``faults``: gets a line for
+    each result that cannot be read; ``textless``, ``unplaced``: count the results in which nothing is text, and in
+    which no text has a box, of those whose text was asked for."""
 
     fields: tuple[str, ...]
     rows: pa.Table
     storage: Storage
+    names: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     textless: int = 0
+    unplaced: int = 0
     _hashes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -87,6 +90,8 @@ class Document:
         """The same for whoever takes nothing but their text."""
         for page in self.pages():
             self.textless += page.is_read and not page.content.has_text
+            blocks = page.content.blocks if page.is_read else ()
+            self.unplaced += bool(blocks) and not any(block.box for block in blocks)
             yield page
 
     @property

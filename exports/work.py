@@ -66,12 +66,15 @@ class Work:
     def _documents(self) -> "zip[tuple[Document, tuple[str, ...]]]":
         names = names_of(self.chosen.documents)
         units = list(self.chosen.units())
-        return zip(units, (names[each.fields] for each in units), strict=True)
+        for each in units:
+            each.names = names[each.fields]
+        return zip(units, (each.names for each in units), strict=True)
 
     def _end(self, document: Document) -> None:
         self.done.documents += 1
         self.done.pages += document.with_result
         self.done.textless += document.textless
+        self.done.unplaced += document.unplaced if self.format.need is Need.BOXES else 0
         self.done.faults += document.faults
         if self.format.need is Need.RESULTS:
             rights = document.rights
@@ -105,9 +108,8 @@ class Work:
         if self._is_whole(files, document):
             return
         places = dict(zip(labels, files, strict=True))
-        for page in document.pages():
+        for page in document.texts():
             if page.is_read:
-                self.done.unplaced += not any(block.box for block in page.content.blocks)
                 try:
                     self._write_page(format_, document, page, places[page.label])
                 except QuireError as error:

@@ -81,7 +81,8 @@ class Shelf:
         return content
 
     def export(self, format_: str, to: Path, **asked: Any) -> Exported:
-        return export(str(self.config), Asked(format_, to, **asked))
+        base_url = asked.pop("base_url", "https://example.org/books")
+        return export(str(self.config), Asked(format_, to, base_url=base_url, **asked))
 
     def _draw(self, fields: tuple[str, ...], label: str) -> PageImage:
         folder = self.root.joinpath("dataset/page_images", *fields)

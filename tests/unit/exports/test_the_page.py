@@ -18,7 +18,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    shelf = Shelf(tmp_path)
+    shelf = Shelf(tmp_path, schema_options={"boxes": True})
     school = transcript(block("The School", "heading", level=1, box_2d=[0, 0, 100, 1000]), block("of Lincoln"))
     shelf.add("CA:Lincoln:2023", {"1": school, "2": None, "3": transcript(block("three"))})
     shelf.add("TX:Austin:2023", {"iv": transcript(block("four"))})
