@@ -3,24 +3,20 @@ change nothing around them. Pure.
 """
 
 import re
-import unicodedata
 
 from assets.domain.labels import BIDI_CONTROLS
 
 REPLACEMENT = "\ufffd"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~$^#!])")
 _BLOCK = re.compile(r"^(\s*)([-+=]|\d{1,9}[.)])", re.ASCII)
+_ACTS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{''.join(sorted(BIDI_CONTROLS))}]")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def plain(text: str) -> str:
     """Without what moves a cursor or turns the reading direction round: each is shown as U+FFFD. Line breaks and tabs
     stay."""
-    return "".join(each if each in "\n\t" or not _acts(each) else REPLACEMENT for each in text.replace("\r\n", "\n"))
-
-
-def _acts(character: str) -> bool:
-    return character in BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    return _ACTS.sub(REPLACEMENT, text.replace("\r\n", "\n"))
 
 
 def markdown(text: str) -> str:

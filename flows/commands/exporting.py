@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import AsJson, ConfigFile, DryRun, Quiet
+from flows.commands.options import AsJson, Config, DryRun, Quiet
 from flows.terminal.running import config_text, say
 
 INTERRUPTED = "what is whole stays, and the same command goes on"
@@ -28,7 +28,7 @@ def export(
         Path | None,
         typer.Option("--to", help="The folder that is made, or the file for csv and jsonl.", metavar="PATH"),
     ] = None,
-    config: ConfigFile = None,
+    config: Config = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Only what it made: page_transcript:v1.")] = None,
     base_url: Annotated[
         str, typer.Option("--base-url", help="Where the files will stand on the web, for iiif.", metavar="URL")
