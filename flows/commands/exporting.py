@@ -12,7 +12,7 @@ INTERRUPTED = "what is whole stays, and the same command goes on"
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SELECTION]...",
+        metavar="SELECTION",
         help="Record keys, ranges such as CA:Lincoln:2023:1-40, or documents such as CA:Lincoln:2023; all without.",
     ),
 ]
