@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from assets.context import ContextMode
-from assets.domain.errors import ConfigError, ContextGoneError
+from assets.domain.errors import ConfigError, ContextGoneError, PromptError
 from assets.domain.generation import OURS, plain
 from assets.domain.labels import number_of
 from assets.domain.models import PART_ONLY_RESOLUTION, setting
 from assets.domain.prompt import PromptRecord, check_prompt, render_prompt
 from assets.domain.record import SEPARATOR, document_of, label_of
-from assets.domain.result_form import Result
+from assets.domain.result_form import Result, has_root
 from assets.domain.schema_limits import Left
 from assets.domain.tokens import media_resolution
 from assets.graph import asset
@@ -168,6 +168,10 @@ def _prompt_text(
         previous = previous_results.get(context_key)
         if previous is None:
             raise ContextGoneError(f"{key}: the result of {context_key}, which goes along as context, is gone")
+        if not has_root(previous, template.response_schema):
+            # A prompt would take an empty list for no page before, and a list for whatever it has in common with it.
+            found = "a list" if isinstance(previous, list) else "a JSON object"
+            raise PromptError(f"the result of {context_key} is {found}, which the schema is not; correct or delete it")
     names, label = zip(template.document_fields, key.split(SEPARATOR)[:-1], strict=True), label_of(key)
     number = number_of(label)
     return render_prompt(

@@ -34,6 +34,12 @@ def is_result(value: object) -> TypeGuard[Result]:
     return isinstance(value, dict | list)
 
 
+def has_root(result: Result, response_schema: Mapping[str, Any]) -> bool:
+    """Whether it is a list, or an object, where a schema in Gemini's words has one at its root; a union has either."""
+    kinds = {"OBJECT": dict, "ARRAY": list}
+    return isinstance(result, kinds.get(response_schema.get("type", ""), (dict, list)))
+
+
 def result_in(content: bytes) -> tuple[Result | None, str]:
     """The result that a file holds, or None and what is wrong with it, in words."""
     try:

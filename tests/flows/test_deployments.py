@@ -133,7 +133,8 @@ def collection_file(folder: Path, collection: str) -> Path:
     done.parent.mkdir(parents=True)
     done.write_text('{"kept": true}')
     path = folder / "quire.yaml"
-    settings = {"collection": collection, "context": {"mode": "none"}, "images": {"min_side_pixels": 0}}
+    images_as_they_are = {"min_side_pixels": 0, "send_blank": True}
+    settings = {"collection": collection, "context": {"mode": "none"}, "images": images_as_they_are}
     path.write_text(json.dumps(settings))
     return path
 

@@ -72,7 +72,8 @@ def test_it_scans_and_shows_the_request_for_a_page(
 ) -> None:
     server = prefect_server.environment()
     known = {name: server[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
-    (folder / "quire.yaml").write_text(f"{{collection: {collection}, paths: {{page_images: scans}}}}", encoding="utf-8")
+    settings = f"{{collection: {collection}, paths: {{page_images: scans}}, images: {{min_side_pixels: 0}}}}"
+    (folder / "quire.yaml").write_text(settings, encoding="utf-8")
     (folder / ".env").write_text("GEMINI_API_KEY=any-text\n", encoding="utf-8")
     scanned = _run(folder, installed / "quire", "scan", "--config", "quire.yaml", more=known).stdout
     assert "1 records" in scanned
