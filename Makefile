@@ -19,7 +19,7 @@ LOCKED := --require-hashes -r requirements-dev.lock
 # package and each place of the machine's settings that it does not find it in.
 step = @echo "setup: $(1)"; { $(2); } > $(VENV)/setup.log 2>&1 || { cat $(VENV)/setup.log; echo "setup: failed: $(1)"; exit 1; }
 
-.PHONY: setup demo test test-served test-properties test-units test-checks check slow-test crash-matrix errno-matrix state-machine ui-test deploy-test fuzz lock
+.PHONY: setup demo test test-served test-properties test-units test-checks check slow-test crash-matrix errno-matrix state-machine ui-test deploy-test fuzz bench lock
 
 setup: $(VENV)/.installed
 
@@ -95,6 +95,11 @@ deploy-test: setup
 fuzz: setup
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100000) $(BIN)/python -m pytest tests/properties/test_results.py -q \
 		--hypothesis-profile=fuzz --hypothesis-show-statistics
+
+# Each row of docs/performance.md: our work and a plain script's, in turn, on the same data; writes its tables and benchmarks/results.json. Ends with 1
+# when a bar is not met. QUICK=1: small sizes, five minutes. ROWS=scan,settle: these alone. DATA=FOLDER: data is made there, and stays.
+bench: setup
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(DATA),--data $(DATA))
 
 # Two locks, from pyproject.toml: what runs a collection, and the same with demo, notebooks and development added; and of
 # the second, what the image's build stage makes the wheel with, and what the local Gemini's image has. Each gets what it lacks; UPGRADE=--upgrade takes the
