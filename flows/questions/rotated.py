@@ -14,7 +14,7 @@ from assets.domain.record import sort_key
 from assets.domain.result_form import result_in
 from config.schemas.parts import ROTATION_DEGREES
 from config.settings import load_settings
-from flows.gateways.files.results import walk_files
+from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.wiring import config_path, make_storage
@@ -73,7 +73,7 @@ async def find_rotated(config: str | None) -> Rotated:
 
 
 def _find(storage: Storage) -> Rotated:
-    keys = walk_files(storage.output_results, depth=len(storage.document_fields))["record_key"].to_pylist()
+    keys = walk_results(storage.output_results, depth=len(storage.document_fields))
     turned, told, unread = dict[str, int](), 0, 0
     for key in keys:
         result, is_read = _result(storage, key)

@@ -16,7 +16,7 @@ from assets.domain.schema import schema_hash
 from assets.edited import edited_by_content
 from assets.validation import AnswerError, ModelValidator, ResultValidator, SentSchemaValidator
 from config.settings import Settings, load_settings
-from flows.gateways.files.results import walk_files
+from flows.gateways.files.results import walk_documents
 from flows.gateways.files.storage import Storage
 from flows.runtime.printable import printable
 from flows.runtime.wiring import config_path, make_storage, make_template
@@ -67,7 +67,9 @@ async def verify(config: str | None) -> Verified:
 def _verify(settings: Settings, storage: Storage) -> Verified:
     found, results = Verified(), results_table(storage, write=False)
     schemas = _Schemas(settings, storage)
-    files = of_pages(storage, walk_files(storage.output_results, depth=len(storage.document_fields)), results)
+    files = of_pages(
+        storage, walk_documents(storage.output_results, depth=len(storage.document_fields)).table(), results
+    )
     for at in range(0, len(files), CHUNK):
         part = files.slice(at, CHUNK)
         _verify_part(storage, part["record_key"].to_pylist(), results, schemas, found)

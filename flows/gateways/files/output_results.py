@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ import pyarrow.compute as pc
 
 from assets.domain.record import parse_key
 from assets.reruns import RERUN_SCHEMA, RESULT_FILE_SCHEMA, is_as_it_was
+from assets.result_files import ResultFiles
 from flows.gateways.files.atomic import create_file, naming, replace_file
 from flows.gateways.files.decisions import Decisions
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import found_at, is_there
-from flows.gateways.files.results import StoredResults, is_result, modified_ns, present_pages, walk_files
+from flows.gateways.files.results import StoredResults, is_result, modified_ns, present_pages, walk_documents
 from flows.gateways.files.walking import check_inside
 
 WITHOUT_WISHES = (
@@ -29,18 +31,23 @@ WITHOUT_WISHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FoundResults:
-    """``files``: all results, columns RESULT_FILE_SCHEMA; ``to_be_replaced``: the notes of those among them that a
-    person wants read again, columns RERUN_SCHEMA."""
+    """``by_document``: all results in arrays; ``to_be_replaced``: the notes of those among them that a person wants
+    read again, columns RERUN_SCHEMA."""
 
-    files: pa.Table
+    by_document: ResultFiles
     to_be_replaced: pa.Table
+
+    @cached_property
+    def files(self) -> pa.Table:
+        """All results, columns RESULT_FILE_SCHEMA."""
+        return self.by_document.table()
 
     @property
     def present(self) -> list[str]:
         """The records that have a result."""
-        keys: list[str] = self.files["record_key"].to_pylist()
+        keys: list[str] = self.by_document.record_keys.to_pylist()
         return keys
 
     @property
@@ -107,12 +114,15 @@ class OutputResults(Decisions):
     # --- which records are done
 
     def find_results(self, unfinished: list[str] | None = None) -> FoundResults:
-        """All results, in a walk. ``unfinished``, and what it raises: see `results.walk_files`."""
-        files = walk_files(self.output_results, depth=len(self.document_fields), unfinished=unfinished)
+        """All results, in a walk. ``unfinished``, and what it raises: see `results.walk_documents`."""
+        found = walk_documents(self.output_results, depth=len(self.document_fields), unfinished=unfinished)
         noted = self.read_reruns()
+        if not len(noted):
+            return FoundResults(found, noted)
+        files = found.table()
         at = pc.index_in(noted["record_key"], value_set=files["record_key"].combine_chunks())
         noted, there = noted.filter(at.is_valid()), files.take(at.drop_null().combine_chunks())
-        return FoundResults(files, self._those_still_there(noted, there))
+        return FoundResults(found, self._those_still_there(noted, there))
 
     def done_among(self, record_keys: Iterable[str]) -> set[str]:
         """Those of them that are done, in a question to the file system for each and a few for each document. Raises

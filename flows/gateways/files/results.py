@@ -7,16 +7,13 @@ A result lies under its fields' names in NFC and nowhere else: that is where it 
 import os
 import stat
 import unicodedata
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-
-import pyarrow as pa
 
 from assets.domain.errors import ManifestError
 from assets.domain.labels import is_canonical
 from assets.domain.result_form import Result, result_in
-from assets.reruns import RESULT_FILE_SCHEMA
+from assets.result_files import DocumentResults, ResultFiles, label_order
 from assets.results import MAX_LINE_BYTES
 from flows.gateways.files.presence import is_there
 from flows.gateways.files.walking import Tree, check_inside
@@ -41,14 +38,14 @@ def is_result(path: str | Path, found: os.stat_result) -> bool:
 
 
 def walk_results(folder: Path, *, depth: int) -> list[str]:
-    """Record keys of the records that have a result, as `walk_files` finds them. Which of them are done,
+    """Record keys of the records that have a result, as `walk_documents` finds them. Which of them are done,
     `output_results` tells: a person may want one read again."""
-    keys: list[str] = walk_files(folder, depth=depth)["record_key"].to_pylist()
+    keys: list[str] = walk_documents(folder, depth=depth).record_keys.to_pylist()
     return keys
 
 
-def walk_files(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> pa.Table:
-    """The results ``{label}.json`` under ``folder``, in no promised order. Columns: RESULT_FILE_SCHEMA.
+def walk_documents(folder: Path, *, depth: int, unfinished: list[str] | None = None) -> ResultFiles:
+    """The results ``{label}.json`` under ``folder``.
 
     What no record key can name (a folder of somebody's, ``004.json``, a name whose letters are not composed) is passed
     over. Raises ManifestError for what
@@ -57,24 +54,24 @@ def walk_files(folder: Path, *, depth: int, unfinished: list[str] | None = None)
     folders in which temporary files lie, of a write that goes on or was cut off.
     """
     tree = Tree(folder, root=folder, strict=True, stays_inside=True, in_nfc=True)
-    keys: list[str] = []
-    sizes, times = array("q"), array("q")
-    for fields, directory in tree.documents(depth):
-        document = ":".join(fields)
-        for entry in tree.entries(directory):
-            label, dot, suffix = entry.name.rpartition(".")
-            if entry.is_symlink():
-                check_inside(entry.path, folder)
-            if not label.isascii():
-                label = _as_looked_for(label, directory)
-            if dot and suffix == "json" and is_canonical(label) and (found := _result(tree, entry)) is not None:
-                keys.append(f"{document}:{label}")
-                sizes.append(found.st_size)
-                times.append(modified_ns(found))
+    found = ResultFiles.of(_results_in(tree, fields, directory) for fields, directory in tree.documents(depth))
     if unfinished is not None:
         unfinished += tree.unfinished
-    columns = [pa.array(keys, pa.string()), pa.array(sizes, pa.int64()), pa.array(times, pa.int64())]
-    return pa.table(columns, names=RESULT_FILE_SCHEMA.names).cast(RESULT_FILE_SCHEMA)
+    return found
+
+
+def _results_in(tree: Tree, fields: tuple[str, ...], directory: str) -> DocumentResults:
+    rows: list[tuple[tuple[int, str], int, int]] = []
+    for entry in tree.entries(directory):
+        label, dot, suffix = entry.name.rpartition(".")
+        if entry.is_symlink():
+            check_inside(entry.path, tree.top)
+        if not label.isascii():
+            label = _as_looked_for(label, directory)
+        if dot and suffix == "json" and is_canonical(label) and (found := _result(tree, entry)) is not None:
+            rows.append((label_order(label), found.st_size, modified_ns(found)))
+    rows.sort()
+    return DocumentResults(fields, [row[0][1] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
 
 def modified_ns(found: os.stat_result) -> int:

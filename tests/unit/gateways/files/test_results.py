@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assets.domain.errors import ManifestError
-from flows.gateways.files.results import MAX_RESULT_BYTES, walk_results
+from flows.gateways.files.results import MAX_RESULT_BYTES, walk_documents, walk_results
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import TEMPORARY_PREFIX
 
@@ -46,6 +46,23 @@ def storage_of(tree: Path) -> Storage:
 
 def test_a_folder_that_is_not_there_has_no_results(tree: Path) -> None:
     assert walk_results(tree, depth=3) == []
+
+
+def test_results_come_by_document_in_the_order_of_the_record_manifest(tree: Path) -> None:
+    for label in ("10", "9", "iv", "9r"):
+        put(tree, f"CA/Lincoln/2023/{label}.json", b"{}")
+    put(tree, "AL/Ada/1900/1.json", b"{}")
+    put(tree, "CA/Lincoln/2024/1.json", b"")
+
+    found = walk_documents(tree, depth=3)
+
+    assert found.documents.to_pylist() == ["AL:Ada:1900", "CA:Lincoln:2023"], "a document without a result is none"
+    assert found.offsets.to_pylist() == [0, 1, 5]
+    assert found.labels.to_pylist() == ["1", "9", "10", "9r", "iv"]
+    assert found.table()["record_key"].to_pylist()[1:3] == ["CA:Lincoln:2023:9", "CA:Lincoln:2023:10"]
+    assert found.bytes.to_pylist() == [2] * 5
+    last = tree / "CA/Lincoln/2023/iv.json"
+    assert found.modified_ns.to_pylist()[4] == last.stat().st_mtime_ns
 
 
 def test_done_is_what_has_a_non_empty_result(tree: Path) -> None:
