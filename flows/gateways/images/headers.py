@@ -5,6 +5,7 @@ Each kind of file is opened with its own class of Pillow's, chosen by the first 
 of kinds, and would judge the size by a limit of the whole process.
 """
 
+import io
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from assets.domain.errors import ImageError
 from assets.sources import ImageHeader, check_sizes
+from flows.gateways.images.plain_heads import PLAIN_BYTES, plain_size
 
 HEAD_BYTES = 32
 _JPEG_2000_HEAD_BYTES = 65_536
@@ -107,17 +109,24 @@ class OpenImage:
 
 def read_header(path: str | Path, *, max_pixels: int) -> ImageHeader:
     """What the head of the file says of its pages. Raises ImageError, OSError."""
-    with open(path, "rb") as file:  # noqa: PTH123 - a million times in a first scan
-        head = file.read(HEAD_BYTES)
-        kind = kind_of(head)
-        if kind is WEBP:
-            # Pillow would read the whole file, over a network maybe.
-            sizes: tuple[tuple[int, int], ...] = (_webp_size(head),)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a million times in a first scan
+        beginning = file.read(PLAIN_BYTES)
+        plain = plain_size(beginning)
+        if plain is not None:
+            mime_type, *size = plain
+            sizes: tuple[tuple[int, int], ...] = ((size[0], size[1]),)
         else:
-            with _opened(file, kind, head) as opened:
-                sizes = tuple(size for _, size in _pages(opened))
+            head = beginning[:HEAD_BYTES]
+            kind = kind_of(head)
+            mime_type = kind.mime_type
+            if kind is WEBP:
+                # Pillow would read the whole file, over a network maybe.
+                sizes = (_webp_size(head),)
+            else:
+                with _opened(io.BufferedReader(file), kind, head) as opened:
+                    sizes = tuple(size for _, size in _pages(opened))
     check_sizes(sizes, max_pixels=max_pixels)
-    return ImageHeader(kind.mime_type, sizes)
+    return ImageHeader(mime_type, sizes)
 
 
 @contextmanager

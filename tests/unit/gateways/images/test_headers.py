@@ -1,5 +1,6 @@
 """What the head of an image file says, for files that other tools than Pillow made, and for files that are none."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -7,12 +8,18 @@ import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from assets.domain.errors import ImageError
 from assets.manifest import record_manifest
 from assets.sources import ImageHeader, page_images
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
+from flows.gateways.images.plain_heads import plain_size
 from flows.tables.known_images import known_images, named_frames
 from tests.images import (
     ORIENTATION,
@@ -66,6 +73,38 @@ def test_type_and_size_are_those_of_the_content(tmp_path: Path, name: str, mime_
     options = {"bigtiff": True} if name == "2.tif" else {}
     shutil.move(write(tmp_path / name, gradient(60, 80), **options), tmp_path / "other.jpg")
     assert read_header(tmp_path / "other.jpg", max_pixels=MAX_PIXELS) == ImageHeader(mime_type, ((60, 80),))
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_head_that_is_read_by_hand_says_what_pillow_says(data: st.DataObject) -> None:
+    mode = data.draw(st.sampled_from(["L", "RGB", "CMYK", "P", "1"]))
+    kind = data.draw(
+        st.sampled_from(["JPEG", "PNG"] if mode in ("L", "RGB") else ["JPEG" if mode == "CMYK" else "PNG"])
+    )
+    options = {"dpi": (300, 300), "comment": b"scanned"} if kind == "JPEG" else {"dpi": (300, 300)}
+    buffer = io.BytesIO()
+    Image.new(mode, (data.draw(st.integers(1, 400)), 80)).save(buffer, kind, **options)
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(8, min(len(content), 700) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.sampled_from([len(content), len(content), 40, 300]))]
+
+    plain = plain_size(bytes(content))
+
+    if plain is not None:
+        by_pillow = (JpegImageFile if kind == "JPEG" else PngImageFile)(io.BytesIO(content))
+        assert plain == (f"image/{kind.lower()}", *by_pillow.size)
+
+
+def test_plain_images_need_no_pillow() -> None:
+    for kind, options in (
+        ("JPEG", {"dpi": (300, 300), "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}),
+        ("PNG", {"dpi": (300, 300)}),
+    ):
+        buffer = io.BytesIO()
+        Image.new("RGB", (640, 480)).save(buffer, kind, **options)
+        assert plain_size(buffer.getvalue()) == (f"image/{kind.lower()}", 640, 480)
 
 
 def test_every_kind_of_webp_says_its_size(tmp_path: Path) -> None:
