@@ -1,8 +1,9 @@
 """Which records can be run now, and why the others cannot. How runnable records become batches stands in `planning`."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.context import ContextMode
-from assets.domain.counts import Counts
+from assets.domain.counts import Counts, Run
+from assets.domain.labels import NUMBERS
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import is_dead
 from assets.graph import Check, asset
+from assets.numbering import NOWHERE, ODD, Pages, Records
 from assets.sources import IMAGE_COLUMNS
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+CountArray = npt.NDArray[np.int32]
 
 
 class RecordState(StrEnum):
@@ -46,67 +50,131 @@ class RunRules:
     on_dead_dependency: str
 
 
+@dataclass(frozen=True)
+class States:
+    """All records with their states, by number. ``codes``: the place of each record's state in STATES; ``failures``:
+    its failure count."""
+
+    records: Records
+    codes: npt.NDArray[np.int8]
+    failures: CountArray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def of(self, *wanted: RecordState) -> IntArray:
+        """The numbers of the records in these states."""
+        codes = [STATES.index(state) for state in wanted]
+        return np.flatnonzero(self.codes == codes[0] if len(codes) == 1 else np.isin(self.codes, codes))
+
+    def keys(self, *wanted: RecordState) -> list[str]:
+        """The record keys of the records in these states."""
+        found: list[str] = self.records.keys(self.of(*wanted)).to_pylist()
+        return found
+
+    def rows(self, numbers: IntArray) -> pa.Table:
+        """These records as a table for people and for what is sent: ``record_key``, IMAGE_COLUMNS, ``predecessor`` (the
+        key of the page before, or null), ``state``, ``failures`` (int32), ``remaining`` (int32: how many records of its
+        chain, itself included, are still to be done from here on). No document fields: their names are the user's, and
+        one of them is "state"."""
+        images = self.records.read(numbers)
+        state = pa.DictionaryArray.from_arrays(self.codes[numbers], pa.array(STATES))
+        columns = [self.records.keys(numbers), *(images[name] for name in IMAGE_COLUMNS)]
+        columns += [self.records.predecessors(numbers), state, pa.array(self.failures[numbers])]
+        names = ["record_key", *IMAGE_COLUMNS, "predecessor", "state", "failures", "remaining"]
+        return pa.table([*columns, pa.array(self.remaining(numbers))], names=names)
+
+    def rows_of_keys(self, keys: pa.ChunkedArray | Iterable[str]) -> pa.Table:
+        """The rows of these record keys, as far as there are such records, in the order of the manifest."""
+        return self.rows(self.records.known(keys))
+
+    def remaining(self, numbers: IntArray) -> CountArray:
+        """For each of them how many records of its chain, itself included, are still to be done from here on."""
+        begins, done_before = self._chains
+        chain = np.searchsorted(begins, numbers, side="right")
+        end = begins[chain]
+        return ((end - numbers) - (done_before[end] - done_before[numbers])).astype(np.int32)
+
+    @cached_property
+    def _chains(self) -> tuple[IntArray, CountArray]:
+        """The numbers at which chains begin, and one more for the end; before each number, how many are done."""
+        done = self.codes == STATES.index(RecordState.DONE)
+        before = np.zeros(len(self) + 1, dtype=np.int32)
+        np.cumsum(done, out=before[1:])
+        return np.append(np.flatnonzero(~self.records.follows), len(self)), before
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """The records that can be sent, by ``numbers``, in the order in which they are."""
+
+    states: States
+    numbers: IntArray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self, count: int | None = None) -> pa.Table:
+        """The first ``count`` of them, or all: see `States.rows`."""
+        return self.states.rows(self.numbers[:count])
+
+
 def record_states(
-    record_manifest: pa.Table,
-    existing_results: pa.Table,
+    record_manifest: Records,
+    existing_results: Pages,
     ledger: Ledger,
     *,
     inflight: Collection[str],
     held: Collection[str] = (),
     postponed: Collection[str] = (),
     rules: RunRules,
-) -> pa.Table:
-    """The manifest's columns without the document fields, and ``state`` (a RecordState),
-    ``failures`` (int32) and ``remaining`` (int32: how many
-    records of its chain, itself included, are still to be done from here on).
+) -> States:
+    """Where each record of the manifest stands.
 
     ``inflight``: the records in the batch manifests of active submissions. ``held``: those that wait for a person;
     ``postponed``: those that wait for the service.
     """
-    keys = record_manifest["record_key"]
-    failures = _failures(record_manifest, ledger.counts)
-    done = _is_in(keys, existing_results["record_key"])
-    fatal = [count for count in np.unique(failures) if is_dead(int(count), max_retries=rules.max_retries)]
-    dead = np.isin(failures, fatal)
-    state = np.full(len(keys), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
-    state[_is_in(keys, pa.array(list(postponed), pa.string()))] = STATES.index(RecordState.POSTPONED)
+    records = record_manifest
+    failures = _failures(records, ledger.counts)
+    failed = np.flatnonzero(failures)
+    is_fatal = [is_dead(count, max_retries=rules.max_retries) for count in failures[failed].tolist()]
+    dead = failed[np.array(is_fatal, dtype=bool)]
+    done = records.mask(existing_results)
+    codes = np.full(len(records), STATES.index(RecordState.RUNNABLE), dtype=np.int8)
+    codes[records.known(postponed)] = STATES.index(RecordState.POSTPONED)
     if rules.context_mode.waits_for_result:
-        passed_over = keys.filter(pa.array(dead)) if rules.on_dead_dependency == "proceed" else keys.slice(0, 0)
-        met = _dependency_met(record_manifest, existing_results, passed_over)
-        state[~met] = STATES.index(RecordState.WAITING)
-    state[_is_in(keys, pa.array(list(held), pa.string()))] = STATES.index(RecordState.HELD)
-    state[dead] = STATES.index(RecordState.DEAD)
-    state[_is_in(keys, pa.array(list(inflight), pa.string()))] = STATES.index(RecordState.INFLIGHT)
-    state[done] = STATES.index(RecordState.DONE)
-    # Without the document fields: their names are the user's, and one of them is "state".
-    kept = record_manifest.select(["record_key", *IMAGE_COLUMNS, "predecessor"])
-    return (
-        kept.append_column("state", pa.DictionaryArray.from_arrays(state, pa.array(STATES)))
-        .append_column("failures", pa.array(failures))
-        .append_column("remaining", pa.array(_remaining(record_manifest, done), pa.int32()))
-    )
+        nobody_waits = done.copy()
+        if rules.on_dead_dependency == "proceed":
+            nobody_waits[dead] = True
+        waits = records.follows.copy()
+        waits[1:] &= ~nobody_waits[:-1]
+        codes[waits] = STATES.index(RecordState.WAITING)
+    codes[records.known(held)] = STATES.index(RecordState.HELD)
+    codes[dead] = STATES.index(RecordState.DEAD)
+    codes[records.known(inflight)] = STATES.index(RecordState.INFLIGHT)
+    codes[done] = STATES.index(RecordState.DONE)
+    return States(records, codes, failures)
 
 
-def _only_runnable(table: pa.Table) -> str | None:
-    others = set(table["state"].unique().to_pylist()) - {RecordState.RUNNABLE}
+def _only_runnable(runnable: Runnable) -> str | None:
+    others = {STATES[code] for code in np.unique(runnable.states.codes[runnable.numbers])} - {RecordState.RUNNABLE}
     return f"{others.pop()} records among the runnable ones" if others else None
 
 
 @asset(checks=(Check("only runnable records", _only_runnable),))
 def runnable_records(
-    record_manifest: pa.Table,
-    existing_results: pa.Table,
+    record_manifest: Records,
+    existing_results: Pages,
     ledger: Ledger,
     *,
     inflight: Collection[str],
     held: Collection[str] = (),
     postponed: Collection[str] = (),
     rules: RunRules,
-) -> pa.Table:
+) -> Runnable:
     """The records that can be sent now: longest chain first, then by key; by key alone where none waits for another.
 
-    Manifest minus done, in flight, dead letters, held, postponed, and records whose dependency is missing. Columns:
-    those of `record_states`.
+    Manifest minus done, in flight, dead letters, held, postponed, and records whose dependency is missing.
     """
     states = record_states(
         record_manifest,
@@ -120,111 +188,85 @@ def runnable_records(
     return in_running_order(states, context_mode=rules.context_mode)
 
 
-def in_running_order(states: pa.Table, *, context_mode: ContextMode) -> pa.Table:
-    """The runnable rows of `record_states`, in the order in which they are sent; the manifest's decides between
-    equals."""
-    runnable = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.RUNNABLE.value))
+def in_running_order(states: States, *, context_mode: ContextMode) -> Runnable:
+    """The runnable records in the order in which they are sent; the manifest's decides between equals."""
+    numbers = states.of(RecordState.RUNNABLE)
     if not context_mode.longest_chain_first:
-        return runnable
-    order = np.argsort(-runnable["remaining"].to_numpy().astype(np.int64), kind="stable")
-    return runnable.take(pa.array(order))
+        return Runnable(states, numbers)
+    return Runnable(states, numbers[np.argsort(-states.remaining(numbers), kind="stable")])
 
 
-def count_states(states: pa.Table) -> dict[RecordState, int]:
+def count_states(states: States) -> dict[RecordState, int]:
     """How many records stand in each state; every state is named."""
-    counted = {row["values"]: row["counts"] for row in states["state"].cast(pa.string()).value_counts().to_pylist()}
-    return {state: counted.get(state, 0) for state in STATES}
+    return dict(zip(STATES, np.bincount(states.codes, minlength=len(STATES)).tolist(), strict=True))
 
 
-def waves_left(states: pa.Table, *, context_mode: ContextMode) -> int:
+def waves_left(states: States, *, context_mode: ContextMode) -> int:
     """How many rounds of batches are still needed if nothing fails any more: the longest line of pages that wait for
     each other behind one that can go, itself included; without waiting, one. What stands behind a dead letter or a
     held page waits for a person, not for a wave."""
     heads, sizes = _lines_of_waiting(states)
-    return context_mode.waves(
-        sizes[np.isin(heads, [RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.INFLIGHT])]
-    )
+    going = [STATES.index(each) for each in (RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.INFLIGHT)]
+    return context_mode.waves(sizes[np.isin(states.codes[heads], going)])
 
 
-def waves_by_mode(states_of: Callable[[ContextMode], pa.Table]) -> dict[str, int]:
+def waves_by_mode(states_of: Callable[[ContextMode], States]) -> dict[str, int]:
     """Context mode -> waves that are left in it. ``states_of``: the `record_states` of the collection in a mode."""
     return {mode.value: waves_left(states_of(mode), context_mode=mode) for mode in ContextMode}
 
 
-def blocked_successors(states: pa.Table) -> dict[str, int]:
+def blocked_successors(states: States) -> dict[str, int]:
     """Dead or held record key -> how many waiting records stand behind it, for those that block any."""
-    heads, sizes = _lines_of_waiting(states)
-    blocks = np.isin(heads, [RecordState.DEAD, RecordState.HELD]) & (sizes > 1)
-    first = np.cumsum(sizes) - sizes
-    keys = states["record_key"].take(pa.array(first[blocks])).to_pylist()
-    return dict(zip(keys, (sizes[blocks] - 1).tolist(), strict=True))
+    heads, behind = _blocking(states)
+    return dict(zip(states.records.keys(heads).to_pylist(), behind.tolist(), strict=True))
 
 
-def count_blocked(states: pa.Table) -> int:
+def count_blocked(states: States) -> int:
     """How many waiting records stand behind dead or held ones."""
-    counts = count_states(states)
-    if not (counts[RecordState.WAITING] and counts[RecordState.DEAD] + counts[RecordState.HELD]):
-        return 0
-    return sum(blocked_successors(states).values())
+    return int(_blocking(states)[1].sum())
 
 
-def _lines_of_waiting(states: pa.Table) -> tuple[npt.NDArray[np.str_], IntArray]:
-    """Each record that does not wait with all those that wait behind it, in the manifest's order: the state of the
-    first, and how many they are together. A waiting record always has its predecessor in the row above."""
-    names = np.array(states["state"].cast(pa.string()).to_pylist(), dtype=np.str_)
-    starts = np.flatnonzero(names != RecordState.WAITING.value)
-    return names[starts], np.diff(starts, append=len(names))
+def _blocking(states: States) -> tuple[IntArray, IntArray]:
+    heads, sizes = _lines_of_waiting(states)
+    block = [STATES.index(each) for each in (RecordState.DEAD, RecordState.HELD)]
+    which = np.isin(states.codes[heads], block) & (sizes > 1)
+    return heads[which], sizes[which] - 1
 
 
-def _is_in(keys: pa.ChunkedArray, values: pa.Array | pa.ChunkedArray) -> BoolArray:
-    found: BoolArray = pc.is_in(keys, value_set=values).to_numpy(zero_copy_only=False)
-    return found
+def _lines_of_waiting(states: States) -> tuple[IntArray, IntArray]:
+    """Each record that neither waits nor is done with all those that wait behind it: the number of the first, and how
+    many they are together. A waiting record always has its predecessor in the row above, and never a done one."""
+    waits = states.codes == STATES.index(RecordState.WAITING)
+    heads = np.flatnonzero(~waits & (states.codes != STATES.index(RecordState.DONE)))
+    # Behind a head the next record that does not wait, or the end.
+    others = np.append(np.flatnonzero(~waits), len(states))
+    return heads, others[np.searchsorted(others, heads) + 1] - heads
 
 
-def _dependency_met(manifest: pa.Table, existing_results: pa.Table, passed_over: pa.ChunkedArray) -> BoolArray:
-    """``passed_over``: record keys that nobody waits for."""
-    predecessors = manifest["predecessor"]
-    met = _is_in(predecessors, existing_results["record_key"]) | _is_in(predecessors, passed_over)
-    has_none: BoolArray = predecessors.is_null().to_numpy(zero_copy_only=False)
-    return met | has_none
-
-
-def _failures(manifest: pa.Table, counts: Counts) -> IntArray:
-    """The failure count of each row. Only the rows of documents that have counts are looked at one by one: a range of
-    counts may be far wider than its document."""
-    failures: IntArray = np.zeros(len(manifest), dtype=np.int32)
-    if counts:
-        keys = manifest["record_key"]
-        documents = pc.replace_substring_regex(keys, pattern=r":[^:]*$", replacement="")
-        rows = np.flatnonzero(_is_in(documents, pa.array(counts.documents, pa.string())))
-        failures[rows] = [counts.get(key, 0) for key in keys.take(pa.array(rows)).to_pylist()]
+def _failures(records: Records, counts: Counts) -> CountArray:
+    """The failure count of each record. A range of counts may be far wider than its document."""
+    failures: CountArray = np.zeros(len(records), dtype=np.int32)
+    single, wide = list[Run](), list[Run]()
+    for run in counts.runs():
+        (single if len(run) == 1 else wide).append(run)
+    numbers = records.numbers_of_keys(key for run in single for key in run.keys)
+    is_known = numbers != NOWHERE
+    failures[numbers[is_known]] = np.array([run.count for run in single], dtype=np.int32)[is_known]
+    documents = dict.fromkeys(run.document for run in wide)
+    places = pc.index_in(pa.array(documents, pa.string()), value_set=records.pages.documents).to_pylist()
+    place_of = dict(zip(documents, places, strict=True))
+    for run in wide:
+        if (place := place_of[run.document]) is not None:
+            at = np.arange(records.starts[place], records.starts[place + 1])
+            failures[at[_within(records.pages.take(at), run)]] = run.count
     return failures
 
 
-def _chain_numbers(manifest: pa.Table) -> IntArray:
-    """For rows in natural order, the number of the chain that each belongs to, from 0."""
-    starts = manifest["predecessor"].is_null().to_numpy(zero_copy_only=False)
-    numbers: IntArray = np.cumsum(starts, dtype=np.int64) - 1
-    return numbers
-
-
-def _remaining(manifest: pa.Table, done: BoolArray) -> IntArray:
-    if len(manifest) == 0:
-        return np.zeros(0, dtype=np.int64)
-    pending = (~done).astype(np.int64)
-    # Counting from the end: the chain's total minus what lies before this row.
-    chain = _chain_numbers(manifest)
-    totals = np.bincount(chain, weights=pending).astype(np.int64)
-    remaining: IntArray = totals[chain] - _running_total(pending, chain) + pending
-    return remaining
-
-
-def _running_total(values: IntArray, chain: IntArray) -> IntArray:
-    """Sums from the start of each chain up to and including each row."""
-    if len(values) == 0:
-        return values
-    overall = np.cumsum(values)
-    starts = np.flatnonzero(np.diff(chain, prepend=-1))
-    before = np.where(starts > 0, overall[starts - 1], 0)
-    total: IntArray = overall - before[chain]
-    return total
+def _within(pages: Pages, run: Run) -> BoolArray:
+    """Which pages of a document ``run`` holds."""
+    if run.series == NUMBERS:
+        inside: BoolArray = (pages.numbers >= run.first) & (pages.numbers <= run.last) & (pages.numbers != ODD)
+        return inside
+    found: BoolArray = pages.numbers == ODD
+    found[found] = [run.span.holds(label) for label in pages.odd.to_pylist()]
+    return found

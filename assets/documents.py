@@ -5,27 +5,29 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState
+from assets.candidates import RecordState, States
 
 _FAILING = (RecordState.DEAD, RecordState.HELD)
 
 
-def documents_table(states: pa.Table, results: pa.Table, submissions: pa.Table) -> pa.Table:
+def documents_table(states: States, results: pa.Table, submissions: pa.Table) -> pa.Table:
     """Columns: document, pages, done, in_flight, failing (dead letters and held pages), left (neither done nor
     failing), usd (what its results have cost, each as much as the mean of its batch; null: not known). Those with
     failing pages first, then those that are begun, then by name.
 
-    ``states``: see `assets.candidates.record_states`; ``results``: columns record_key, submission_id; ``submissions``:
+    ``results``: columns record_key, submission_id; ``submissions``:
     columns of SUBMISSIONS_SCHEMA.
     """
-    documents = _documents(states["record_key"]).dictionary_encode()
-    names, at = documents.dictionary, documents.indices.to_numpy()
-    state = states["state"].cast(pa.string()).combine_chunks()
+    names, codes = states.records.pages.documents, states.records.pages.codes
+
+    def count(*wanted: RecordState) -> npt.NDArray[np.int64]:
+        return np.bincount(codes[states.of(*wanted)], minlength=len(names))
+
     counts = {
-        "pages": _count(at, len(names)),
-        "done": _count(at, len(names), _is(state, RecordState.DONE)),
-        "in_flight": _count(at, len(names), _is(state, RecordState.INFLIGHT)),
-        "failing": _count(at, len(names), _is(state, *_FAILING)),
+        "pages": np.bincount(codes, minlength=len(names)),
+        "done": count(RecordState.DONE),
+        "in_flight": count(RecordState.INFLIGHT),
+        "failing": count(*_FAILING),
     }
     left = counts["pages"] - counts["done"] - counts["failing"]
     columns = {"document": names, **counts, "left": left, "usd": _usd(names, results, submissions)}
@@ -39,16 +41,6 @@ def _documents(record_keys: pa.ChunkedArray) -> pa.Array:
     """All fields of a key but its last one, the page."""
     keys = record_keys.combine_chunks() if isinstance(record_keys, pa.ChunkedArray) else record_keys
     return pc.replace_substring_regex(keys, r":[^:]*$", "")
-
-
-def _is(state: pa.Array, *wanted: RecordState) -> npt.NDArray[np.bool_]:
-    names = pa.array([each.value for each in wanted], pa.string())
-    found: npt.NDArray[np.bool_] = pc.is_in(state, value_set=names).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _count(at: npt.NDArray[np.int64], length: int, where: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
-    return np.bincount(at if where is None else at[where], minlength=length).astype(np.int64)
 
 
 def _usd(names: pa.Array, results: pa.Table, submissions: pa.Table) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, HELD, LASTING, OutcomeKind
+from assets.numbering import Pages
 
 HISTORY_SCHEMA = pa.schema(
     [
@@ -179,10 +180,9 @@ def unjudged_records(history: pa.Table) -> dict[str, int]:
     return dict(zip(rows["record_key"].to_pylist(), rows["unjudged"].to_pylist(), strict=True))
 
 
-def succeeded_records(history: pa.Table) -> list[str]:
+def succeeded_pages(history: pa.Table) -> Pages:
     """The records whose last outcome was a success."""
-    keys: list[str] = history.filter(pa.array(_among(history["kind"], ANSWERED_WELL)))["record_key"].to_pylist()
-    return keys
+    return Pages.of_keys(history["record_key"].filter(pa.array(_among(history["kind"], ANSWERED_WELL))))
 
 
 def _since(key: str, count: int, let_go: Mapping[str, int]) -> int:

@@ -2,7 +2,7 @@
 the tables is read elsewhere.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -68,23 +68,32 @@ def parse_entry(entry: str, *, field_count: int) -> Pages:
         raise RecordKeyError(entry, error.reason) from None
 
 
+def pages_among(known: pa.ChunkedArray) -> Callable[[str], list[str]]:
+    """What gives the pages of a document among the record keys ``known``, each once."""
+
+    def pages_of(document: str) -> list[str]:
+        keys: list[str] = known.filter(pc.starts_with(known, f"{document}{SEPARATOR}")).unique().to_pylist()
+        return keys
+
+    return pages_of
+
+
 def named(
-    known: pa.ChunkedArray,
+    pages_of: Callable[[str], list[str]],
     entries: Sequence[str],
     *,
     field_count: int,
     may_name_nothing: Collection[str] = (),
     missing: str = "there is no such record here",
 ) -> list[str]:
-    """The records among ``known``, each once, that ``entries`` name. Raises RecordKeyError, and QuireError for an entry
-    that names none, unless it may: a slip of the finger must not pass for done. ``missing``: what it is told then.
+    """The records, each once, that ``entries`` name. ``pages_of``: gives the keys of all that there are of a document.
+    Raises RecordKeyError, and QuireError for an entry that names none, unless it may: a slip of the finger must not
+    pass for done. ``missing``: what it is told then.
 
     A record's own key names it though it reads like a range (``12-13``); an entry that could mean both is an error."""
     spans = {entry: parse_entry(entry, field_count=field_count) for entry in entries}
-    pages: dict[str, list[str]] = {}
-    for document in {span if isinstance(span, str) else span.document for span in spans.values()}:
-        keys = known.filter(pc.starts_with(known, f"{document}{SEPARATOR}"))
-        pages[document] = keys.unique().to_pylist()
+    documents = {span if isinstance(span, str) else span.document for span in spans.values()}
+    pages = {document: pages_of(document) for document in documents}
     found: dict[str, None] = {}
     for entry, span in spans.items():
         if isinstance(span, str):

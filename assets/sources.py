@@ -12,6 +12,7 @@ from assets.domain.labels import number_of
 from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
+from assets.numbering import Pages
 
 IMAGE_SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "jif", "png", "webp", "tif", "tiff", "jp2", "j2k", "j2c", "jpc", "jpx", "jpf"}
@@ -219,17 +220,14 @@ def left_out(problems: Iterable[SourceProblem]) -> pa.Table:
     return pa.table([pa.array(*each) for each in zip(columns, types, strict=True)], schema=LEFT_OUT_SCHEMA)
 
 
-RESULT_SCHEMA = pa.schema([pa.field("record_key", pa.string(), nullable=False)])
+def _unique_results(pages: Pages) -> str | None:
+    return "a record has two results" if pages.have_twins() else None
 
 
-def _unique_result_keys(table: pa.Table) -> str | None:
-    return None if len(table) == len(table["record_key"].unique()) else "a record has two results"
-
-
-@asset(observed=True, checks=(Check("unique keys", _unique_result_keys),))
-def existing_results(*, keys: Sequence[str] = ()) -> pa.Table:
-    """The records that are done: those with a non-empty output result. Column: record_key."""
-    return pa.table({"record_key": pa.array(keys, pa.string())}, schema=RESULT_SCHEMA)
+@asset(observed=True, checks=(Check("unique keys", _unique_results),))
+def existing_results(*, pages: Pages) -> Pages:
+    """The records that are done: those with a non-empty output result."""
+    return pages
 
 
 @asset(observed=True)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from prefect import flow
 
 from assets.breaker import TRY_RECORDS
-from assets.candidates import RecordState, count_blocked, count_states, waves_left
+from assets.candidates import RecordState, States, count_blocked, count_states, waves_left
 from assets.context import ContextMode
 from assets.domain.batch import submitted_at
 from assets.domain.errors import GeminiSpendingError, QuireError
@@ -34,6 +34,7 @@ from flows.protocol.claiming import (
 from flows.protocol.orphans import sweep_uploads
 from flows.protocol.places import check_room, try_folders
 from flows.protocol.posting import post
+from flows.protocol.queue import Queue
 from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
@@ -106,7 +107,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     settings, storage = p.services.settings, p.services.storage
     p.lease.check()
     chosen = await plan(p)
-    states, runnable, places = chosen.states, chosen.runnable, chosen.places
+    states, queue, places = chosen.states, chosen.queue, chosen.places
     waves = waves_left(states, context_mode=settings.context.mode)
     by_state = {state.value: count for state, count in count_states(states).items()}
     seen: dict[str, Any] = {"no_json": chosen.no_json, "results": chosen.results, "not_now": chosen.not_now}
@@ -117,7 +118,7 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if tripped is not None and not tripped.may_try:
         return SubmitReport(0, 0, by_state, waves, tripped.reason, is_held=tripped.needs_person, **seen)
     if tripped is not None:
-        runnable = await asyncio.to_thread(least_tried, storage, runnable)
+        queue = await asyncio.to_thread(least_tried, storage, states, queue)
         places = min(places, 1)
     facts = submission_facts(p, p.services.new_submission_id())
     scales = await asyncio.to_thread(
@@ -125,16 +126,16 @@ async def submit_batches(p: Pass) -> SubmitReport:
     )
     most = await asyncio.to_thread(left_of_run, p)
     if settings.execution.dry_run:
-        would = await asyncio.to_thread(_dry_run, storage, scales, runnable.slice(0, most), places)
+        would = await asyncio.to_thread(_dry_run, storage, scales, queue.slice(0, most), places)
         return SubmitReport(0, 0, by_state, waves, DRY_RUN, would=tuple(would), **seen)
     sent = _Sent()
-    if len(runnable) and places > 0:
+    if len(queue) and places > 0:
         p.lease.check()
         await asyncio.to_thread(try_folders, storage)
         for line in notices(settings, facts.created_at.date()) if _is_first_of_run(p) else ():
             logger().warning("%s", line)
-        most_each = len(runnable) if tripped is None else TRY_RECORDS
-        send = partial(_send, p, states, runnable, scales, places=places, most=most, most_each=most_each)
+        most_each = len(queue) if tripped is None else TRY_RECORDS
+        send = partial(_send, p, states, queue, scales, places=places, most=most, most_each=most_each)
         sent = await p.services.mirror.subflow("submit", send)
     warn_of_each(sent.kept, "Kept back")
     await note_kept_back(p, sent.kept)
@@ -175,23 +176,23 @@ class _Sent:
 
 
 async def _send(
-    p: Pass, states: pa.Table, runnable: pa.Table, scales: Scales, *, places: int, most: int | None, most_each: int
+    p: Pass, states: States, queue: Queue, scales: Scales, *, places: int, most: int | None, most_each: int
 ) -> _Sent:
-    """Batches while there are ``runnable`` records and free ``places``. ``most``: how many records the run may still
-    send; ``most_each``: how many may be in one batch, whatever else it is cut by."""
+    """Batches while there is something in the ``queue`` and free ``places``. ``most``: how many records the run may
+    still send; ``most_each``: how many may be in one batch, whatever else it is cut by."""
     settings, storage = p.services.settings, p.services.storage
     in_flight = count_states(states)[RecordState.INFLIGHT]
     sent = _Sent()
-    while len(runnable) and sent.batches < places and sent.stop is None:
-        runnable, more = await asyncio.to_thread(_without_kept_back, storage, scales, runnable)
+    while len(queue) and sent.batches < places and sent.stop is None:
+        queue, more = await asyncio.to_thread(_without_kept_back, storage, scales, queue)
         sent.kept |= more
-        if not len(runnable):
+        if not len(queue):
             break
         if most is not None and sent.records >= most:
             sent.stop = f"{settings.execution.max_records_per_run} pages are sent, the most of one run"
             sent.is_limited = True
             break
-        of_the_next = runnable.slice(0, most_each if most is None else min(most_each, most - sent.records))
+        of_the_next = queue.slice(0, most_each if most is None else min(most_each, most - sent.records))
         cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
         if not len(cut.rows):
             sent.stop, sent.is_held, sent.cap = cut.held, cut.is_for_a_person, cut.cap
@@ -199,7 +200,7 @@ async def _send(
             break
         await asyncio.to_thread(check_room, storage, in_flight + sent.records + len(cut.rows))
         batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
-        runnable, sent.stop, sent.is_held = runnable.slice(len(cut.rows)), batch.stop, batch.needs_person
+        queue, sent.stop, sent.is_held = queue.slice(len(cut.rows)), batch.stop, batch.needs_person
         sent.cap = SPENDING_LIMIT if batch.needs_person else ""
         sent.unreadable |= batch.unreadable
         sent.unfit |= batch.unfit
@@ -228,9 +229,9 @@ class Cut:
     cap: str = ""
 
 
-def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
-    """Cut the first records of ``runnable`` off that fit one batch. Raises PromptError, ManifestError."""
-    head = _head(scales, runnable)
+def next_batch(storage: Storage, scales: Scales, queue: Queue) -> Cut:
+    """Cut the first records of ``queue`` off that fit one batch. Raises PromptError, ManifestError."""
+    head = _head(scales, queue)
     estimates, weights = scales.weigh(storage, head)
     count, held_by = scales.room().first_of(weights)
     if count:
@@ -243,32 +244,31 @@ def next_batch(storage: Storage, scales: Scales, runnable: pa.Table) -> Cut:
     return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person, cap)
 
 
-def _head(scales: Scales, runnable: pa.Table) -> pa.Table:
+def _head(scales: Scales, queue: Queue) -> pa.Table:
     """The first records, as many as a batch may have."""
-    failed_jobs = runnable["failed_jobs"].to_numpy()
-    alike = int(np.searchsorted(failed_jobs, failed_jobs[0], side="right"))
-    return runnable.slice(0, min(alike, batch_size(scales.settings.execution.batch_size_limit, int(failed_jobs[0]))))
+    failed_jobs = int(queue.failed_jobs[0])
+    alike = int(np.searchsorted(queue.failed_jobs, failed_jobs, side="right"))
+    return queue.rows(min(alike, batch_size(scales.settings.execution.batch_size_limit, failed_jobs)))
 
 
-def _without_kept_back(storage: Storage, scales: Scales, runnable: pa.Table) -> tuple[pa.Table, dict[str, str]]:
-    """``runnable`` with a head of which each record can go, and the reasons of those that it had before and cannot."""
+def _without_kept_back(storage: Storage, scales: Scales, queue: Queue) -> tuple[Queue, dict[str, str]]:
+    """``queue`` with a head of which each record can go, and the reasons of those that it had before and cannot."""
     reasons: dict[str, str] = {}
-    while len(runnable):
-        found = kept_back(storage, _head(scales, runnable), scales.template)
+    while len(queue):
+        head = _head(scales, queue)
+        found = kept_back(storage, head, scales.template)
         if not found:
             break
         reasons |= found
-        runnable = runnable.filter(pc.invert(pc.is_in(runnable["record_key"], value_set=pa.array(list(found)))))
-    return runnable, reasons
+        queue = queue.without(np.flatnonzero([key in found for key in head["record_key"].to_pylist()]))
+    return queue, reasons
 
 
-def context_rows(states: pa.Table, rows: pa.Table, *, mode: ContextMode) -> pa.Table:
+def context_rows(states: States, rows: pa.Table, *, mode: ContextMode) -> pa.Table:
     """The rows of the pages before that go along as images and are not in the batch themselves."""
-    if not mode.sends_image:
-        return states.slice(0, 0)
-    before = rows["predecessor"].drop_null()
+    before = rows["predecessor"].drop_null() if mode.sends_image else rows["predecessor"].slice(0, 0)
     others = before.filter(pc.invert(pc.is_in(before, value_set=rows["record_key"].combine_chunks())))
-    return states.filter(pc.is_in(states["record_key"], value_set=others.combine_chunks()))
+    return states.rows_of_keys(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +316,9 @@ async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
     return _Batch(in_flight, table, posted.stop, uploads.unreadable, posted.needs_person, frozenset(uploads.unfit))
 
 
-def _dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) -> list[str]:
+def _dry_run(storage: Storage, scales: Scales, queue: Queue, places: int) -> list[str]:
     """What a pass would send now, a line for each batch; logged as well."""
-    said, left, batches = list[str](), runnable, 0
+    said, left, batches = list[str](), queue, 0
     while len(left) and batches < places:
         left, kept = _without_kept_back(storage, scales, left)
         said += [f"kept back: {key}: {reason}" for key, reason in list(kept.items())[:MAX_LINES]]
@@ -338,7 +338,7 @@ def _dry_run(storage: Storage, scales: Scales, runnable: pa.Table, places: int) 
         tokens = sums["estimated_image_tokens"] + sums["estimated_text_tokens"]
         said.append(f"batch {batches}: {len(cut.rows)} records, about {tokens} input tokens, {cost}")
         scales, left = scales.with_batch(_as_sent(cut)), left.slice(len(cut.rows))
-    said.append(f"{len(runnable)} records could be sent, now {batches} batches of them; nothing is")
+    said.append(f"{len(queue)} records could be sent, now {batches} batches of them; nothing is")
     for line in said:
         logger().info("Dry run: %s", line)
     return said

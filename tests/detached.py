@@ -16,7 +16,7 @@ from assets.domain.errors import QuireError
 from assets.domain.record import decode_span
 from flows.operate import release, unblock, unblock_held
 from flows.pipeline import PassReport
-from flows.questions.status import Status, state_table, status_of
+from flows.questions.status import Status, states_now, status_of
 from flows.questions.why import why_lines, why_of
 from flows.resettle import judge_again
 from flows.runtime.one_line import told
@@ -71,7 +71,7 @@ class Detached:
     async def status(self) -> Status:
         services = self.passes.services
         ledger, now = await services.ledger.read(), self.clock[0]
-        states = state_table(services.settings, services.storage, ledger, now=now)
+        states = states_now(services.settings, services.storage, ledger, now=now)
         return status_of(services.settings, services.storage, ledger, states, now=now)
 
     async def status_text(self) -> str:

@@ -4,7 +4,7 @@ which they go. What is sent of them is decided in `submit`.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState, record_states
+from assets.candidates import STATES, CountArray, RecordState, Runnable, States
 from assets.domain.batch import submitted_at
 from assets.domain.errors import ManifestError
 from assets.domain.record import label_of
 from assets.estimates import with_sizes_before
-from assets.history import failed_jobs_of
+from assets.history import succeeded_pages
+from assets.numbering import NOWHERE, IntArray
 from assets.selection import named
+from config.settings import Settings
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import check_known, inflight_keys, resolve
+from flows.protocol.queue import Queue
 from flows.protocol.vanished import check_vanished
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
@@ -34,13 +37,13 @@ from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repair
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``states``: all records with their states; ``runnable``: those that can be sent, in the order in which they go;
+    """``states``: all records with their states; ``queue``: those that can be sent, in the order in which they go;
     ``places``: how many batches may be added; ``results``: what was found of results; ``no_json``: how many of them
     count as done and are no JSON; ``not_now``: record key -> why it cannot be sent, of those that a person has named
     (`Pass.only`)."""
 
-    states: pa.Table
-    runnable: pa.Table
+    states: States
+    queue: Queue
     places: int
     results: FoundResults
     no_json: int
@@ -51,8 +54,8 @@ async def plan(p: Pass) -> Choice:
     """Read what there is to choose from. Raises StateError, ManifestError, OSError, and QuireError for a name of
     `Pass.only` that no record has."""
     services, settings = p.services, p.services.settings
-    manifest = services.storage.read_records()
-    if manifest is None:
+    records = await asyncio.to_thread(services.storage.records)
+    if records is None:
         raise ManifestError(services.storage.records_path, "is missing; run quire scan first")
     unfinished: list[str] = []
     found = await asyncio.to_thread(services.storage.find_results, unfinished)
@@ -61,7 +64,7 @@ async def plan(p: Pass) -> Choice:
     p.lease.check()
     await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
     no_json = await notice_edited(p, found)
-    existing = services.mirror.observe("existing_results", keys=found.done)
+    existing = services.mirror.observe("existing_results", pages=found.done_pages)
     ledger = services.mirror.observe("ledger", state=await services.ledger.read())
     standing = resolve(services.storage, ledger)
     check_known(services.storage, ledger, standing)
@@ -71,9 +74,9 @@ async def plan(p: Pass) -> Choice:
     await asyncio.to_thread(
         check_vanished,
         services.storage,
-        manifest,
-        history,
-        found.present,
+        records,
+        succeeded_pages(history),
+        found.pages,
         inflight,
         limits=limits,
         accept=p.accept_vanished,
@@ -84,26 +87,20 @@ async def plan(p: Pass) -> Choice:
         "postponed": postponed_keys(settings, services.storage, history, now=services.now()),
         "rules": run_rules(settings),
     }
-    states = await asyncio.to_thread(partial(record_states, manifest, existing, ledger, **who))
 
-    async def tell(made: pa.Table) -> dict[str, int]:
+    async def tell(made: Runnable) -> dict[str, int]:
         return {"records": len(made)}
 
-    made = await asyncio.to_thread(services.mirror.observe, "runnable_records", manifest, existing, ledger, **who)
+    made = await asyncio.to_thread(services.mirror.observe, "runnable_records", records, existing, ledger, **who)
     # Where there is none, Prefect is told of nothing: see `flows.scan`.
-    runnable = (
-        await services.mirror.materialize("runnable_records", manifest, existing, ledger, made=made, write=tell, **who)
-        if len(made)
-        else made
-    )
-    if settings.context.mode.sends_image:
-        runnable = with_sizes_before(runnable, manifest)
-    not_now: dict[str, str] = {}
+    if len(made):
+        await services.mirror.materialize("runnable_records", records, existing, ledger, made=made, write=tell, **who)
+    numbers, not_now = made.numbers, dict[str, str]()
     if p.only:
-        runnable, not_now = _only_named(states, runnable, p.only, field_count=len(settings.record.document_fields))
+        numbers, not_now = _only_named(made, p.only, field_count=len(settings.record.document_fields))
     most = min(settings.execution.max_concurrent_batches, settings.limits.concurrent_jobs)
-    runnable = with_repairs(settings, history, runnable)
-    return Choice(states, _bisected_last(runnable, history), most - len(ledger.active), found, no_json, not_now)
+    queue = _bisected_last(made.states, numbers, history, partial(_rows, settings, made.states, history))
+    return Choice(made.states, queue, most - len(ledger.active), found, no_json, not_now)
 
 
 _NOT_NOW = {
@@ -116,44 +113,60 @@ _NOT_NOW = {
 }
 
 
-def _only_named(
-    states: pa.Table, runnable: pa.Table, entries: Sequence[str], *, field_count: int
-) -> tuple[pa.Table, dict[str, str]]:
+def _only_named(runnable: Runnable, entries: Sequence[str], *, field_count: int) -> tuple[IntArray, dict[str, str]]:
     """Of ``runnable`` those that ``entries`` name, and why the others that they name cannot be sent."""
+    states = runnable.states
     missing = "there is no such page in the record manifest; nothing is sent"
-    keys = pa.array(named(states["record_key"], entries, field_count=field_count, missing=missing), pa.string())
-    chosen = runnable.filter(pc.is_in(runnable["record_key"], value_set=keys))
-    others = states.filter(pc.is_in(states["record_key"], value_set=keys))
-    others = others.filter(pc.invert(pc.is_in(others["record_key"], value_set=chosen["record_key"].combine_chunks())))
-    rows = others.select(["record_key", "state"]).to_pylist()
-    return chosen, {row["record_key"]: _NOT_NOW.get(row["state"], "it cannot be sent now") for row in rows}
+    pages_of = states.records.keys_of_document
+    keys = named(pages_of, entries, field_count=field_count, missing=missing)
+    numbers = states.records.numbers_of_keys(keys)
+    state_of = {key: STATES[code] for key, code in zip(keys, states.codes[numbers].tolist(), strict=True)}
+    others = {key: state for key, state in state_of.items() if state is not RecordState.RUNNABLE}
+    chosen = runnable.numbers[np.isin(runnable.numbers, numbers)]
+    return chosen, {key: _NOT_NOW.get(state, "it cannot be sent now") for key, state in others.items()}
 
 
-def _bisected_last(runnable: pa.Table, history: pa.Table) -> pa.Table:
-    """Bisected records, those whose jobs FAILED, go behind all others, and never in a batch with them. Adds the column
-    failed_jobs."""
-    failed_jobs = failed_jobs_of(history, runnable["record_key"])
-    order = np.argsort(failed_jobs, kind="stable")
-    return runnable.append_column("failed_jobs", pa.array(failed_jobs)).take(pa.array(order))
+def _rows(settings: Settings, states: States, history: pa.Table, numbers: IntArray) -> pa.Table:
+    """The rows of records with all that they are weighed by."""
+    rows = states.rows(numbers)
+    if settings.context.mode.sends_image:
+        rows = with_sizes_before(rows, states.rows_of_keys(rows["predecessor"].drop_null()))
+    return with_repairs(settings, history, rows)
 
 
-def least_tried(storage: Storage, runnable: pa.Table) -> pa.Table:
+def _bisected_last(states: States, numbers: IntArray, history: pa.Table, read: Callable[[IntArray], pa.Table]) -> Queue:
+    """Bisected records, those whose jobs FAILED, go behind all others, and never in a batch with them."""
+    failed_jobs = _counts(states, history, "failed_jobs", numbers)
+    return Queue(numbers, failed_jobs, read).take(np.argsort(failed_jobs, kind="stable"))
+
+
+def least_tried(storage: Storage, states: States, queue: Queue) -> Queue:
     """In the order in which an open breaker tries them: first those that have met the fewest faults of the service, so
     that no record is held because it is always the first."""
-    history = history_table(storage, write=False)
-    at = pc.index_in(runnable["record_key"], value_set=history["record_key"].combine_chunks())
-    errors = pc.fill_null(history["service_errors"].take(at), 0).to_numpy()
-    in_order = runnable.take(pa.array(np.argsort(errors, kind="stable")))
-    return in_order.take(pa.array(np.argsort(in_order["failed_jobs"].to_numpy(), kind="stable")))
+    errors = _counts(states, history_table(storage, write=False), "service_errors", queue.numbers)
+    return queue.take(np.lexsort((errors, queue.failed_jobs)))
 
 
-def explain_waiting(states: pa.Table) -> None:
+def _counts(states: States, history: pa.Table, name: str, numbers: IntArray) -> CountArray:
+    """What the history counts in the column ``name`` for each of these records."""
+    counted = history.filter(pc.greater(history[name], 0))
+    found = np.zeros(len(numbers), dtype=np.int32)
+    if len(counted):
+        of_all = np.zeros(len(states), dtype=np.int32)
+        at = states.records.numbers_of_keys(counted["record_key"])
+        of_all[at[at != NOWHERE]] = counted[name].to_numpy()[at != NOWHERE]
+        found = of_all[numbers]
+    return found
+
+
+def explain_waiting(states: States) -> None:
     log = logger()
     if not log.isEnabledFor(logging.DEBUG):
         return
-    waiting = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.WAITING.value))
-    for row in waiting.select(["record_key", "predecessor"]).to_pylist():
-        log.debug("Skipping page %s (Dependency missing): %s waits for %s", label_of(row["record_key"]), *row.values())
+    numbers, records = states.of(RecordState.WAITING), states.records
+    pairs = zip(records.keys(numbers).to_pylist(), records.predecessors(numbers).to_pylist(), strict=True)
+    for key, before in pairs:
+        log.debug("Skipping page %s (Dependency missing): %s waits for %s", label_of(key), key, before)
 
 
 def left_of_run(p: Pass) -> int | None:

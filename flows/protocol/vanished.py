@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-import pyarrow as pa
+import numpy as np
 
 from assets.domain.errors import VanishedResultsError
-from assets.history import succeeded_records
+from assets.numbering import NOWHERE, Numbering, Pages, Records
 from flows.gateways.files.storage import Storage
 
 FEW = 2
@@ -14,36 +14,37 @@ FEW = 2
 
 def check_vanished(
     storage: Storage,
-    manifest: pa.Table,
-    history: pa.Table,
-    present: Collection[str],
+    records: Records,
+    succeeded: Pages,
+    present: Pages,
     inflight: Collection[str],
     *,
     limits: tuple[int, float],
     accept: bool,
 ) -> None:
-    """Raise VanishedResultsError if too many records of the manifest whose last outcome was a success have no output
-    result now and are not in flight again: all of them, or more than ``limits``, a number and a share. ``present``: the
-    records that have one.
+    """Raise VanishedResultsError if too many of ``records`` whose last outcome was a success (``succeeded``) have no
+    output result now and are not in flight again: all of them, or more than ``limits``, a number and a share.
+    ``present``: those that have one, the pages of a document together.
 
     A few are nothing to stop for: deleting an output is how a person has a page read again. ``accept``: a person has
     said that they are meant to be gone; that is noted for each, until it has a result again.
     """
-    noted = storage.read_accepted()
-    accepted = noted.difference(present)
-    succeeded = (
-        set(succeeded_records(history)).intersection(manifest["record_key"].to_pylist()).difference(inflight, accepted)
-    )
-    vanished = succeeded.difference(present)
-    if are_too_many(len(vanished), len(succeeded), *limits):
+    noted = sorted(storage.read_accepted())
+    is_back = Numbering(present).numbers_of_keys(noted) != NOWHERE
+    accepted = {key for key, back in zip(noted, is_back, strict=True) if not back}
+    counts = records.mask(succeeded)
+    counts[records.known({*inflight, *accepted})] = False
+    vanished = np.flatnonzero(counts & ~records.mask(present))
+    total = int(np.count_nonzero(counts))
+    if are_too_many(len(vanished), total, *limits):
         if not accept:
             raise VanishedResultsError(
                 f"{storage.output_results}: {len(vanished)} records that succeeded have no output result any more, of "
-                f"{len(succeeded)}, such as {min(vanished)}: is the folder mounted? If they were deleted on purpose: "
-                "quire run --accept-vanished"
+                f"{total}, such as {records.keys(vanished[:1])[0]}: is the folder mounted? If they were deleted on "
+                "purpose: quire run --accept-vanished"
             )
-        accepted |= vanished
-    if accepted != noted:
+        accepted.update(records.keys(vanished).to_pylist())
+    if accepted != set(noted):
         storage.write_accepted(accepted)
 
 

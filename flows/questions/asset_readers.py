@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState, count_states
+from assets.candidates import RecordState, Runnable, States, count_states
 from assets.domain.batch import is_resettled, submission_of
 from assets.domain.ledger import Ledger
 from assets.sources import existing_results
@@ -31,10 +31,10 @@ STANDS, OBSERVED, NOTHING_YET, NOT_KEPT, UNKNOWN = "stands", "observed", "nothin
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What whoever asks has read already, all of one moment: the results, the `state_table`, the status."""
+    """What whoever asks has read already, all of one moment: the results, the states, the status."""
 
     results: FoundResults
-    states: pa.Table
+    states: States
     status: Status
 
 
@@ -58,7 +58,7 @@ class Look:
         return self.storage.read_records()
 
     @cached_property
-    def states(self) -> pa.Table:
+    def states(self) -> States:
         if self.known is not None:
             return self.known.states
         mode = self.settings.context.mode
@@ -136,8 +136,8 @@ def _scanned_at(look: Look) -> datetime | None:
 
 
 def _existing_results(look: Look) -> Seen:
-    table = existing_results.function(keys=look.results.done)
-    return Seen(OBSERVED, counts={"done": len(table)}, value=table)
+    pages = existing_results.function(pages=look.results.done_pages)
+    return Seen(OBSERVED, counts={"done": len(pages)}, value=pages)
 
 
 def _ledger(look: Look) -> Seen:
@@ -152,7 +152,7 @@ def _runnable_records(look: Look) -> Seen:
         return Seen(NOTHING_YET, "there is no record manifest yet: quire scan")
     states = count_states(look.states)
     by_files = "by what the files tell alone" if look.problem is not None else "worked out now, and anew by each pass"
-    runnable = look.states.filter(pc.equal(look.states["state"].cast(pa.string()), RecordState.RUNNABLE.value))
+    runnable = Runnable(look.states, look.states.of(RecordState.RUNNABLE))
     return Seen(NOT_KEPT, by_files, counts={"runnable": states[RecordState.RUNNABLE]}, value=runnable)
 
 

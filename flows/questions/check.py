@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assets.candidates import in_running_order
+from assets.candidates import States, in_running_order
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import parse_key
@@ -24,7 +23,7 @@ from assets.requests import RequestTemplate, batch_requests, schema_bytes
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.protocol.claiming import facts_of
-from flows.questions.status import read_ledger_or_files, state_table
+from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.printable import printable, printable_json, printable_lines
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import history_table, submissions_table
@@ -50,7 +49,7 @@ _REQUEST_SCHEMA = pa.schema(
 @dataclass(frozen=True, slots=True)
 class Checked:
     """``line``: the request's line, with paths where uploads would have their addresses; ``row``: the record in
-    `assets.candidates.record_states`, ``rows``: the same as a table, and that of the page before, if there is one;
+    `States.rows` of `assets.candidates`, ``rows``: the same as a table, and that of the page before, if there is one;
     ``context``: what goes along, in words; ``estimate``: the row of ESTIMATE_SCHEMA; ``answers``: how many answers it
     goes by; ``prefect_problem``: why the files alone were asked."""
 
@@ -122,26 +121,26 @@ async def check(config: str | None, key: str | None, *, at_once: bool = False) -
         )
 
     def render() -> Checked:
-        row = _chosen(settings, storage, state_table(settings, storage, ledger, now=utc_now()), key)
+        row = _chosen(settings, storage, states_now(settings, storage, ledger, now=utc_now()), key)
         return _rendered(settings, storage, template, facts, row, problem)
 
     return await asyncio.to_thread(render)
 
 
-def _chosen(settings: Settings, storage: Storage, states: pa.Table, key: str | None) -> tuple[pa.Table, pa.Table]:
+def _chosen(settings: Settings, storage: Storage, states: States, key: str | None) -> tuple[pa.Table, pa.Table]:
     """The record's row, and that of the page before it, if there is one."""
     if not len(states):
         raise ManifestError(
             storage.records_path, f"holds no records: are there images in {settings.paths.page_images}?"
         )
     if key is None:
-        runnable = in_running_order(states, context_mode=settings.context.mode)
-        row = (runnable if len(runnable) else states).slice(0, 1)
+        first = in_running_order(states, context_mode=settings.context.mode).numbers[:1]
+        row = states.rows(first if len(first) else np.zeros(1, dtype=np.int64))
     else:
-        row = states.filter(pc.equal(states["record_key"], key))
+        row = states.rows_of_keys([key])
         if not len(row):
             raise QuireError(f"{key} is not in the record manifest; quire why {key} tells more")
-    return row, states.filter(pc.equal(states["record_key"], row["predecessor"][0]))
+    return row, states.rows_of_keys(row["predecessor"].drop_null())
 
 
 def _rendered(

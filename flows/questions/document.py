@@ -33,11 +33,11 @@ from flows.gateways.files.walking import Tree
 from flows.gateways.pdf.rendering import not_current
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.protocol.active import ActiveSubmission, resolve
-from flows.questions.status import outdated_of, read_ledger_or_files, state_table
+from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.wiring import config_path, make_storage, utc_now
 from flows.tables.derived import history_table, results_table
-from flows.tables.outdated import making, not_compared
+from flows.tables.outdated import find_outdated, making, not_compared
 
 FRESH, STALE, MISSING, NOTHING = Freshness.FRESH, Freshness.STALE, Freshness.MISSING, Freshness.NONE
 Page = tuple[str, Freshness, str]
@@ -109,8 +109,8 @@ class _Look:
 
     @cached_property
     def states(self) -> pa.Table:
-        table = state_table(self.settings, self.storage, self.ledger, now=utc_now())
-        return table.filter(pc.starts_with(table["record_key"], f"{SEPARATOR.join(self.fields)}{SEPARATOR}"))
+        states = states_now(self.settings, self.storage, self.ledger, now=utc_now())
+        return states.rows_of_keys(states.records.keys_of_document(SEPARATOR.join(self.fields)))
 
     @cached_property
     def state(self) -> dict[str, str]:
@@ -293,11 +293,11 @@ def _output_results(look: _Look) -> Iterator[Finding]:
     keys, storage = list(look.state), look.storage
     present = storage.present_among(keys)
     again = set(storage.to_be_replaced(list(present))["record_key"].to_pylist()) if present else set()
-    found = outdated_of(look.settings, storage, look.states)
+    done = look.states.filter(pc.equal(look.states["state"].cast(pa.string()), RecordState.DONE.value))
+    found = find_outdated(look.settings, storage, done)
     outdated = {
         row["record_key"]: [_ANOTHER[each] for each in Reason if row[each]] for row in found.records.to_pylist()
     }
-    done = look.states.filter(pc.equal(look.states["state"].cast(pa.string()), RecordState.DONE.value))
     doubtful, edited, kept_back = not_compared(storage, done), _edited(look, present), storage.stuck.pages()
     pages = list[Page]()
     for key in keys:

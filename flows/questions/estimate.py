@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assets.candidates import RecordState, in_running_order
+from assets.candidates import RecordState, States, count_states, in_running_order
 from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
 from assets.domain.ledger import Ledger
 from assets.domain.models import setting
 from assets.domain.money import dollars
 from assets.domain.tokens import media_resolution, text_tokens
 from assets.estimates import Rates, Tariff, images_tokens, with_sizes_before
+from assets.numbering import IntArray
 from assets.requests import RequestTemplate, request_texts, schema_bytes
 from assets.spending import Cap, Spent
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.protocol.claiming import facts_of
-from flows.questions.status import read_ledger_or_files, state_table
+from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.printable import printable_json
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import submissions_table
@@ -107,28 +107,21 @@ def estimate_of(
 ) -> EstimateReport:
     """Read and count. ``limit``: see `read_estimate`."""
     model, template = make_template(settings)
-    states = state_table(settings, storage, ledger, now=utc_now())
-    if settings.context.mode.sends_image:
-        states = with_sizes_before(states, states)
-    left = states.filter(
-        pc.is_in(
-            states["state"].cast(pa.string()),
-            value_set=pa.array([RecordState.RUNNABLE.value, RecordState.POSTPONED.value, RecordState.WAITING.value]),
-        )
-    )
-    in_all = len(left)
+    states = states_now(settings, storage, ledger, now=utc_now())
+    numbers = states.of(RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.WAITING)
+    in_all = len(numbers)
     if limit is not None:
-        left = _first(left, limit, settings)
+        numbers = _first(states, limit, settings)
+    left = _rows(settings, states, numbers)
     now = utc_now()
     tariff = tariff_of(settings, now.date())
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
     closed = submissions_table(storage, write=False)
-    counted = states["state"].cast(pa.string()).value_counts().to_pylist()
     return EstimateReport(
         settings=settings,
         estimate=_estimate(settings, template, left, tariff, rates_of(settings, closed, facts)),
         left=in_all,
-        states={row["values"]: row["counts"] for row in counted},
+        states={state.value: count for state, count in count_states(states).items() if count},
         spent=tuple(read_spent(settings, storage)),
         caps=read_caps(settings, storage, run_started_at=now, now=now),
         day=now.date(),
@@ -138,11 +131,17 @@ def estimate_of(
     )
 
 
-def _first(left: pa.Table, limit: int, settings: Settings) -> pa.Table:
-    """Those that can be sent now in the order in which they are, then the others."""
-    can_go = pc.equal(left["state"].cast(pa.string()), RecordState.RUNNABLE.value)
-    now = in_running_order(left, context_mode=settings.context.mode)
-    return pa.concat_tables([now, left.filter(pc.invert(can_go))]).slice(0, limit)
+def _first(states: States, limit: int, settings: Settings) -> IntArray:
+    """Those that can be sent now in the order in which they are, then the others that are left."""
+    now = in_running_order(states, context_mode=settings.context.mode).numbers
+    return np.concatenate((now, states.of(RecordState.POSTPONED, RecordState.WAITING)))[:limit]
+
+
+def _rows(settings: Settings, states: States, numbers: IntArray) -> pa.Table:
+    rows = states.rows(numbers)
+    if not settings.context.mode.sends_image:
+        return rows
+    return with_sizes_before(rows, states.rows_of_keys(rows["predecessor"].drop_null()))
 
 
 def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tariff: Tariff, rates: Rates) -> Estimate:
@@ -190,10 +189,8 @@ def price_of(settings: Settings, storage: Storage, ledger: Ledger, record_keys: 
         model, template = make_template(settings)
     except (ConfigError, PromptError, SchemaError):
         return None
-    states, now = state_table(settings, storage, ledger, now=utc_now()), utc_now()
-    if settings.context.mode.sends_image:
-        states = with_sizes_before(states, states)
-    rows = states.filter(pc.is_in(states["record_key"], value_set=pa.array(record_keys, pa.string())))
+    states, now = states_now(settings, storage, ledger, now=utc_now()), utc_now()
+    rows = _rows(settings, states, states.records.known(record_keys))
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
     return _estimate(settings, template, rows, tariff_of(settings, now.date()), rates).usd

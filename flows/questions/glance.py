@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from assets.candidates import States
 from assets.documents import documents_table
 from assets.domain.ledger import Ledger
 from assets.domain.money import dollars
@@ -44,7 +45,7 @@ class Glance:
     pace: Pace
     points: Sequence[tuple[datetime, int]]
     documents: pa.Table
-    states: pa.Table | None = None
+    states: States
 
     @property
     def left(self) -> int:

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from assets.candidates import STATES, RecordState
+from assets.candidates import STATES, RecordState, States
 from assets.domain.batch import submitted_at
 from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
-from assets.domain.record import document_of
 from assets.outcomes import OUTCOME_SCHEMA
 from assets.usage import USAGE_COLUMNS
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.questions.history import all_outcomes
-from flows.questions.status import Status, read_ledger_or_files, state_table, status_of
+from flows.questions.status import Status, read_ledger_or_files, states_now, status_of
 from flows.runtime.extras import require_extra
 from flows.runtime.wiring import make_storage
 
@@ -187,21 +186,23 @@ def draw_progress(progress: pd.DataFrame, *, at_most: int = MAX_BARS) -> "Figure
 
 def _inspect(settings: Settings, storage: Storage, ledger: Ledger, problem: str | None) -> Inspection:
     now = datetime.now(UTC)
-    table = state_table(settings, storage, ledger, now=now)
+    states = states_now(settings, storage, ledger, now=now)
     return Inspection(
         settings=settings,
         read_at=now,
         prefect_problem=problem,
-        status=status_of(settings, storage, ledger, table, now=now),
-        states=_state_frame(table),
+        status=status_of(settings, storage, ledger, states, now=now),
+        states=_state_frame(states),
         outcomes=all_outcomes(storage, _OUTCOME_COLUMNS).to_pandas(),
     )
 
 
-def _state_frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.select(["record_key", "state", "failures"]).to_pandas()
-    frame["state"] = frame["state"].astype(pd.CategoricalDtype(list(map(str, STATES))))
-    frame.insert(1, "document", [document_of(key) for key in frame["record_key"]])
+def _state_frame(states: States) -> pd.DataFrame:
+    pages = states.records.pages
+    documents = pages.documents.take(pa.array(pages.codes))
+    frame: pd.DataFrame = pa.table({"record_key": pages.keys(), "document": documents}).to_pandas()
+    frame["state"] = pd.Categorical.from_codes(states.codes, categories=pd.Index(list(map(str, STATES))))
+    frame["failures"] = states.failures
     return frame
 
 

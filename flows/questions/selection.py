@@ -7,10 +7,11 @@ import pyarrow.compute as pc
 
 from assets.candidates import RecordState
 from assets.domain.ledger import Ledger
-from assets.selection import Selection, among, named, parse_entry
+from assets.numbering import Numbering
+from assets.selection import Selection, among, named, pages_among, parse_entry
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
-from flows.questions.status import outdated_of, state_table
+from flows.questions.status import outdated_of, states_now
 from flows.runtime.wiring import utc_now
 from flows.tables.derived import history_table, results_table
 
@@ -28,7 +29,8 @@ def select_to_be_replaced(settings: Settings, storage: Storage, ledger: Ledger, 
     keys = pending.unique().to_pylist()
     if selection.entries:
         fields = len(settings.record.document_fields)
-        keys = named(pending, selection.entries, field_count=fields, missing="nothing of it is to be read again")
+        missing = "nothing of it is to be read again"
+        keys = named(pages_among(pending), selection.entries, field_count=fields, missing=missing)
     return among(keys, *_conditions(settings, storage, ledger, selection))
 
 
@@ -36,20 +38,24 @@ def _named(settings: Settings, storage: Storage, ledger: Ledger, entries: tuple[
     """What entries name among the records that should exist, those that have a result and those that ever had an
     outcome. An entry may also name nothing but counts, which a person can type."""
     fields = len(settings.record.document_fields)
-    manifest, history = storage.read_records(), history_table(storage, write=False)
-    tables = [storage.find_results().files, history] + ([manifest] if manifest is not None else [])
-    known = pa.chunked_array([chunk for table in tables for chunk in table["record_key"].chunks], pa.string())
+    records, history = storage.records(), history_table(storage, write=False)
+    others = pages_among(history["record_key"])
+    numberings = [Numbering(storage.find_results().pages)] + ([records] if records is not None else [])
+
+    def pages_of(document: str) -> list[str]:
+        found = [key for each in numberings for key in each.keys_of_document(document)]
+        return list(dict.fromkeys(found + others(document)))
+
     counted = {each for each in entries if ledger.counts.within(parse_entry(each, field_count=fields))}
-    return named(known, entries, field_count=fields, may_name_nothing=counted)
+    return named(pages_of, entries, field_count=fields, may_name_nothing=counted)
 
 
 def _conditions(settings: Settings, storage: Storage, ledger: Ledger, selection: Selection) -> list[list[str]]:
     found = list[list[str]]()
     if selection.dead or selection.outdated:
-        states = state_table(settings, storage, ledger, now=utc_now())
+        states = states_now(settings, storage, ledger, now=utc_now())
         if selection.dead:
-            is_dead = pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value)
-            found.append(states.filter(is_dead)["record_key"].to_pylist())
+            found.append(states.keys(RecordState.DEAD))
         if selection.outdated:
             found.append(outdated_of(settings, storage, states).keys(*selection.outdated))
     if selection.kind is not None:

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.answered_by import model_notes
-from assets.candidates import RecordState, blocked_successors, count_states, record_states, waves_by_mode
+from assets.candidates import RecordState, States, blocked_successors, count_states, record_states, waves_by_mode
 from assets.context import ContextMode
 from assets.domain.counts import Counts
 from assets.domain.errors import PrefectUnavailableError, StateError
@@ -20,6 +21,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.outcome import ANSWERED_WELL
 from assets.history import unjudged_records
 from assets.manifest import manifest_schema
+from assets.numbering import Records
 from assets.outcomes import cause_of, why_dead
 from assets.sources import existing_results
 from config.settings import Settings
@@ -161,27 +163,25 @@ def ledger_of_files(storage: Storage) -> Ledger:
     return _ledger(names, last_counts(storage))
 
 
-def state_table(settings: Settings, storage: Storage, ledger: Ledger, *, now: datetime) -> pa.Table:
+def states_now(settings: Settings, storage: Storage, ledger: Ledger, *, now: datetime) -> States:
     """All records with their states: see `assets.candidates.record_states`. ``now``: UTC."""
     return states_in_mode(settings, storage, ledger, now=now)(settings.context.mode)
 
 
 def states_in_mode(
     settings: Settings, storage: Storage, ledger: Ledger, results_found: FoundResults | None = None, *, now: datetime
-) -> Callable[[ContextMode], pa.Table]:
+) -> Callable[[ContextMode], States]:
     """Reads everything, and returns what gives the states of all records for a context mode. ``results_found``: if the
     results were walked already; ``now``: UTC."""
-    manifest = storage.read_records()
-    if manifest is None:
-        manifest = manifest_schema(settings.record.document_fields).empty_table()
-    done = (results_found or storage.find_results()).done
+    records = storage.records() or Records.of(manifest_schema(settings.record.document_fields).empty_table())
+    done = (results_found or storage.find_results()).done_pages
     inflight = inflight_keys(storage, resolve(storage, ledger).open_ids())
-    results, history = existing_results(keys=done), history_table(storage, write=False)
+    results, history = existing_results(pages=done), history_table(storage, write=False)
     held, later = held_keys(settings, storage, history), postponed_keys(settings, storage, history, now=now)
 
-    def states(mode: ContextMode) -> pa.Table:
+    def states(mode: ContextMode) -> States:
         rules = replace(run_rules(settings), context_mode=mode)
-        return record_states(manifest, results, ledger, inflight=inflight, held=held, postponed=later, rules=rules)
+        return record_states(records, results, ledger, inflight=inflight, held=held, postponed=later, rules=rules)
 
     return states
 
@@ -190,25 +190,24 @@ def status_of(
     settings: Settings,
     storage: Storage,
     ledger: Ledger,
-    states: pa.Table,
+    states: States,
     waves: Mapping[str, int] | None = None,
     results_found: FoundResults | None = None,
     *,
     now: datetime,
 ) -> Status:
-    """Count. ``states``: the `state_table` of the same ledger; ``waves``: by context mode, counted if it is None;
+    """Count. ``states``: `states_now` of the same ledger; ``waves``: by context mode, counted if it is None;
     ``results_found``: if the results were walked already; ``now``: UTC."""
     results_found = results_found or storage.find_results()
     spent = read_spent(settings, storage)
     if waves is None:
         waves = waves_by_mode(states_in_mode(settings, storage, ledger, results_found, now=now))
-    held_states = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.HELD.value))
-    held: tuple[str, ...] = tuple(held_states["record_key"].to_pylist())
+    held = tuple(states.keys(RecordState.HELD))
     history = history_table(storage, write=False)
     unjudged = unjudged_records(history) if held else {}
     later = postponed_keys(settings, storage, history, now=now)
-    dead = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DEAD.value))
-    dead_letters = dict(zip(dead["record_key"].to_pylist(), dead["failures"].to_pylist(), strict=True))
+    failures = states.failures[states.of(RecordState.DEAD)].tolist()
+    dead_letters = dict(zip(states.keys(RecordState.DEAD), failures, strict=True))
     last = last_outcomes(storage, history, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
     stale = outdated_of(settings, storage, states)
     comparison = find_edited(storage, results_found.files)
@@ -245,17 +244,16 @@ def status_of(
     )
 
 
-def outdated_of(settings: Settings, storage: Storage, states: pa.Table) -> Outdated:
-    """``states``: the `state_table`. Raises ManifestError, OSError."""
-    done = states.filter(pc.equal(states["state"].cast(pa.string()), RecordState.DONE.value))
-    return find_outdated(settings, storage, done)
+def outdated_of(settings: Settings, storage: Storage, states: States) -> Outdated:
+    """Raises ManifestError, OSError."""
+    return find_outdated(settings, storage, states.rows(states.of(RecordState.DONE)))
 
 
 async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Outdated:
     """Raises StateError, PrefectUnavailableError."""
     ledger = await read_ledger(settings, storage, ledger_gateway)
     return await asyncio.to_thread(
-        lambda: outdated_of(settings, storage, state_table(settings, storage, ledger, now=utc_now()))
+        lambda: outdated_of(settings, storage, states_now(settings, storage, ledger, now=utc_now()))
     )
 
 
@@ -311,11 +309,11 @@ def _batches(storage: Storage, ledger: Ledger) -> list[BatchStatus]:
     return known + [BatchStatus(name, None, "unknown", None) for name in standing.unknown]
 
 
-def _kept_back(storage: Storage, states: pa.Table) -> dict[str, str]:
+def _kept_back(storage: Storage, states: States) -> dict[str, str]:
     reasons = storage.stuck.pages()
-    noted = states.filter(pc.is_in(states["record_key"], value_set=pa.array(list(reasons), pa.string())))
-    can_run = noted.filter(pc.equal(noted["state"].cast(pa.string()), RecordState.RUNNABLE.value))
-    return {key: reasons[key] for key in can_run["record_key"].to_pylist()}
+    noted = states.records.known(reasons)
+    can_run = noted[np.isin(noted, states.of(RecordState.RUNNABLE))]
+    return {key: reasons[key] for key in states.records.keys(can_run).to_pylist()}
 
 
 def _ledger(active: tuple[str, ...], counts: Mapping[str, int]) -> Ledger:

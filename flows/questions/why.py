@@ -25,7 +25,7 @@ from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.absence import why_left_out
 from flows.questions.history import Attempt, MadeBy, attempts_of, image_sent, made_by
-from flows.questions.status import read_ledger_or_files, state_table
+from flows.questions.status import read_ledger_or_files, states_now
 from flows.questions.why_not import row_of, why_not_done
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.wiring import config_path, make_storage, utc_now
@@ -140,7 +140,7 @@ def why_of(
     settings: Settings, storage: Storage, ledger: Ledger, key: str, problem: str | None = None, *, now: datetime
 ) -> Why:
     """``problem``: why ``ledger`` is what the files alone tell; ``now``: UTC."""
-    states = state_table(settings, storage, ledger, now=now)
+    states = states_now(settings, storage, ledger, now=now)
     row = row_of(states, key)
     history = attempts_of(storage, key)
     batch = _batch_with(storage, ledger, key)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState
+from assets.candidates import RecordState, States
 from assets.domain.errors import ConfigError, PromptError, SchemaError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import why_dead
@@ -27,7 +27,7 @@ from flows.tables.rules import postponed_keys, repair_rules
 def why_not_done(
     settings: Settings,
     storage: Storage,
-    states: pa.Table,
+    states: States,
     row: Mapping[str, Any],
     batch: ActiveSubmission | None,
     last: Attempt | None,
@@ -83,15 +83,15 @@ def _said_of_change(repair: pa.Array) -> str:
     return f", with {changed}" if changed else ""
 
 
-def _kept_back(settings: Settings, storage: Storage, states: pa.Table, key: str) -> str | None:
+def _kept_back(settings: Settings, storage: Storage, states: States, key: str) -> str | None:
     """Why a record that could run would not be sent all the same. None also where nobody can tell."""
-    row = states.filter(pc.equal(states["record_key"], key))
+    row = states.rows_of_keys([key])
     with suppress(ConfigError, SchemaError, PromptError):
         return kept_back(storage, row, make_template(settings)[1]).get(key)
     return None
 
 
-def _what_blocks(storage: Storage, states: pa.Table, row: Mapping[str, Any]) -> str:
+def _what_blocks(storage: Storage, states: States, row: Mapping[str, Any]) -> str:
     """The page before, and if that one waits as well, the page at which the chain begins to wait."""
     before = row["predecessor"]
     said = f"the page before, {before}, has no result"
@@ -118,10 +118,9 @@ def _failures(count: int) -> str:
     return f"{count} failure" if count == 1 else f"{count} failures"
 
 
-def row_of(states: pa.Table, key: str | None) -> dict[str, Any] | None:
-    found = states.filter(pc.equal(states["record_key"], key)).select(
-        ["record_key", "image_path", "image_frame", "predecessor", "state", "failures"]
-    )
+def row_of(states: States, key: str | None) -> dict[str, Any] | None:
+    columns = ["record_key", "image_path", "image_frame", "predecessor", "state", "failures"]
+    found = states.rows_of_keys([] if key is None else [key]).select(columns)
     return found.to_pylist()[0] if len(found) else None
 
 

@@ -17,7 +17,7 @@ from assets.candidates import (
 )
 from assets.context import ContextMode
 from assets.domain.page_orders import AtGap
-from tests.unit.assets.tables import ledger_of, manifest_of, results_of
+from tests.unit.assets.tables import ledger_of, records_of, results_of, table_of
 
 Page = tuple[str, int]
 
@@ -129,10 +129,12 @@ def key(page: Page) -> str:
 
 @given(worlds)
 def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) -> None:
-    manifest = manifest_of((key(page) for page in world.pages), at_gap=world.at_gap)
-    facts = (manifest, results_of(key(page) for page in world.done))
+    facts = (
+        records_of((key(page) for page in world.pages), at_gap=world.at_gap),
+        results_of(key(page) for page in world.done),
+    )
     ledger = ledger_of({key(page): count for page, count in world.counts.items()})
-    table = record_states(
+    states = record_states(
         *facts,
         ledger,
         inflight=[key(page) for page in world.inflight],
@@ -142,19 +144,20 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
     )
 
     expected = {page: state_by_hand(world, page) for page in sorted(world.pages)}
+    table = table_of(states)
     assert table["record_key"].to_pylist() == [key(page) for page in expected]
     assert table["state"].to_pylist() == [state.value for state in expected.values()]
     assert table["remaining"].to_pylist() == [remaining_by_hand(world, page) for page in expected]
     assert table["failures"].to_pylist() == [world.counts.get(page, 0) for page in expected]
-    assert sum(count_states(table).values()) == len(world.pages)
-    assert waves_left(table, context_mode=world.rules.context_mode) == waves_by_hand(world, expected)
-    assert blocked_successors(table) == {key(page): count for page, count in blocked_by_hand(world, expected).items()}
+    assert sum(count_states(states).values()) == len(world.pages)
+    assert waves_left(states, context_mode=world.rules.context_mode) == waves_by_hand(world, expected)
+    assert blocked_successors(states) == {key(page): count for page, count in blocked_by_hand(world, expected).items()}
 
     running = [page for page, state in expected.items() if state is RecordState.RUNNABLE]
     if world.rules.context_mode is ContextMode.PREVIOUS_RESULT:
         running.sort(key=lambda page: (-remaining_by_hand(world, page), page))
-    ordered = in_running_order(table, context_mode=world.rules.context_mode)
-    assert ordered["record_key"].to_pylist() == [key(page) for page in running]
+    ordered = in_running_order(states, context_mode=world.rules.context_mode)
+    assert ordered.rows()["record_key"].to_pylist() == [key(page) for page in running]
     asset = runnable_records(
         *facts,
         ledger,
@@ -163,4 +166,4 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
         postponed=[key(page) for page in world.postponed],
         rules=world.rules,
     )
-    assert asset["record_key"].to_pylist() == [key(page) for page in running]
+    assert asset.rows()["record_key"].to_pylist() == [key(page) for page in running]

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from assets.domain.errors import ManifestError
 from assets.manifest import manifest_schema
+from assets.numbering import Records
 from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.reruns import RERUN_SCHEMA
@@ -65,6 +66,10 @@ class StorageTwin(Storage):
     def read_records(self) -> pa.Table | None:
         path = self.records_path
         return self._tables.read(path, manifest_schema(self.document_fields)) if path.exists() else None
+
+    def records(self) -> Records | None:
+        table = self.read_records()
+        return Records.of(table) if table is not None else None
 
     def write_records(self, table: pa.Table) -> None:
         self._replace(self.records_path, table)

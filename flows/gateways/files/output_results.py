@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.record import parse_key
+from assets.numbering import Numbering, Pages
 from assets.reruns import RERUN_SCHEMA, RESULT_FILE_SCHEMA, is_as_it_was
 from assets.result_files import ResultFiles
 from flows.gateways.files.atomic import create_file, naming, replace_file
@@ -50,13 +51,24 @@ class FoundResults:
         keys: list[str] = self.by_document.record_keys.to_pylist()
         return keys
 
+    @cached_property
+    def pages(self) -> Pages:
+        """The records that have a result, in the order of ``by_document``."""
+        found = self.by_document
+        return Pages.of_labels(found.documents, np.diff(found.offsets.to_numpy()), found.labels)
+
+    @cached_property
+    def done_pages(self) -> Pages:
+        """The records that are done."""
+        if not len(self.to_be_replaced):
+            return self.pages
+        is_done = ~Numbering(self.pages).mask(Pages.of_keys(self.to_be_replaced["record_key"]))
+        return self.pages.take(is_done)
+
     @property
     def done(self) -> list[str]:
         """The records that are done."""
-        again = self.to_be_replaced["record_key"].combine_chunks()
-        keys: list[str] = (
-            self.files["record_key"].filter(pc.invert(pc.is_in(self.files["record_key"], value_set=again))).to_pylist()
-        )
+        keys: list[str] = self.done_pages.keys().to_pylist()
         return keys
 
 

@@ -2,8 +2,10 @@
 nor the file's name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,15 +21,19 @@ def read_table(path: Path, schema: pa.Schema, *, way_out: str = "restore it from
 
     ``way_out``: what a person does about a file that is missing or damaged.
     """
-    try:
-        with naming(path), path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            _check_format(path, parquet.schema_arrow.metadata)
-            missing = _missing(parquet, schema)
+    with reading(path, way_out=way_out):
+        with path.open("rb") as file, open_parquet(path, file) as parquet:
             # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
-            table = parquet.read(columns=[name for name in schema.names if name not in missing])
-        for name in missing:
-            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
-        return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
+            table = parquet.read(columns=present(parquet, schema))
+        return in_form(table, schema).cast(schema.with_metadata(table.schema.metadata))
+
+
+@contextmanager
+def reading(path: Path, *, way_out: str = "restore it from a backup") -> Iterator[None]:
+    """Let whatever goes wrong within with the table at ``path`` be a ManifestError, or an OSError that names it."""
+    try:
+        with naming(path):
+            yield
     except FileNotFoundError:
         raise ManifestError(path, f"is missing; {way_out}") from None
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -38,12 +44,28 @@ def read_table(path: Path, schema: pa.Schema, *, way_out: str = "restore it from
         raise ManifestError(path, f"cannot be read ({first}); {way_out}") from None
 
 
-def _missing(parquet: pq.ParquetFile, schema: pa.Schema) -> set[str]:
-    """The columns that the file lacks. Raises KeyError if it may not."""
+def open_parquet(path: Path, file: IO[bytes], *, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+    """``read_dictionary``: the columns that are read as numbers of texts. Raises ManifestError for what a newer Quire
+    has written."""
+    parquet = pq.ParquetFile(file, read_dictionary=list(read_dictionary))
+    _check_format(path, parquet.schema_arrow.metadata)
+    return parquet
+
+
+def present(parquet: pq.ParquetFile, schema: pa.Schema) -> list[str]:
+    """The columns of ``schema`` that the file has. Raises KeyError for one that it lacks and may not."""
     missing = set(schema.names) - set(parquet.schema_arrow.names)
     if needed := [name for name in sorted(missing) if not schema.field(name).nullable]:
         raise KeyError(f"without {', '.join(needed)}")
-    return missing
+    return [name for name in schema.names if name not in missing]
+
+
+def in_form(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of ``schema``, null where ``table`` lacks one."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(schema.names)
 
 
 def _check_format(path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
@@ -51,8 +73,13 @@ def _check_format(path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
     check_format(path, None if version is None else int(version))
 
 
-def write_table(table: pa.Table, path: Path, *, compression: str) -> None:
-    """Write it with the version of its form. Raises OSError."""
+def write_table(
+    table: pa.Table, path: Path, *, compression: str, texts: Sequence[str] | None = None, group_rows: int | None = None
+) -> None:
+    """Write it with the version of its form. ``texts``: the columns of which hardly two values are alike, so that a
+    dictionary would hold all of them; ``group_rows``: how many rows are read together. Raises OSError."""
     metadata = {**(table.schema.metadata or {}), PARQUET_FORMAT: str(NEWEST_FORMAT).encode()}
+    table = table.replace_schema_metadata(metadata)
+    alike = True if texts is None else [name for name in table.column_names if name not in texts]
     with path.open("wb") as file:
-        pq.write_table(table.replace_schema_metadata(metadata), file, compression=compression)
+        pq.write_table(table, file, compression=compression, use_dictionary=alike, row_group_size=group_rows)

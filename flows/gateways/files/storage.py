@@ -19,6 +19,7 @@ from assets.domain.batch import LATE, is_late, is_resettled, is_submission_id, s
 from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
 from assets.manifest import manifest_schema
+from assets.numbering import Records
 from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
@@ -32,6 +33,7 @@ from flows.gateways.files.output_results import OutputResults
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
+from flows.gateways.files.records import read_numbered, write_records
 from flows.gateways.files.stuck import Stuck
 from flows.gateways.files.told import ToldFile
 from flows.gateways.files.tries import Tries
@@ -105,8 +107,12 @@ class Storage(OutputResults):
             return None
         return read_table(self.records_path, manifest_schema(self.document_fields))
 
+    def records(self) -> Records | None:
+        """The same by number, without its texts, or None before the first scan."""
+        return read_numbered(self.records_path, self.document_fields) if self.has_records() else None
+
     def write_records(self, table: pa.Table) -> None:
-        replace_file(self.records_path, lambda path: write_table(table, path, compression="zstd"))
+        replace_file(self.records_path, lambda path: write_records(table, path))
 
     @property
     def left_out_path(self) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assets.candidates import STATES, RecordState, States
 from assets.domain.batch import JobState, RemoteFile
 from assets.domain.ledger import Ledger
 from assets.domain.ledger_parsing import parse_ledger
@@ -14,6 +15,7 @@ from assets.domain.money import Price
 from assets.domain.record import parse_key
 from assets.estimates import Rates, Tariff, images_tokens, row_estimates
 from assets.manifest import record_manifest
+from assets.numbering import Pages, Records
 from assets.outcomes import record_outcomes
 from assets.planning import SentImage, SubmissionFacts, batch_manifest
 from assets.results import VERDICT_SCHEMA
@@ -47,8 +49,24 @@ def manifest_of(keys: Iterable[str], **settings: Any) -> pa.Table:
     return record_manifest(pages_of(keys), document_fields=FIELDS, **settings)
 
 
-def results_of(keys: Iterable[str]) -> pa.Table:
-    return existing_results(keys=list(keys))
+def records_of(keys: Iterable[str], **settings: Any) -> Records:
+    return Records.of(manifest_of(keys, **settings))
+
+
+def states_with(states: Mapping[str, str]) -> States:
+    """``states``: record key -> its RecordState; the pages of a document together, in the order of its pages."""
+    manifest = manifest_of(states)
+    codes = [STATES.index(RecordState(states[key])) for key in manifest["record_key"].to_pylist()]
+    return States(Records.of(manifest), np.array(codes, dtype=np.int8), np.zeros(len(codes), dtype=np.int32))
+
+
+def table_of(states: States) -> pa.Table:
+    """All rows of it."""
+    return states.rows(np.arange(len(states)))
+
+
+def results_of(keys: Iterable[str]) -> Pages:
+    return existing_results(pages=Pages.of_keys(keys))
 
 
 def ledger_of(counts: Mapping[str, int] | None = None) -> Ledger:

@@ -3,12 +3,12 @@ by hand, stands in tests/properties/test_candidates.py."""
 
 from collections.abc import Collection, Mapping
 
-import pyarrow as pa
 import pytest
 
 from assets.candidates import (
     RecordState,
     RunRules,
+    States,
     blocked_successors,
     count_states,
     in_running_order,
@@ -17,7 +17,7 @@ from assets.candidates import (
     waves_left,
 )
 from assets.context import ContextMode
-from tests.unit.assets.tables import ledger_of, manifest_of, results_of
+from tests.unit.assets.tables import ledger_of, records_of, results_of, table_of
 
 DOCUMENT = "CA:Lincoln:2023"
 
@@ -34,10 +34,10 @@ def states_of(
     inflight: Collection[int] = (),
     held: Collection[int] = (),
     by: RunRules | None = None,
-) -> pa.Table:
+) -> States:
     """The states of one document's pages."""
     return record_states(
-        manifest_of(f"{DOCUMENT}:{page}" for page in pages),
+        records_of(f"{DOCUMENT}:{page}" for page in pages),
         results_of(f"{DOCUMENT}:{page}" for page in done),
         ledger_of({f"{DOCUMENT}:{page}": count for page, count in (counts or {}).items()}),
         inflight=[f"{DOCUMENT}:{page}" for page in inflight],
@@ -46,8 +46,8 @@ def states_of(
     )
 
 
-def words(states: pa.Table) -> str:
-    return " ".join(states["state"].to_pylist())
+def words(states: States) -> str:
+    return " ".join(table_of(states)["state"].to_pylist())
 
 
 def test_a_page_waits_until_the_page_before_it_is_done() -> None:
@@ -79,27 +79,27 @@ def test_the_first_reason_counts() -> None:
 
 
 def test_failures_and_what_is_left_of_each_chain_are_told() -> None:
-    states = states_of([1, 2, 3, 7, 8], done=[2], counts={1: 1, 8: 2})
+    states = table_of(states_of([1, 2, 3, 7, 8], done=[2], counts={1: 1, 8: 2}))
     assert states["failures"].to_pylist() == [1, 0, 0, 0, 2]
     assert states["remaining"].to_pylist() == [4, 3, 3, 2, 1]
 
 
 def test_the_longest_chain_goes_first_then_the_manifests_order() -> None:
-    manifest = manifest_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (1, 2, 3)), "C:b:c:9", "C:b:c:10"])
-    found = runnable_records(manifest, results_of([]), ledger_of(), inflight=[], rules=rules())
-    assert found["record_key"].to_pylist() == ["B:b:c:1", "A:b:c:1", "C:b:c:9"]
+    records = records_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (1, 2, 3)), "C:b:c:9", "C:b:c:10"])
+    found = runnable_records(records, results_of([]), ledger_of(), inflight=[], rules=rules())
+    assert found.rows()["record_key"].to_pylist() == ["B:b:c:1", "A:b:c:1", "C:b:c:9"]
 
 
 def test_without_waiting_neighbours_stay_together() -> None:
-    manifest = manifest_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (9, 10, 11))])
+    records = records_of([*(f"A:b:c:{n}" for n in (1, 2)), *(f"B:b:c:{n}" for n in (9, 10, 11))])
     for mode in (ContextMode.NONE, ContextMode.PREVIOUS_IMAGE):
-        found = runnable_records(manifest, results_of([]), ledger_of(), inflight=[], rules=rules(mode=mode))
-        assert found["record_key"].to_pylist() == manifest["record_key"].to_pylist()
+        found = runnable_records(records, results_of([]), ledger_of(), inflight=[], rules=rules(mode=mode))
+        assert found.numbers.tolist() == list(range(5))
 
 
 def test_nothing_to_do_is_no_error() -> None:
     states = record_states(
-        manifest_of([]), results_of(["A:b:c:1"]), ledger_of({"A:b:c:1": 1}), inflight=[], rules=rules()
+        records_of([]), results_of(["A:b:c:1"]), ledger_of({"A:b:c:1": 1}), inflight=[], rules=rules()
     )
     assert len(states) == len(in_running_order(states, context_mode=ContextMode.PREVIOUS_RESULT)) == 0
     assert waves_left(states, context_mode=ContextMode.PREVIOUS_RESULT) == 0
@@ -130,7 +130,7 @@ def test_nothing_to_do_is_no_error() -> None:
         "chains run side by side",
     ],
 )
-def test_waves_are_the_longest_line_that_can_still_go(states: pa.Table, waves: int) -> None:
+def test_waves_are_the_longest_line_that_can_still_go(states: States, waves: int) -> None:
     assert waves_left(states, context_mode=ContextMode.PREVIOUS_RESULT) == waves
     assert waves_left(states, context_mode=ContextMode.NONE) == min(1, waves)
 

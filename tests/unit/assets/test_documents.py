@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from assets.documents import documents_table
+from tests.unit.assets.tables import states_with
 
 STATES = {
     "CA:done:1:1": "done",
@@ -19,11 +20,10 @@ STATES = {
 
 def documents(results: dict[str, str]) -> list[dict[str, object]]:
     """``results``: record key -> the submission that made its result."""
-    states = pa.table({"record_key": list(STATES), "state": list(STATES.values())})
     made = {"record_key": list(results), "submission_id": list(results.values())}
     schema = pa.schema([("record_key", pa.string()), ("submission_id", pa.string())])
     submissions = {"submission_id": ["s1", "s2", "s3"], "answers": [4, 1, 2], "usd": [2.0, 0.25, None]}
-    table = documents_table(states, pa.table(made, schema=schema), pa.table(submissions))
+    table = documents_table(states_with(STATES), pa.table(made, schema=schema), pa.table(submissions))
     found: list[dict[str, object]] = table.to_pylist()
     return found
 
@@ -41,7 +41,6 @@ def test_those_that_fail_stand_first_then_those_that_are_begun_then_the_rest_and
 
 
 def test_without_records_and_results_there_is_nothing() -> None:
-    states = pa.table({"record_key": pa.array([], pa.string()), "state": pa.array([], pa.string())})
     empty = pa.table({"record_key": pa.array([], pa.string()), "submission_id": pa.array([], pa.string())})
     submissions = pa.table(
         {
@@ -50,4 +49,4 @@ def test_without_records_and_results_there_is_nothing() -> None:
             "usd": pa.array([], pa.float64()),
         }
     )
-    assert documents_table(states, empty, submissions).to_pylist() == []
+    assert documents_table(states_with({}), empty, submissions).to_pylist() == []

@@ -13,7 +13,7 @@ from assets.history import (
     batch_size,
     failed_jobs_of,
     service_errors_since,
-    succeeded_records,
+    succeeded_pages,
     unjudged_records,
     with_outcomes,
 )
@@ -107,7 +107,7 @@ def test_records_are_kept_apart() -> None:
         A: ("s1", "batch_failed"),
         B: ("s2", "success"),
     }
-    assert succeeded_records(table) == [B]
+    assert succeeded_pages(table).keys().to_pylist() == [B]
     assert failed_jobs_of(table, pa.chunked_array([[B, "X:y:z:1", A]])).tolist() == [0, 0, 1]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from assets.domain.errors import QuireError, RecordKeyError
 from assets.domain.outcome import OutcomeKind
-from assets.selection import among, as_meant, named, parse_entry, parse_kind, parse_prompt
+from assets.selection import among, as_meant, named, pages_among, parse_entry, parse_kind, parse_prompt
 
 KNOWN = pa.chunked_array([[f"North:7:12:{page}" for page in range(1, 13)], ["North:7:120:1", "South:7:12:1"]])
 
@@ -20,13 +20,13 @@ KNOWN = pa.chunked_array([[f"North:7:12:{page}" for page in range(1, 13)], ["Nor
     ],
 )
 def test_keys_ranges_and_documents_name_the_records_that_there_are(entries: list[str], pages: list[int]) -> None:
-    assert named(KNOWN, entries, field_count=3) == [f"North:7:12:{page}" for page in pages]
+    assert named(pages_among(KNOWN), entries, field_count=3) == [f"North:7:12:{page}" for page in pages]
 
 
 @pytest.mark.parametrize("entry", ["North:7:12:13", "North:7:12:20-30", "North:7:13", "East:7:12", "South:7:12:2"])
 def test_what_names_nothing_is_an_error_though_other_entries_name_something(entry: str) -> None:
     with pytest.raises(QuireError, match=f"^{entry}: there is no such record here; nothing is done$"):
-        named(KNOWN, ["North:7:12:1", entry], field_count=3)
+        named(pages_among(KNOWN), ["North:7:12:1", entry], field_count=3)
 
 
 @pytest.mark.parametrize("entry", ["North:7", "North:..:12", "North:7:12:.x", "North:7:12:5-3", "North:7:12:4:4", ""])
@@ -37,10 +37,10 @@ def test_what_is_no_key_and_no_document_is_an_error(entry: str) -> None:
 
 def test_a_page_that_reads_like_a_range_is_meant_where_there_is_no_range() -> None:
     known = pa.chunked_array([["N:12-13", "N:14", "N:20r", "N:20v", "N:21r"]])
-    assert named(known, ["N:12-13"], field_count=1) == ["N:12-13"], "as status writes its key"
-    assert named(known, ["N:=012-013"], field_count=1) == ["N:12-13"]
-    assert named(known, ["N:20v-21r"], field_count=1) == ["N:20v", "N:21r"]
-    assert named(known, ["N"], field_count=1) == known.to_pylist()
+    assert named(pages_among(known), ["N:12-13"], field_count=1) == ["N:12-13"], "as status writes its key"
+    assert named(pages_among(known), ["N:=012-013"], field_count=1) == ["N:12-13"]
+    assert named(pages_among(known), ["N:20v-21r"], field_count=1) == ["N:20v", "N:21r"]
+    assert named(pages_among(known), ["N"], field_count=1) == known.to_pylist()
     assert as_meant(["N:12-13", "N:20v-21r"], ["N:12-13", "N:20v", "N:21r"]) == ["N:=12-13", "N:20v-21r"]
 
 
@@ -48,15 +48,15 @@ def test_nobody_guesses_whether_a_page_or_a_range_is_meant() -> None:
     known = pa.chunked_array([["N:12-13", "N:13"]])
     told = "^N:12-13: this is a page and a range of pages here: N:=12-13 is the page, "
     with pytest.raises(QuireError, match=told):
-        named(known, ["N:12-13"], field_count=1)
-    assert named(known, ["N:=12-13"], field_count=1) == ["N:12-13"]
+        named(pages_among(known), ["N:12-13"], field_count=1)
+    assert named(pages_among(known), ["N:=12-13"], field_count=1) == ["N:12-13"]
 
 
 def test_a_document_of_one_field_is_told_from_a_page() -> None:
     known = pa.chunked_array([["North:1", "North:2", "7:1"]])
-    assert named(known, ["North"], field_count=1) == ["North:1", "North:2"]
-    assert named(known, ["7"], field_count=1) == ["7:1"]
-    assert named(known, ["North:2"], field_count=1) == ["North:2"]
+    assert named(pages_among(known), ["North"], field_count=1) == ["North:1", "North:2"]
+    assert named(pages_among(known), ["7"], field_count=1) == ["7:1"]
+    assert named(pages_among(known), ["North:2"], field_count=1) == ["North:2"]
 
 
 def test_conditions_narrow_what_is_named_and_without_names_what_there_is() -> None:

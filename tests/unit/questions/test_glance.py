@@ -12,7 +12,7 @@ from assets.pace import Pace
 from assets.spending import Cap
 from flows.questions.glance import MAX_BATCHES, MAX_DOCUMENTS, MAX_LETTERS, Glance, document_rows, status_markdown
 from flows.questions.status import BatchStatus, Status
-from tests.unit.assets.tables import NOW
+from tests.unit.assets.tables import NOW, states_with
 
 HOSTILE = "A:<img src=x onerror=alert(1)>|**b**`c`:1:1"
 _COUNTS = ("pages", "done", "in_flight", "failing", "left")
@@ -37,6 +37,7 @@ def status(**changes: Any) -> Status:
 
 def glance(found: Status, **changes: Any) -> Glance:
     values: dict[str, Any] = {"made_at": {}, "caps": (), "pace": Pace(40.0, 1800.0), "points": ()}
+    values["states"] = states_with({})
     return Glance(found, NOW, **values | {"documents": DOCUMENTS.empty_table()} | changes)
 
 
