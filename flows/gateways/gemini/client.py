@@ -1,49 +1,35 @@
-"""The real GeminiGateway, on google-genai: the only place that knows the SDK, with its neighbours
-`gemini.errors` (its faults), `gemini.values` (its types) and `gemini.http` (its connections).
+"""The real GeminiGateway. Its neighbours: `gemini.sending` (uploads), `gemini.sdk` (the few calls that google-genai
+makes), `gemini.errors` (what goes wrong), `gemini.values` (what Gemini says), `gemini.http` (its connections).
 
-How the SDK is used, and why (google-genai 3.4, read in its source):
-- The async client on an httpx2.AsyncClient of our own. With one given, the SDK never turns to aiohttp, with which it
-  would POST a job again after a dropped connection; and calls run side by side without a thread each.
-- ``HttpRetryOptions(attempts=1)`` and a time-out with every call: by default there is no time-out at all. Options are
-  made anew each time, since an upload changes those that it is given.
-- Whatever the environment holds for the SDK (GOOGLE_API_KEY, a base URL, Vertex AI, replays) is overruled.
-- What is only looked at (a job, a list) is asked for by the same client without the SDK: it refuses a whole page of a
-  list for one value of a type that it does not expect, takes an answer without a body for an empty list, and its pager
-  ends with an error at an empty page that has a successor.
+What is made for each page, an upload and a delete, is made without the SDK, which takes three times as long over it.
+So is what is only looked at (a job, a list): the SDK refuses a whole page of a list for one value of a type that it
+does not expect, takes an answer without a body for an empty list, and its pager ends with an error at an empty page
+that has a successor (google-genai 3.4, read in its source). All calls go through one httpx2.AsyncClient.
 """
 
 import asyncio
 import hashlib
-import io
 import json
 import logging
-import math
 import re
-import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import httpx2
-from google import genai
-from google.genai import errors, types
-from google.genai.client import DebugConfig
 
 from assets.domain.batch import BATCH_ID_PREFIX, RemoteFile, RemoteJob
 from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError, GeminiTransientError
+from flows.gateways.gemini.answers import check_answer, object_of
 from flows.gateways.gemini.errors import Translator
 from flows.gateways.gemini.http import SteadyFile, http_client
-from flows.gateways.gemini.values import (
-    FILE_PREFIX,
-    created_job,
-    id_in,
-    listed_file,
-    listed_job,
-    read_job,
-    uploaded_file,
-)
+from flows.gateways.gemini.sending import Sender
+from flows.gateways.gemini.values import FILE_PREFIX, id_in, listed_file, listed_job, read_job
+
+if TYPE_CHECKING:
+    from flows.gateways.gemini.sdk import Sdk
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 LONGEST_DELETABLE_ID = 40
@@ -91,7 +77,7 @@ class GoogleGemini:
         api_key = api_key.strip()
         if not _KEY.fullmatch(api_key):
             raise ConfigError("is no key: it is empty, or holds spaces", source="environment", key="GEMINI_API_KEY")
-        _quieten()
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it talks of every request
         self._request_seconds = request_timeout_seconds
         self._download_seconds = download_timeout_seconds
         self._translate = Translator(api_key)
@@ -101,17 +87,23 @@ class GoogleGemini:
         self._key_header = {"x-goog-api-key": api_key}
         self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
-        self._client = genai.Client(
-            enterprise=False,
-            api_key=api_key,
-            debug_config=DebugConfig(client_mode=None, replays_directory=None, replay_id=None),
-            http_options=types.HttpOptions(
-                base_url=base,
-                api_version=api_version,
-                httpx_async_client=self._http,
-                timeout=_ms(self._request_seconds),
-            ),
+        self._sender = Sender(
+            self._http,
+            address=base,
+            api_version=api_version,
+            key_header=self._key_header,
+            request_seconds=request_timeout_seconds,
         )
+        self._make_sdk = partial(
+            _sdk,
+            self._http,
+            api_key=api_key,
+            base_url=base,
+            api_version=api_version,
+            request_seconds=self._request_seconds,
+        )
+        self._the_sdk: Sdk | None = None
+        self._making_sdk = asyncio.Lock()
 
     @property
     def key_fingerprint(self) -> str:
@@ -119,22 +111,12 @@ class GoogleGemini:
 
     async def upload(self, source: Path | IO[bytes], *, display_name: str, mime_type: str) -> RemoteFile:
         """Upload a file, or a seekable stream from where it stands. Raises, beside the port's errors, OSError for a
-        local file that cannot be read.
-
-        A path is opened here: the SDK puts the names of files into a header, where only ASCII can stand.
-        """
+        local file that cannot be read."""
         if isinstance(source, Path):
-            with SteadyFile(source) as stream:
+            with await asyncio.to_thread(SteadyFile, source) as stream:
                 return await self.upload(stream, display_name=display_name, mime_type=mime_type)
-        if not isinstance(source, io.IOBase):
-            raise TypeError(f"an upload takes a Path or a stream of the io module, not {type(source).__name__}")
-        config = types.UploadFileConfig(display_name=display_name, mime_type=mime_type, http_options=self._options())
         with self._translate.call(f"upload of {display_name}"):
-            file = await self._client.aio.files.upload(file=source, config=config)
-            remote = uploaded_file(file)
-        if file.state is types.FileState.FAILED:
-            raise GeminiRefusedError(f"upload of {display_name}: Gemini could not process the file")
-        return remote
+            return await self._sender.send(source, display_name=display_name, mime_type=mime_type)
 
     async def list_files(self) -> list[RemoteFile]:
         return await self._all("list of files", "files", "files", listed_file)
@@ -145,21 +127,19 @@ class GoogleGemini:
         file_id = id_in(name, FILE_PREFIX)
         if len(file_id) > LONGEST_DELETABLE_ID:
             raise GeminiRefusedError(f"delete of {name}: Gemini keeps its result files until they expire")
-        config = types.DeleteFileConfig(http_options=self._options())
         try:
-            await self._ask(f"delete of {name}", lambda: self._client.aio.files.delete(name=name, config=config))
+            await self._ask(f"delete of {name}", lambda: self._delete(FILE_PREFIX + file_id))
         except GeminiAccessError as error:
             await self._tell_missing_from_forbidden(error)
 
     async def create_job(self, *, model: str, display_name: str, input_file: str) -> RemoteJob:
         """POST a job, once. GeminiTransientError only if no connection was made, so that nothing was sent."""
         doing = f"create of {display_name}"
-        config = types.CreateBatchJobConfig(display_name=display_name, http_options=self._options())
         id_in(input_file, FILE_PREFIX)
+        sdk = await self._sdk()
         with self._translate.create(doing):
             async with asyncio.timeout(self._request_seconds):
-                job = await self._client.aio.batches.create(model=model, src=input_file, config=config)
-            return created_job(job)
+                return await sdk.create_job(model=model, display_name=display_name, input_file=input_file)
 
     async def get_job(self, name: str) -> RemoteJob:
         path = BATCH_ID_PREFIX + id_in(name, BATCH_ID_PREFIX)
@@ -172,15 +152,12 @@ class GoogleGemini:
         """Stream a file to ``destination``; what came is removed again when it ended early. Raises, beside the port's
         errors, OSError if it cannot be written."""
         id_in(file_name, FILE_PREFIX)
-        options = self._options()
-        # Else the SDK tells the server to end the whole answer within the time of one read.
-        options.headers = {"X-Server-Timeout": str(math.ceil(self._download_seconds))}
-        config = types.DownloadFileConfig(http_options=options)
+        sdk = await self._sdk()
         try:
             with destination.open("wb") as stream:
                 with self._translate.download(f"download of {file_name}", stream.tell):
                     async with asyncio.timeout(self._download_seconds):
-                        await self._client.aio.files.download(file=file_name, destination=stream, config=config)
+                        await sdk.download(file_name, stream, seconds=self._download_seconds)
                 return stream.tell()
         except BaseException:
             destination.unlink(missing_ok=True)  # noqa: ASYNC240  (one quick call, on the way out)
@@ -188,15 +165,15 @@ class GoogleGemini:
 
     async def cancel_job(self, name: str) -> None:
         id_in(name, BATCH_ID_PREFIX)
-        config = types.CancelBatchJobConfig(http_options=self._options())
-        await self._ask(f"cancel of {name}", lambda: self._client.aio.batches.cancel(name=name, config=config))
+        sdk = await self._sdk()
+        await self._ask(f"cancel of {name}", lambda: sdk.cancel_job(name))
 
     async def delete_job(self, name: str) -> None:
         """Delete a job; one that is not there (any more) is deleted already, as for files."""
         id_in(name, BATCH_ID_PREFIX)
-        config = types.DeleteBatchJobConfig(http_options=self._options())
+        sdk = await self._sdk()
         try:
-            await self._ask(f"delete of {name}", lambda: self._client.aio.batches.delete(name=name, config=config))
+            await self._ask(f"delete of {name}", lambda: sdk.delete_job(name))
         except GeminiAccessError as error:
             await self._tell_missing_from_forbidden(error)
 
@@ -210,15 +187,22 @@ class GoogleGemini:
                     headers={**self._key_header, "content-type": "application/json"},
                     timeout=self._download_seconds,
                 )
-                return await self._object_of(response)
+                return object_of(response)
 
     def redacted(self, text: str) -> str:
         return self._translate.redacted(text)
 
     async def close(self) -> None:
-        await self._client.aio.aclose()
-        self._client.close()
+        if self._the_sdk is not None:
+            await self._the_sdk.close()
         await self._http.aclose()
+
+    async def _sdk(self) -> "Sdk":
+        """Google's library, imported and made with the first call that needs it: aside, as it takes a second."""
+        async with self._making_sdk:
+            if self._the_sdk is None:
+                self._the_sdk = await asyncio.to_thread(self._make_sdk)
+        return self._the_sdk
 
     async def _tell_missing_from_forbidden(self, error: GeminiAccessError) -> None:
         """Return if ``error`` means that the thing is gone; raise it otherwise."""
@@ -234,20 +218,17 @@ class GoogleGemini:
                 return await call()
 
     async def _get(self, path: str, **query: str | int) -> dict[str, Any]:
-        """The answer as it stands. Raises errors.APIError, as the SDK does, and TypeError for what is no object."""
+        """The answer as it stands. Raises AnsweredError, and TypeError for what is no object."""
         response = await self._http.get(
             f"{self._address}/{path}", params=query, headers=self._key_header, timeout=self._request_seconds
         )
-        return await self._object_of(response)
+        return object_of(response)
 
-    @staticmethod
-    async def _object_of(response: httpx2.Response) -> dict[str, Any]:
-        """Raises as `_get`."""
-        await errors.APIError.raise_for_async_response(response)
-        answer = response.json()
-        if not isinstance(answer, dict):
-            raise TypeError("no JSON object")
-        return answer
+    async def _delete(self, path: str) -> None:
+        response = await self._http.delete(
+            f"{self._address}/{path}", headers=self._key_header, timeout=self._request_seconds
+        )
+        check_answer(response)
 
     async def _all(self, doing: str, path: str, field: str, read: Callable[[object], Item | None]) -> list[Item]:
         """All pages, each name once: what is created meanwhile may push an item on to the next page. The entries stand
@@ -289,17 +270,8 @@ class GoogleGemini:
                 "%s: %d entries without a name are passed over, none of ours; the first: %s", doing, len(entries), first
             )
 
-    def _options(self) -> types.HttpOptions:
-        """Made anew for each call: an upload changes those that it is given."""
-        return types.HttpOptions(timeout=_ms(self._request_seconds), retry_options=types.HttpRetryOptions(attempts=1))
 
+def _sdk(http: httpx2.AsyncClient, *, api_key: str, base_url: str, api_version: str, request_seconds: float) -> "Sdk":
+    from flows.gateways.gemini.sdk import Sdk
 
-def _quieten() -> None:
-    """The SDK talks of keys that it does not use, httpx2 of every request, and both would fill the logs of a pass."""
-    logging.getLogger("google_genai").setLevel(logging.ERROR)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=r".* is not a valid (JobState|FileState|FileSource)")
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+    return Sdk(http, api_key=api_key, base_url=base_url, api_version=api_version, request_seconds=request_seconds)

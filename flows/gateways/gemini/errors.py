@@ -1,6 +1,6 @@
 """What goes wrong between us and Gemini, as errors of our own tree: one line each, the API key never in it.
 
-All that is known about the faults of google-genai stands here; the calls themselves stand in `gemini.client`.
+What an answer says is read in `gemini.answers`; the calls themselves stand in `gemini.client`.
 """
 
 import re
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx2
-from google.genai import errors
 
 from assets.domain.errors import (
     GeminiAccessError,
@@ -20,6 +19,7 @@ from assets.domain.errors import (
     GeminiSpendingError,
     GeminiTransientError,
 )
+from flows.gateways.gemini.answers import AnsweredError
 
 MAX_MESSAGE_CHARACTERS = 300
 _REFUSED_STATUS = frozenset({400, 413, 415, 422})
@@ -54,13 +54,13 @@ _WINDOW = (
 )
 # Raised while the connection is made, before a byte of the request is written (httpcore's connect phase).
 _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-# What the SDK lets through when an answer with status 200 makes no sense: no JSON, no upload URL, no ``file``, "not
+# What comes of it when an answer with status 200 makes no sense: no JSON, no upload URL, no ``file``, "not
 # finalized", an impossible value (pydantic's ValidationError is a ValueError).
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class Translator:
-    """Turns the SDK's exceptions into ours. ``api_key``: what no message may hold."""
+    """Turns what a call raises into errors of ours. ``api_key``: what no message may hold."""
 
     def __init__(self, api_key: str) -> None:
         self._api_key = api_key
@@ -92,7 +92,7 @@ class Translator:
 
         def translate(doing: str, error: Exception) -> GeminiError:
             begun = received_bytes() > 0 or isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
-            if begun and not isinstance(error, errors.APIError):
+            if begun and not isinstance(error, AnsweredError):
                 return GeminiDownloadError(
                     f"{doing}: ended early after {received_bytes()} bytes ({self._said(error)}); trying again helps"
                 )
@@ -105,13 +105,13 @@ class Translator:
     def _translated(self, doing: str, translate: Callable[[str, Exception], GeminiError]) -> Iterator[None]:
         try:
             yield
-        except (errors.APIError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, *_SENSELESS) as error:
-            # Not "from error": the key stands in the headers of the request that hangs on the SDK's exception.
+        except (AnsweredError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, *_SENSELESS) as error:
+            # Not "from error": the key stands in the headers of the request that hangs on the exception.
             raise translate(doing, error) from None
 
     def _plain(self, doing: str, error: Exception) -> GeminiError:
         said = self._said(error)
-        if not isinstance(error, errors.APIError):
+        if not isinstance(error, AnsweredError):
             return GeminiTransientError(f"{doing}: {said}; trying again helps")
         status = error.code
         spending = self._of_spending(doing, error)
@@ -135,9 +135,9 @@ class Translator:
     def _of_post(self, doing: str, error: Exception, nothing: str, perhaps: str) -> GeminiError:
         if isinstance(error, _NOTHING_SENT):
             return GeminiTransientError(f"{doing}: no connection, nothing was sent ({self._said(error)})")
-        if isinstance(error, errors.APIError) and (spending := self._of_spending(doing, error)) is not None:
+        if isinstance(error, AnsweredError) and (spending := self._of_spending(doing, error)) is not None:
             return spending
-        if isinstance(error, errors.APIError) and error.code == 429:
+        if isinstance(error, AnsweredError) and error.code == 429:
             return GeminiQuotaError(f"{doing}: HTTP 429, {self._said(error)}; {nothing}", status=429)
         plain = self._plain(doing, error)
         if isinstance(plain, GeminiTransientError):
@@ -145,7 +145,7 @@ class Translator:
             return GeminiAmbiguousError(f"{doing}: {status}{self._said(error)}; {perhaps}", status=plain.status)
         return plain
 
-    def _of_spending(self, doing: str, error: errors.APIError) -> GeminiSpendingError | None:
+    def _of_spending(self, doing: str, error: AnsweredError) -> GeminiSpendingError | None:
         """What it means if Google will not let the project spend. A limit of 10 minutes passes by itself, so that but
         for a create it is a 429 like any other."""
         said = str(error)
@@ -165,7 +165,7 @@ class Translator:
 
     def _said(self, error: Exception) -> str:
         """What the error says, in one line of bounded length, without the key."""
-        if isinstance(error, errors.APIError):
+        if isinstance(error, AnsweredError):
             text = str(error.message or error.status or "no message")
         elif isinstance(error, httpx2.TimeoutException | TimeoutError):
             text = f"no answer in time ({type(error).__name__})"
@@ -179,11 +179,10 @@ class Translator:
         return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
 
 
-def _is_of_the_account(error: errors.APIError) -> bool:
+def _is_of_the_account(error: AnsweredError) -> bool:
     return bool(_ACCESS_WORDS.search(str(error)) or _ACCOUNT_WORDS.search(f"{error.status} {error.message}"))
 
 
-def _is_lost_upload(error: errors.APIError) -> bool:
+def _is_lost_upload(error: AnsweredError) -> bool:
     """Whether a chunk was refused because its upload session is gone: a fresh upload helps."""
-    request = getattr(error.response, "request", None)
-    return error.code in (404, 409, 410, 412) and request is not None and "X-Goog-Upload-Offset" in request.headers
+    return error.is_of_chunk and error.code in (404, 409, 410, 412)

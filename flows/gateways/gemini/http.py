@@ -1,4 +1,4 @@
-"""The HTTP client that google-genai is given, and the files that it reads: what the SDK leaves to chance is made
+"""The HTTP client of all calls, google-genai's among them, and the files that go up: what they leave to chance is made
 certain here. Which calls there are stands in `gemini.client`."""
 
 import io
@@ -22,14 +22,14 @@ def http_client(home: str, *, idle_connections: int) -> httpx2.AsyncClient:
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=idle_connections),
         event_hooks={
             "request": [keep_the_key_at_home],
-            "response": [_end_an_odd_chunk, _refuse_redirected_post, _refuse_endless_body],
+            "response": [_refuse_redirected_post, _refuse_endless_body],
         },
     )
 
 
 class SteadyFile(io.BufferedReader):
-    """A file as it was when it was opened. The SDK sends what it reads until the size that it saw first is reached:
-    with a file that is cut off meanwhile it would go on for ever, with one that grows it would send too much."""
+    """A file as it was when it was opened: of one that grows meanwhile no more is read, one that is cut off is an
+    OSError."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
@@ -42,13 +42,6 @@ class SteadyFile(io.BufferedReader):
         if left and not data:
             raise OSError(f"{self._path} became shorter while it was uploaded")
         return data
-
-
-async def _end_an_odd_chunk(response: httpx2.Response) -> None:
-    """The SDK sends a chunk three times, with pauses, unless the answer has this header; whether there is another try
-    is for our caller to say."""
-    if "X-Goog-Upload-Offset" in response.request.headers:
-        response.headers.setdefault("X-Goog-Upload-Status", "failed")
 
 
 async def _refuse_redirected_post(response: httpx2.Response) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from google.genai import types
-
 from assets.domain.batch import BATCH_ID_PREFIX, JobState, RemoteFile, RemoteJob, is_submission_id, submission_id_in
 from assets.domain.errors import GeminiAccessError
 
@@ -34,33 +32,12 @@ def id_in(name: str, prefix: str) -> str:
     return name.removeprefix(prefix)
 
 
-def uploaded_file(file: types.File) -> RemoteFile:
-    """What the SDK says of an upload. Raises ValueError for one that no request could refer to."""
-    if not file.name or not file.uri:
+def uploaded_file(file: object) -> RemoteFile:
+    """What Gemini says of an upload. Raises ValueError for one that no request could refer to."""
+    remote = listed_file(file)
+    if remote is None or not remote.uri:
         raise ValueError("a file without name or uri")
-    return RemoteFile(
-        name=file.name,
-        uri=file.uri,
-        mime_type=file.mime_type or "",
-        display_name=file.display_name or "",
-        size_bytes=file.size_bytes or 0,
-    )
-
-
-def created_job(job: types.BatchJob) -> RemoteJob:
-    """What the SDK says of a create: there is no result yet. Raises ValueError for one without a name."""
-    if not job.name:
-        raise ValueError("a job without a name")
-    raw_state = _told_state(job.state.value if job.state else "")
-    return RemoteJob(
-        name=job.name,
-        display_name=job.display_name or "",
-        state=job_state(raw_state),
-        raw_state=raw_state,
-        model=job.model or "",
-        result_file=None,
-        created_at=job.create_time,
-    )
+    return remote
 
 
 def read_job(operation: object) -> RemoteJob:
@@ -68,7 +45,7 @@ def read_job(operation: object) -> RemoteJob:
     metadata = _object(_object(operation).get("metadata"))
     name = _text(_object(operation).get("name"))
     result_file = _text(_object(metadata.get("output")).get("responsesFile"))
-    raw_state = _told_state(metadata.get("state"))
+    raw_state = told_state(metadata.get("state"))
     return RemoteJob(
         name=name if _is_name(name, BATCH_ID_PREFIX) else "",
         display_name=_display_name(operation),
@@ -122,7 +99,7 @@ def _display_name(operation: object) -> str:
     return submission_id_in(json.dumps(said))
 
 
-def _told_state(state: object) -> str:
+def told_state(state: object) -> str:
     """Whatever it is, it is told to people."""
     said = state if isinstance(state, str) else "" if state is None else json.dumps(state)
     return re.sub(r"[^A-Za-z0-9_]", "?", said[:LONGEST_STATE_CHARS])
