@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,7 @@ from assets.domain.outcome import ANSWERED_WELL, COUNTED, OutcomeKind, kind_with
 from assets.domain.record import entry_of
 from assets.graph import Check, asset
 from assets.planning import SubmissionFacts
+from assets.results import VERDICT_SCHEMA
 from assets.usage import USAGE_COLUMNS
 
 KINDS_SCHEMA = pa.schema(
@@ -88,16 +90,16 @@ def record_outcomes(
     ``batch_results``: the judged lines, or None if the job has no result file. Of several lines for one record the
     first good one counts, else the first. Columns: OUTCOME_SCHEMA (counts still null), line_offset, line_bytes.
     """
-    keys: list[str] = batch_manifest["record_key"].to_pylist()
-    best = _best_lines(batch_results, replaced)
     without_line = kind_without_line(job_state)
     if is_own_failure and without_line is OutcomeKind.BATCH_FAILED:
         without_line = OutcomeKind.FAILED_ALONE
     message = "no line in the result" if without_line is OutcomeKind.MISSING else f"the job ended {job_state}"
     if without_line is OutcomeKind.FAILED_ALONE:
         message += ", with this record alone in it"
-    rows = [best.get(key) or {"kind": without_line.value, "message": message} for key in keys]
-    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
+    lines = _best_lines(batch_manifest["record_key"], batch_results, replaced)
+    for name, value in (("kind", without_line.value), ("message", message)):
+        lines = _set(lines, name, pc.fill_null(lines[name], value))
+    return _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
 
 
 def uniform_outcomes(
@@ -111,8 +113,10 @@ def uniform_outcomes(
 ) -> pa.Table:
     """The outcomes of a submission in which the same happened to every record: a release, a refusal. Columns as in
     `record_outcomes`."""
-    rows = [{"kind": kind.value, "message": messages if isinstance(messages, str) else messages[key]} for key in keys]
-    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
+    said = [messages] * len(keys) if isinstance(messages, str) else [messages[key] for key in keys]
+    columns = {"record_key": pa.array(keys, pa.string()), "message": pa.array(said, pa.string())}
+    lines = pa.table({**columns, "kind": pa.array([kind.value] * len(keys), pa.string())})
+    return _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
 
 
 def late_outcomes(
@@ -122,18 +126,17 @@ def late_outcomes(
     batch_id: str,
     facts: SubmissionFacts,
     settled_at: datetime,
-    in_flight: Sequence[str],
+    in_flight: Collection[str],
     replaced: Mapping[str, str] = _NONE_REPLACED,
 ) -> pa.Table:
     """The outcomes of a job that nobody counted on any more: a row for each record of its batch that has a line, in the
     order of the batch manifest. No failure counts; an answer for a record that is ``in_flight`` again is superseded.
     ``replaced``, and columns, as in `record_outcomes`."""
-    best = _best_lines(batch_results, replaced)
-    keys = [key for key in batch_manifest["record_key"].to_pylist() if key in best]
-    table = _outcome_table(keys, [best[key] for key in keys], batch_id=batch_id, facts=facts, settled_at=settled_at)
-    taken = set(in_flight)
+    lines = _best_lines(batch_manifest["record_key"], batch_results, replaced)
+    lines = lines.filter(lines["kind"].is_valid())
+    table = _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
     good = table.filter(pc.equal(table["kind"], OutcomeKind.SUCCESS.value))["record_key"].to_pylist()
-    return with_superseded(table, [key for key in good if key in taken])
+    return with_superseded(table, [key for key in good if key in in_flight])
 
 
 def resettled_outcomes(
@@ -153,25 +156,25 @@ def resettled_outcomes(
     ``before``: record_key, kind, count_before, count_after, of what became of them until now. ``not_now``: records of
     which nothing may be written: in flight, or with another image by now.
     """
-    best = _best_lines(batch_results, _NONE_REPLACED)
+    open_keys = pa.array(sorted(may_be_resettled(before, not_now)), pa.string())
+    lines = _best_lines(batch_manifest["record_key"], batch_results, _NONE_REPLACED)
+    is_good = pc.fill_null(pc.equal(lines["kind"], OutcomeKind.SUCCESS.value), False)
+    lines = lines.filter(pc.and_(is_good, pc.is_in(lines["record_key"], value_set=open_keys)))
+    at = pc.index_in(lines["record_key"], value_set=before["record_key"].combine_chunks()).combine_chunks()
+    for name in USAGE_COLUMNS:
+        lines = _set(lines, name, pa.nulls(len(lines), pa.int64()))
+    lines = _set(lines, "unsure", pa.array([False] * len(lines), pa.bool_()))
+    for name, of in (("count_before", "count_after"), ("count_after", "count_before")):
+        lines = lines.append_column(name, before[of].take(at))
+    return _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
+
+
+def may_be_resettled(before: pa.Table, not_now: Collection[str]) -> set[str]:
+    """The records of which an answer that is good now would be used, as it was not good before; as in
+    `resettled_outcomes`."""
+    was_bad = pc.invert(pc.is_in(before["kind"], value_set=pa.array(sorted(ANSWERED_WELL), pa.string())))
     held_back = set(not_now)
-    rows_before = {row["record_key"]: row for row in before.to_pylist()}
-    keys = [
-        key
-        for key in batch_manifest["record_key"].to_pylist()
-        if key in rows_before
-        and key not in held_back
-        and rows_before[key]["kind"] not in ANSWERED_WELL
-        and best.get(key, {}).get("kind") == OutcomeKind.SUCCESS
-    ]
-    rows = [
-        best[key]
-        | dict.fromkeys(USAGE_COLUMNS)
-        | {"unsure": False}
-        | {"count_before": rows_before[key]["count_after"], "count_after": rows_before[key]["count_before"]}
-        for key in keys
-    ]
-    return _outcome_table(keys, rows, batch_id=batch_id, facts=facts, settled_at=settled_at)
+    return {key for key in before.filter(was_bad)["record_key"].to_pylist() if key not in held_back}
 
 
 def without_counts(outcomes: pa.Table) -> pa.Table:
@@ -283,43 +286,50 @@ def cause_of(kind: str, message: str) -> str:
 
 def line_problems(batch_manifest: pa.Table, batch_results: pa.Table) -> list[str]:
     """One line of text for each result line that belongs to nobody: no key, an unknown key, a repeated one."""
-    expected = set(batch_manifest["record_key"].to_pylist())
-    seen: set[str] = set()
+    keys = batch_results["record_key"].combine_chunks()
+    expected = pc.is_in(keys, value_set=batch_manifest["record_key"].combine_chunks())
+    is_first = np.asarray(pc.index_in(keys, value_set=keys)) == np.arange(len(keys))
+    is_problem = np.asarray(pc.is_null(keys)) | ~np.asarray(expected) | ~is_first
     problems = []
-    for row in batch_results.select(["record_key", "message", "line_offset"]).to_pylist():
+    told = batch_results.select(["record_key", "message", "line_offset"]).append_column("is_known", expected)
+    for row in told.filter(pa.array(is_problem)).to_pylist():
         key, place = row["record_key"], f"result line at byte {row['line_offset']}"
         if key is None:
             problems.append(f"{place}: {row['message']}")
-        elif key not in expected:
+        elif not row["is_known"]:
             problems.append(f"{place}: the key {key[:200]!r} is not in this batch")
-        elif key in seen:
-            problems.append(f"{place}: the key {key!r} came before")
         else:
-            seen.add(key)
+            problems.append(f"{place}: the key {key!r} came before")
     return problems
 
 
-def _best_lines(batch_results: pa.Table | None, replaced: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    best: dict[str, dict[str, object]] = {}
-    for row in batch_results.to_pylist() if batch_results is not None else ():
-        key = row["record_key"]
-        if key is None:
-            continue
-        if key not in best or (best[key]["kind"] != OutcomeKind.SUCCESS and row["kind"] == OutcomeKind.SUCCESS):
-            best[key] = row
-    for key in replaced.keys() & best.keys():
-        best[key] |= {"kind": OutcomeKind.IMAGE_REPLACED.value, "message": replaced[key]}
-    return best
+def _best_lines(keys: pa.ChunkedArray, batch_results: pa.Table | None, replaced: Mapping[str, str]) -> pa.Table:
+    """For each of ``keys`` its line: the first good one, else the first; all null for a record that has none. Columns:
+    those of the judged lines."""
+    lines = batch_results if batch_results is not None else VERDICT_SCHEMA.empty_table()
+    of_line = lines["record_key"].combine_chunks()
+    rows = np.arange(len(lines))
+    good = rows[np.asarray(pc.fill_null(pc.equal(lines["kind"], OutcomeKind.SUCCESS.value), False).combine_chunks())]
+    first = pc.index_in(keys, value_set=of_line, skip_nulls=True).combine_chunks()
+    first_good = pc.index_in(keys, value_set=of_line.take(pa.array(good)), skip_nulls=True).combine_chunks()
+    at = pc.coalesce(pa.array(good, pa.int64()).take(first_good), first.cast(pa.int64()))
+    best = lines.take(at)
+    best = _set(best, "record_key", keys)
+    if not replaced:
+        return best
+    reasons = pa.array(list(replaced), pa.string()), pa.array(list(replaced.values()), pa.string())
+    reason = reasons[1].take(pc.index_in(keys, value_set=reasons[0]).combine_chunks())
+    is_other = pc.and_(reason.is_valid(), at.is_valid())
+    best = _set(best, "kind", pc.if_else(is_other, OutcomeKind.IMAGE_REPLACED.value, best["kind"]))
+    return _set(best, "message", pc.if_else(is_other, reason, best["message"]))
 
 
-def _outcome_table(
-    keys: Sequence[str],
-    rows: Sequence[Mapping[str, object]],
-    *,
-    batch_id: str | None,
-    facts: SubmissionFacts,
-    settled_at: datetime,
-) -> pa.Table:
+def _set(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, column)
+
+
+def _outcome_table(lines: pa.Table, *, batch_id: str | None, facts: SubmissionFacts, settled_at: datetime) -> pa.Table:
+    """``lines``: record_key, kind, message, and what else of the columns is known."""
     same = {
         "submission_id": facts.submission_id,
         "batch_id": batch_id,
@@ -330,5 +340,10 @@ def _outcome_table(
         "settled_at": settled_at,
     }
     schema = pa.schema([*OUTCOME_SCHEMA, *(pa.field(name, pa.int64()) for name in _LINE_COLUMNS)])
-    full = [{**row, **same, "record_key": key} for key, row in zip(keys, rows, strict=True)]
-    return pa.Table.from_pylist(full, schema=schema)
+
+    def column(of: pa.Field) -> pa.Array | pa.ChunkedArray:
+        if of.name in same:
+            return pa.repeat(pa.scalar(same[of.name], of.type), len(lines))
+        return lines[of.name].cast(of.type) if of.name in lines.column_names else pa.nulls(len(lines), of.type)
+
+    return pa.table([column(of) for of in schema], schema=schema)

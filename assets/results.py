@@ -6,11 +6,13 @@ Everything in a result file is untrusted: a line of any bytes gets a verdict, ne
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from assets.answered_by import read_retirement
@@ -29,6 +31,9 @@ MAX_UNMATCHED_LINES = 1000
 """How many lines that belong to no record are kept, to be told: a file of nothing else must not fill the memory."""
 MAX_UNMATCHED_KEY_CHARS = 200
 
+PART_ROWS = 2_000
+"""So many verdicts are held as objects before they become columns."""
+
 RECITATION = "RECITATION"
 """The answer resembles a text that is published. Another wording of the prompt may have another answer."""
 _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
@@ -38,7 +43,8 @@ _GOOD_FINISH = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 class Verdict:
     """What one line of a result file says. ``record_key``: None where the line names none; ``usage``: tokens as billed,
     see `assets.usage`; ``unsure``: there is a response, and what it has cost cannot be known from it;
-    ``model_version``: what has answered, in its own words; ``retires_at``: when that one ends (UTC), if it says so."""
+    ``model_version``: what has answered, in its own words; ``retires_at``: when that one ends (UTC), if it says so;
+    ``result``: of a success the bytes of its output result."""
 
     record_key: str | None
     kind: OutcomeKind | None
@@ -49,6 +55,7 @@ class Verdict:
     raw_text: str | None = None
     model_version: str | None = None
     retires_at: datetime | None = None
+    result: bytes | None = None
 
 
 VERDICT_SCHEMA = pa.schema(
@@ -83,43 +90,71 @@ def batch_results(
     keys: Collection[str],
     validator: ResultValidator,
     redact: Redact = _as_it_is,
+    keep: Callable[[str, bytes], None] | None = None,
 ) -> pa.Table:
     """What Gemini answered: one row for each line of the result file.
 
     ``lines``: offset in bytes and content. ``keys``: the batch's records. ``redact``: takes out of what is kept of a
-    failure what nobody may see. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is no object with
-    a key. Of lines that no record needs (no key, a key of another batch, a second line that is no better) the first
-    MAX_UNMATCHED_LINES are there, so that memory is bounded by the number of records and not by that of lines.
+    failure what nobody may see. ``keep``: gets the record key and the output result of each record's first good answer,
+    which is the one that counts. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is no object
+    with a key. Of lines that no record needs (no key, a key of another batch, a second line that is no better) the
+    first MAX_UNMATCHED_LINES are there, so that memory is bounded by the number of records and not by that of lines.
     """
-    rows: list[dict[str, Any]] = []
+    rows = _Rows()
     has_good_line: dict[str, bool] = {}
-    expected, unmatched = set(keys), 0
+    expected, unmatched = keys if isinstance(keys, Mapping | Set) else set(keys), 0
     for offset, line in lines:
         verdict = judge_line(line, validator, redact)
         key, is_good = verdict.record_key, verdict.kind is OutcomeKind.SUCCESS
-        if key in expected and (key not in has_good_line or (is_good and not has_good_line[key])):
+        if key is not None and key in expected and (key not in has_good_line or (is_good and not has_good_line[key])):
             has_good_line[key] = is_good
+            if is_good and keep is not None and verdict.result is not None:
+                keep(key, verdict.result)
         elif unmatched == MAX_UNMATCHED_LINES:
             continue
         else:
             unmatched += 1
             verdict = _as_unmatched(verdict, redact, is_known=key in expected)
-        rows.append(
-            {
-                "record_key": verdict.record_key,
-                "kind": verdict.kind.value if verdict.kind else None,
-                "message": verdict.message,
-                "finish_reason": verdict.finish_reason,
-                **{name: verdict.usage.get(name) for name in USAGE_COLUMNS},
-                "unsure": verdict.unsure,
-                "model_version": verdict.model_version,
-                "retires_at": verdict.retires_at,
-                "raw_text": verdict.raw_text,
-                "line_offset": offset,
-                "line_bytes": len(line),
-            }
+        rows.add(verdict, offset, len(line))
+    return rows.table()
+
+
+class _Rows:
+    """Rows of VERDICT_SCHEMA, kept as columns: an object for each line of a large batch would fill the memory."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[object, ...]] = []
+        self._parts: list[pa.RecordBatch] = []
+
+    def add(self, verdict: Verdict, offset: int, size: int) -> None:
+        self._rows.append(
+            (
+                verdict.record_key,
+                verdict.kind,
+                verdict.message,
+                verdict.finish_reason,
+                *map(verdict.usage.get, USAGE_COLUMNS),
+                verdict.unsure,
+                verdict.model_version,
+                verdict.retires_at,
+                verdict.raw_text,
+                offset,
+                size,
+            )
         )
-    return pa.Table.from_pylist(rows, schema=VERDICT_SCHEMA)
+        if len(self._rows) == PART_ROWS:
+            self._close_part()
+
+    def table(self) -> pa.Table:
+        self._close_part()
+        return pa.Table.from_batches(self._parts, schema=VERDICT_SCHEMA)
+
+    def _close_part(self) -> None:
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            arrays = [pa.array(values, each.type) for values, each in zip(columns, VERDICT_SCHEMA, strict=True)]
+            self._parts.append(pa.record_batch(arrays, schema=VERDICT_SCHEMA))
+            self._rows = []
 
 
 def _as_unmatched(verdict: Verdict, redact: Redact, *, is_known: bool) -> Verdict:
@@ -136,9 +171,24 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     if len(line) >= MAX_LINE_BYTES:
         return Verdict(None, None, f"a line is longer than {MAX_LINE_BYTES:,} bytes")
     try:
-        document = json.loads(line, parse_constant=refuse_constant)
+        document = _read(line)
     except (ValueError, RecursionError):
         return Verdict(None, None, "a line is not JSON")
+    return _judge(document, validator, redact)
+
+
+def _read(line: bytes) -> Any:
+    """What stands in a line, as Python's own reader has it, whose words count. It takes what orjson refuses (half a
+    Unicode character, a number of 400 digits), and keeps all digits of a number in an error, which are told. Raises
+    ValueError, RecursionError."""
+    with suppress(ValueError):
+        document = orjson.loads(line)
+        if not isinstance(document, dict) or ("error" not in document and "status" not in document):
+            return document
+    return json.loads(line, parse_constant=refuse_constant)
+
+
+def _judge(document: Any, validator: ResultValidator, redact: Redact) -> Verdict:
     if not isinstance(document, dict):
         return Verdict(None, None, "a line is no JSON object")
     key = document.get("key")
@@ -152,16 +202,10 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
     found = read_usage(response.get("usageMetadata", response.get("usage_metadata")))
     usage, unsure = found or {}, bool(response) and found is None
     version = _text_of(response, "modelVersion", "model_version")
-    about = Verdict(
-        key,
-        OutcomeKind.SUCCESS,
-        usage=usage,
-        unsure=unsure,
-        model_version=redact(version) if version else None,
-        retires_at=read_retirement(response),
-    )
     finish_reason: str | None = None
     text = ""
+    failed: AnswerError | None = None
+    result: bytes | None = None
     try:
         _raise_error(document)
         candidate = _first_candidate(response)
@@ -170,24 +214,22 @@ def judge_line(line: bytes, validator: ResultValidator, redact: Redact = _as_it_
         text = _answer_text(candidate)
         _raise_unfinished(finish_reason)
         _raise_empty(text)
-        validator.to_result(text)
+        result = validator.to_result(text)
     except AnswerError as error:
+        failed = error
+    return Verdict(
+        key,
+        OutcomeKind.SUCCESS if failed is None else failed.kind,
         # Redacted first: a secret that is cut in two would not be found any more.
-        message, raw_text = redact(str(error))[:MAX_MESSAGE_CHARS], redact(text)[:MAX_RAW_CHARS]
-        return replace(
-            about,
-            kind=error.kind,
-            message=_safe(message),
-            finish_reason=finish_reason,
-            raw_text=_safe(raw_text) or None,
-        )
-    return replace(about, finish_reason=finish_reason)
-
-
-def result_of_line(line: bytes, validator: ResultValidator) -> bytes:
-    """The output result of a line whose verdict was success. Raises AnswerError if it was not."""
-    document = json.loads(line, parse_constant=refuse_constant)
-    return validator.to_result(_answer_text(_first_candidate(document["response"])))
+        message="" if failed is None else _safe(redact(str(failed))[:MAX_MESSAGE_CHARS]),
+        finish_reason=finish_reason,
+        usage=usage,
+        unsure=unsure,
+        raw_text=None if failed is None else _safe(redact(text)[:MAX_RAW_CHARS]) or None,
+        model_version=redact(version) if version else None,
+        retires_at=read_retirement(response),
+        result=result,
+    )
 
 
 def _raise_error(document: Mapping[str, Any]) -> None:

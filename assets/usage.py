@@ -33,7 +33,7 @@ def read_usage(metadata: Any) -> dict[str, int] | None:
     """
     if not isinstance(metadata, Mapping):
         return None
-    found = {column: metadata.get(name, metadata.get(_snake_case(name))) for column, name in USAGE_COLUMNS.items()}
+    found = {column: metadata.get(name, metadata.get(other)) for column, (name, other) in _NAMES.items()}
     there = {column: value for column, value in found.items() if value is not None}
     if not all(type(value) is int and 0 <= value <= MAX_TOKENS for value in there.values()):
         return None
@@ -47,5 +47,8 @@ def read_usage(metadata: Any) -> dict[str, int] | None:
 
 
 def _snake_case(name: str) -> str:
-    """Both ``promptTokenCount`` and ``prompt_token_count`` are seen in result files."""
     return re.sub(r"([A-Z])", r"_\1", name).lower()
+
+
+_NAMES = {column: (name, _snake_case(name)) for column, name in USAGE_COLUMNS.items()}
+"""Both ``promptTokenCount`` and ``prompt_token_count`` are seen in result files."""

@@ -17,13 +17,13 @@ from assets.domain.errors import ManifestError, QuireError
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import encode_ranges
 from assets.domain.schema import schema_hash
-from assets.outcomes import OUTCOME_SCHEMA, count_changes, resettled_outcomes
+from assets.outcomes import OUTCOME_SCHEMA, count_changes, may_be_resettled, resettled_outcomes
 from assets.validation import ModelValidator
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import inflight_keys, resolve
-from flows.protocol.replaced import replaced_images
+from flows.protocol.answers import Answers, kept_answers, note_written, use_answers
+from flows.protocol.replaced import replaced_images, warn_of_replaced
 from flows.protocol.replacing import GivenUp
-from flows.protocol.settlement import Answers, judge_kept, write_answers
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.runtime.runs import ended, named
@@ -65,14 +65,14 @@ async def judge_again(p: Pass, batch: str, *, dry_run: bool) -> str:
         )
     lines = []
     for name in names:
-        again = await _judge_again(p, submission_id, name)
+        again = await _judge_again(p, submission_id, name, dry_run=dry_run)
         if dry_run:
             keys = _to_be_written(storage, submission_id, again.good["record_key"].to_pylist())
         else:
             keys = await _use(p, submission_id, again)
         what = "would be written" if dry_run else "are written"
         said = f": {', '.join(encode_ranges(keys))}" if keys else ""
-        lines.append(f"{name}: of {len(again.answers.keys)} answers {len(keys)} {what} that were not before{said}")
+        lines.append(f"{name}: of {len(again.answers.answered)} answers {len(keys)} {what} that were not before{said}")
     if not dry_run:
         await asyncio.to_thread(refresh_derived, storage)
     return "\n".join(lines)
@@ -90,7 +90,8 @@ def _closed(storage: Storage, batch: str) -> str:
     raise QuireError(f"{batch}: no settled batch has that name; quire why KEY names the batches that a page was in")
 
 
-async def _judge_again(p: Pass, submission_id: str, name: str) -> _Again:
+async def _judge_again(p: Pass, submission_id: str, name: str, *, dry_run: bool) -> _Again:
+    """``dry_run``: nothing is written."""
     services = p.services
     storage = services.storage
     job = storage.raw.job(name)
@@ -99,19 +100,22 @@ async def _judge_again(p: Pass, submission_id: str, name: str) -> _Again:
     batch_manifest, sent = storage.read_batch_manifest(submission_id)
     # What a result says of its schema is the one that it was judged by.
     facts = replace(sent, response_schema_hash=schema_hash(services.template.response_schema))
-    validator = ModelValidator(services.model)
-    judged = await judge_kept(p, batch_manifest, name, validator)
-    answers = Answers(name, batch_manifest, facts, judged, validator)
+    kept = kept_answers(name, job.name, batch_manifest, facts, ModelValidator(services.model))
     standing = resolve(storage, await services.ledger.read())
-    replaced = await replaced_images(p, batch_manifest, answers.keys)
+    others = await replaced_images(p, batch_manifest)
+    not_now = {*inflight_keys(storage, standing.open_ids()), *others}
+    before = _before(storage, submission_id, name)
+    is_open = may_be_resettled(before, not_now)
+    answers = await use_answers(p, kept, may_be_written=lambda key: not dry_run and key in is_open, is_awaited=False)
+    warn_of_replaced(answers.among(others))
     good = resettled_outcomes(
         batch_manifest,
-        judged,
-        _before(storage, submission_id, name),
+        answers.judged,
+        before,
         batch_id=job.name,
         facts=facts,
         settled_at=services.now(),
-        not_now={*inflight_keys(storage, standing.open_ids()), *replaced},
+        not_now=not_now,
     )
     return _Again(answers, good)
 
@@ -139,7 +143,7 @@ async def _use(p: Pass, submission_id: str, again: _Again) -> list[str]:
     storage = p.services.storage
     if not len(again.good):
         return []
-    outcomes = await write_answers(p, again.good, again.answers, is_awaited=False)
+    outcomes = await note_written(p, again.good, again.answers)
     ours = outcomes.filter(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value))
     if not len(ours):
         return []

@@ -73,17 +73,18 @@ def codes(node: Schema) -> dict[str, Any]:
 
 
 class ResultForm:
-    """Turns answers back. ``result_schema``: the model's own JSON Schema (``model_json_schema()``)."""
+    """Turns answers back. ``result_schema``: the model's own JSON Schema (``model_json_schema()``); ``changes``:
+    whether anything is asked for in another form than the model has."""
 
     def __init__(self, result_schema: Mapping[str, Any]) -> None:
         self._root = dict(result_schema)
         self._definitions: Mapping[str, Schema] = self._root.get("$defs", {})
         nodes = [self._root, *self._definitions.values()]
-        self._changes = any(free_values(node) is not None or codes(node) for each in nodes for node in _nodes(each))
+        self.changes = any(free_values(node) is not None or codes(node) for each in nodes for node in _nodes(each))
 
     def turned_back(self, value: Any) -> Any:
         """``value`` itself where nothing was asked for in another form. Raises KeyTwiceError."""
-        return self._turned(self._root, value, "") if self._changes else value
+        return self._turned(self._root, value, "") if self.changes else value
 
     def _turned(self, node: Schema, value: Any, path: str) -> Any:
         node = self._resolved(node)

@@ -17,9 +17,10 @@ from assets.domain.errors import GeminiError, QuireError, UnwrittenError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
+from flows.protocol.answers import keep_answers, note_written, use_answers, warn_of_lines
 from flows.protocol.closing import cancel
-from flows.protocol.replaced import replaced_images
-from flows.protocol.settlement import judged_lines, tell_of_model, with_result_file, write_answers
+from flows.protocol.replaced import replaced_images, warn_of_replaced
+from flows.protocol.settlement import tell_of_model, with_result_file
 from flows.runtime.logs import logger
 from flows.runtime.one_line import told
 from flows.runtime.passes import Pass
@@ -137,18 +138,25 @@ async def _use(p: Pass, job: RemoteJob) -> None:
         return
     storage, submission_id = p.services.storage, job.display_name
     standing = resolve(storage, await p.services.ledger.read())
-    answers = await judged_lines(p, submission_id + LATE, job)
-    replaced = await replaced_images(p, answers.batch_manifest, answers.keys)
+    in_flight = set(inflight_keys(storage, standing.open_ids()))
+    kept = await keep_answers(p, submission_id + LATE, job)
+    others = await replaced_images(p, kept.batch_manifest) if kept.is_there else {}
+    answers = await use_answers(
+        p, kept, may_be_written=lambda key: key not in others and key not in in_flight, is_awaited=False
+    )
+    warn_of_lines(answers)
+    replaced = answers.among(others)
+    warn_of_replaced(replaced)
     outcomes = late_outcomes(
-        answers.batch_manifest,
+        kept.batch_manifest,
         answers.judged,
         batch_id=job.name,
-        facts=answers.facts,
+        facts=kept.facts,
         settled_at=p.services.now(),
-        in_flight=inflight_keys(storage, standing.open_ids()),
+        in_flight=in_flight,
         replaced=replaced,
     )
-    outcomes = await write_answers(p, outcomes, answers, is_awaited=False)
+    outcomes = await note_written(p, outcomes, answers)
     async with p.services.ledger.transaction():
         p.lease.check()
         storage.create_outcomes(submission_id + LATE, without_counts(outcomes))

@@ -8,11 +8,10 @@ paid for, and an unmounted folder of images must not have a whole batch read aga
 import asyncio
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.domain.record import parse_key
 from assets.domain.spread_words import SplitSpreads
@@ -26,44 +25,54 @@ from flows.runtime.logs import warn_of_each
 from flows.runtime.passes import Pass
 from flows.tables.known_images import known_images, named_frames
 
+PART_ROWS = 2_000
+
 Place = tuple[str, int]
 """Path from the project's root, and which page of that file."""
 
 
-async def replaced_images(p: Pass, batch_manifest: pa.Table, answered: Collection[str]) -> dict[str, str]:
-    """Record key -> what is another image now, in words, of the records among ``answered`` that are not done yet. Each
-    is told. Raises ManifestError, OSError."""
-    settings, storage = p.services.settings, p.services.storage
-    rows = batch_manifest.filter(pc.is_in(batch_manifest["record_key"], value_set=pa.array(answered, pa.string())))
-    found = await asyncio.to_thread(find_replaced, settings, storage, rows)
+async def replaced_images(p: Pass, batch_manifest: pa.Table) -> dict[str, str]:
+    """Record key -> what is another image now, in words, of the records that are not done yet. Raises ManifestError,
+    OSError."""
+    return await asyncio.to_thread(find_replaced, p.services.settings, p.services.storage, batch_manifest)
+
+
+def warn_of_replaced(found: Mapping[str, str]) -> None:
+    """``found``: of records that have an answer."""
     warn_of_each(found, "Answered for another image than the one there now, so that the answer is not written")
-    return found
 
 
 def find_replaced(settings: Settings, storage: Storage, rows: pa.Table) -> dict[str, str]:
-    """The same, of rows of a batch manifest; blocks."""
-    sent = [*_own(rows), *_before(rows)]
-    now: dict[tuple[str, ImageThen], ImageNow] = {}
+    """The same, of rows of a batch manifest; blocks. They are looked at part by part: an object for each image of a
+    large batch would fill the memory."""
+    others: list[_Sent] = []
     doubtful: dict[str, list[_Sent]] = {}
     by_name = _ByName(settings)
-    for each in sent:
-        at = (each.of, each.image)
-        if at not in now:
-            now[at] = ImageNow.GONE
-            if each.of in by_name.keys(each.image):
-                now[at] = image_now(storage.root, each.image.path, each.image.frame, each.image)
-        if now[at] is ImageNow.GONE:
-            doubtful.setdefault(each.of, []).append(each)
+    for start in range(0, len(rows), PART_ROWS):
+        part = rows.slice(start, PART_ROWS)
+        now: dict[tuple[str, ImageThen], ImageNow] = {}
+        for each in (*_own(part), *_before(part)):
+            at = (each.of, each.image)
+            if at not in now:
+                now[at] = ImageNow.GONE
+                if each.of in by_name.keys(each.image):
+                    now[at] = image_now(storage.root, each.image.path, each.image.frame, each.image)
+            if now[at] is ImageNow.GONE:
+                doubtful.setdefault(each.of, []).append(each)
+            elif now[at] is ImageNow.REPLACED:
+                others.append(each)
     if doubtful:
         places = _walk(settings, storage, doubtful)
         for key, images in doubtful.items():
             for each in images:
                 path, frame = places.get(key, (each.image.path, each.image.frame))
-                now[key, each.image] = image_now(storage.root, path, frame, each.image)
-    others = [each for each in sent if now[each.of, each.image] is ImageNow.REPLACED]
+                if image_now(storage.root, path, frame, each.image) is ImageNow.REPLACED:
+                    others.append(each)
     done = storage.done_among(dict.fromkeys(each.record_key for each in others))
+    # Of a page's own image first, in the order in which they were sent.
+    in_order = sorted(others, key=lambda each: each.of != each.record_key)
     reasons: dict[str, str] = {}
-    for each in others:
+    for each in in_order:
         if each.record_key in done:
             continue
         whose = "its image" if each.of == each.record_key else f"the image of the page before, {each.of},"

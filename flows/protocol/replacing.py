@@ -2,10 +2,11 @@
 ends.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+
+import pyarrow as pa
 
 from assets.reruns import answers_rerun, without_answered
-from flows.gateways.files.output_results import ResultFile
 from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
 from flows.runtime.passes import Pass
@@ -39,18 +40,23 @@ class GivenUp:
 
 
 async def end_answered_reruns(
-    p: Pass, submission_id: str, written: Mapping[str, ResultFile], moot: Mapping[str, str]
+    p: Pass, submission_id: str, written: Callable[[str], str | None], moot: Mapping[str, str]
 ) -> None:
     """Forget the wishes that the results of a submission have answered, before its outcomes are noted: as long as those
-    are not there, the records are in flight. ``written``, ``moot``: see `assets.reruns.without_answered`. Raises
-    LeaseLostError, ManifestError, OSError."""
+    are not there, the records are in flight. ``written``: SHA-256 of the result that was written for a record, or None;
+    ``moot``: see `assets.reruns.without_answered`. Raises LeaseLostError, ManifestError, OSError."""
     storage = p.services.storage
-    hashes = {key: each.sha256 for key, each in written.items()}
+
+    def left(noted: pa.Table) -> pa.Table:
+        keys: list[str] = noted["record_key"].to_pylist()
+        hashes = {key: sha256 for key in keys if (sha256 := written(key)) is not None}
+        return without_answered(noted, hashes, moot, submission_id)
+
     noted = storage.read_reruns()
-    if len(without_answered(noted, hashes, moot, submission_id)) == len(noted):
+    if len(left(noted)) == len(noted):
         return
     async with p.services.ledger.transaction() as change:
-        left = without_answered(storage.read_reruns(), hashes, moot, submission_id)
+        still_wanted = left(storage.read_reruns())
         p.lease.check()
         change.check()
-        storage.write_reruns(left)
+        storage.write_reruns(still_wanted)

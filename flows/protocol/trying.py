@@ -19,7 +19,7 @@ from assets.domain.money import dollars
 from assets.domain.outcome import OutcomeKind
 from assets.domain.tries import Try, TryAnswer
 from assets.planning import SubmissionFacts
-from assets.results import Verdict, judge_line, result_of_line
+from assets.results import Verdict, judge_line
 from assets.spending import Cap, room_of, tightest
 from assets.validation import ModelValidator
 from flows.protocol.claiming import Uploads, delete_unclaimed, next_submission_id, upload_images
@@ -147,8 +147,7 @@ def _judged(p: Pass, request: TryRequest, noted: Try, answer: Mapping[str, Any])
         thoughts_tokens=usage.get("thoughts_tokens"),
         answered_by=verdict.model_version,
     )
-    result = result_of_line(line, validator) if kind is OutcomeKind.SUCCESS else None
-    return Tried(replace(noted, answer=found), found, result, verdict.raw_text)
+    return Tried(replace(noted, answer=found), found, verdict.result, verdict.raw_text)
 
 
 def _usd(facts: SubmissionFacts, verdict: Verdict) -> float | None:

@@ -6,20 +6,22 @@ these laws with many more examples.
 import io
 import json
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from assets.domain.batch import TERMINAL_STATES, JobState
 from assets.domain.outcome import OutcomeKind, kind_without_line
 from assets.outcomes import count_changes, line_problems, output_results, record_outcomes, with_counts
-from assets.results import batch_results, judge_line, result_of_line
+from assets.results import batch_results, judge_line
 from assets.validation import ModelValidator, SentSchemaValidator
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock
 from flows.gateways.files.atomic import read_lines
-from tests.unit.assets.answers import line
+from tests.unit.assets.answers import line, result_of
 from tests.unit.assets.tables import NOW, batch_of, facts
 
 MODEL = ModelValidator(PageTranscript)
@@ -92,7 +94,45 @@ def test_no_bytes_raise_and_every_verdict_can_be_written(lines: list[bytes]) -> 
 def test_a_success_can_be_written_and_nothing_else_is_called_one(some: bytes) -> None:
     for validator in (MODEL, SENT):
         if judge_line(some, validator).kind is OutcomeKind.SUCCESS:
-            json.loads(result_of_line(some, validator), parse_constant=lambda name: 1 / 0)
+            json.loads(result_of(some, validator), parse_constant=lambda name: 1 / 0)
+
+
+class Loose(BaseModel):
+    """It passes over what it does not know, and takes numbers of any kind."""
+
+    number: float | None = None
+    anything: Any = None
+
+
+numbers = st.sampled_from(
+    ["1e400", "-1e400", "9" * 400, "9" * 5000, "NaN", "-Infinity", "1e5", '"inf"', '"NaN"', "2e-400"]
+)
+members = st.one_of(
+    st.just("number").flatmap(lambda name: numbers.map(lambda value: f'"{name}":{value}')),
+    st.tuples(st.sampled_from(["anything", "other"]), st.one_of(numbers, json_values.map(json.dumps))).map(
+        lambda pair: f'"{pair[0]}":{pair[1]}'
+    ),
+)
+texts_of_answers = st.one_of(
+    st.lists(members, max_size=3).map(lambda found: f"{{{','.join(found)}}}"),
+    json_values.map(json.dumps),
+    st.text(max_size=20),
+)
+
+
+@given(texts_of_answers)
+def test_what_is_told_at_once_is_what_is_told_with_care(text: str) -> None:
+    for validator in (ModelValidator(Loose), MODEL):
+        at_once = validator._at_once(text)
+        if at_once is not None:
+            assert validator._carefully(text) == at_once
+
+
+@given(lines_of_any_kind)
+def test_each_line_is_read_as_pythons_own_reader_reads_it(some: bytes) -> None:
+    with patch("assets.results.orjson.loads", side_effect=ValueError):
+        expected = judge_line(some, MODEL), judge_line(some, SENT)
+    assert (judge_line(some, MODEL), judge_line(some, SENT)) == expected
 
 
 GOOD = PageTranscript(
@@ -143,7 +183,7 @@ def test_whatever_the_file_each_record_has_one_outcome(
             at = row["line_offset"]
             whole = path.read_bytes()[at : at + row["line_bytes"]]
             assert json.loads(whole)["key"] == row["record_key"]
-            json.loads(result_of_line(whole, validator))
+            json.loads(result_of(whole, validator))
         committed = with_counts(outcomes, {})
         pq.write_table(committed, io.BytesIO())
         assert all(change.after == 1 for change in count_changes(committed))
@@ -167,6 +207,6 @@ transcripts = st.builds(
 def test_what_is_written_is_the_validated_model(page: PageTranscript) -> None:
     answer = line(page.model_dump_json(by_alias=True))
     assert judge_line(answer, MODEL).kind is OutcomeKind.SUCCESS
-    content = result_of_line(answer, MODEL)
+    content = result_of(answer, MODEL)
     assert PageTranscript.model_validate_json(content) == page
-    assert result_of_line(line(content.decode()), MODEL) == content, "judged again it stays as it is"
+    assert result_of(line(content.decode()), MODEL) == content, "judged again it stays as it is"

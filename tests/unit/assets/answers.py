@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+from assets.results import judge_line
+from assets.validation import ResultValidator
+
 
 def line(text: str | None, *, key: str = "A:b:c:1", finish: str | None = "STOP", **more: Any) -> bytes:
     """A line with one candidate whose only part is ``text``; ``more`` goes beside key and response."""
@@ -15,3 +18,10 @@ def line(text: str | None, *, key: str = "A:b:c:1", finish: str | None = "STOP",
 
 def response_line(response: object, *, key: object = "A:b:c:1", **more: Any) -> bytes:
     return json.dumps({"key": key, "response": response, **more}).encode()
+
+
+def result_of(good: bytes, validator: ResultValidator) -> bytes:
+    """The output result of a line that is good."""
+    result = judge_line(good, validator).result
+    assert result is not None
+    return result

@@ -10,11 +10,11 @@ import pytest
 from pydantic import BaseModel
 
 from assets.outcomes import line_problems, output_results
-from assets.results import batch_results, result_of_line
+from assets.results import batch_results
 from assets.usage import USAGE_COLUMNS
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.gateways.files.atomic import read_lines
-from tests.unit.assets.answers import line
+from tests.unit.assets.answers import line, result_of
 from tests.unit.assets.result_files import AFTER, BEFORE, CASES, GOOD, MAX_LINE_BYTES, VICTIM, Case
 from tests.unit.assets.tables import batch_of, outcomes_of
 
@@ -56,7 +56,7 @@ def test_every_file_has_its_outcome(case: Case, validator: ResultValidator, tmp_
     written = set()
     for row in output_results(outcomes).to_pylist():
         content = path.read_bytes()[row["line_offset"] :][: row["line_bytes"]]
-        assert isinstance(Page.model_validate_json(result_of_line(content, validator)), Page)
+        assert isinstance(Page.model_validate_json(result_of(content, validator)), Page)
         written.add(row["record_key"])
     assert written == {key for key in KEYS if rows[key]["kind"] == "success"}
 

@@ -17,11 +17,10 @@ from assets.results import (
     Verdict,
     batch_results,
     judge_line,
-    result_of_line,
 )
 from assets.usage import MAX_TOKENS
 from assets.validation import MAX_MESSAGE_CHARS, ModelValidator, ResultValidator, SentSchemaValidator
-from tests.unit.assets.answers import line, response_line
+from tests.unit.assets.answers import line, response_line, result_of
 
 
 class Kind(StrEnum):
@@ -78,7 +77,7 @@ def test_a_good_answer_is_a_success_with_its_usage(validator: ResultValidator) -
 
 
 def test_the_output_is_exactly_the_validated_model() -> None:
-    content = result_of_line(line('{"blocks": [{"text": "a", "kind": "heading"}]}'), MODEL)
+    content = result_of(line('{"blocks": [{"text": "a", "kind": "heading"}]}'), MODEL)
     assert content == (
         b'{\n  "number": null,\n  "blocks": [\n    {\n      "kind": "heading",\n      "text": "a"\n    }\n  ]\n}\n'
     )
@@ -86,7 +85,7 @@ def test_the_output_is_exactly_the_validated_model() -> None:
 
 
 def test_with_the_sent_schema_the_output_is_the_answer_as_it_is() -> None:
-    content = result_of_line(line('{"blocks": []}'), SENT)
+    content = result_of(line('{"blocks": []}'), SENT)
     assert content == b'{\n  "blocks": []\n}\n'
 
 
@@ -181,7 +180,7 @@ def test_a_line_that_names_nobody_has_no_kind(bad: bytes, said: str) -> None:
 )
 def test_odd_but_good_lines_are_taken(good: bytes) -> None:
     assert judge_line(good, MODEL).kind is OutcomeKind.SUCCESS
-    assert Page.model_validate_json(result_of_line(good, MODEL)).number == 4
+    assert Page.model_validate_json(result_of(good, MODEL)).number == 4
 
 
 def test_both_spellings_of_usage_are_read_and_what_is_not_there_is_left_out() -> None:
