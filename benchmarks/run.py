@@ -44,7 +44,7 @@ from benchmarks.results import (
 )
 from benchmarks.rows import Row
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("benchmarks.settle",)
 """Every module with rows, in the order of the table."""
 PATIENCE_SECONDS = 3600
 

@@ -102,10 +102,10 @@ async def use_answers(
 
         def keep(record_key: str, result: bytes) -> None:
             if may_be_written(record_key):
-                groups.add(record_key, result)
+                groups.write_soon(record_key, result)
 
         async def tell(table: pa.Table) -> dict[str, int]:
-            await asyncio.to_thread(groups.finish)
+            await asyncio.to_thread(groups.write_rest)
             return {"lines": len(table)}
 
         judged = await p.services.mirror.materialize(

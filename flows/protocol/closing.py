@@ -164,17 +164,19 @@ def uploaded_files(batch_manifest: pa.Table) -> set[str]:
 
 async def delete_files(p: Pass, names: Sequence[str]) -> bool:
     """Delete uploaded files, as many at once as are uploaded at once. Returns whether all are gone."""
-    limit = asyncio.Semaphore(p.services.settings.uploads.upload_concurrency)
+    left = iter(names)
+    problems: list[str] = []
 
-    async def delete(name: str) -> str | None:
-        async with limit:
+    async def delete_next() -> None:
+        for name in left:
             try:
                 await p.services.gemini.delete_file(name)
             except GeminiError as error:
-                return f"{name}: {error}"
-            return None
+                problems.append(f"{name}: {error}")
 
-    problems = [each for each in await asyncio.gather(*(delete(name) for name in names)) if each]
+    # Not a task for each of them: of a large batch these would fill the memory.
+    at_once = min(len(names), p.services.settings.uploads.upload_concurrency)
+    await asyncio.gather(*(delete_next() for _ in range(at_once)))
     if problems:
         logger().warning("%d uploads were not deleted, a later pass tries again; %s", len(problems), problems[0])
     return not problems

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from assets.domain.record import parse_key
+from assets.domain.record import document_of, label_of, parse_key
 from assets.domain.spread_words import SplitSpreads
 from assets.sources import join_key
 from config.settings import Settings
@@ -26,6 +26,7 @@ from flows.runtime.passes import Pass
 from flows.tables.known_images import known_images, named_frames
 
 PART_ROWS = 2_000
+MAX_NAMES = 20_000
 
 Place = tuple[str, int]
 """Path from the project's root, and which page of that file."""
@@ -55,7 +56,7 @@ def find_replaced(settings: Settings, storage: Storage, rows: pa.Table) -> dict[
             at = (each.of, each.image)
             if at not in now:
                 now[at] = ImageNow.GONE
-                if each.of in by_name.keys(each.image):
+                if by_name.can_be(each.of, each.image):
                     now[at] = image_now(storage.root, each.image.path, each.image.frame, each.image)
             if now[at] is ImageNow.GONE:
                 doubtful.setdefault(each.of, []).append(each)
@@ -118,8 +119,26 @@ class _ByName:
         self._depth, self._fixed = settings.record.depth, settings.record.fixed
         self._pattern = re.compile(settings.record.page_pattern)
         self._splits = settings.images.split_spreads is SplitSpreads.AUTO
+        self._documents: dict[str, str] = {}
+        self._labels: dict[tuple[str, int], frozenset[str]] = {}
 
-    def keys(self, image: ImageThen) -> set[str]:
+    def can_be(self, record_key: str, image: ImageThen) -> bool:
+        """What a folder says, and what a file's name in it says, is reckoned once each: names return in each
+        document."""
+        folder, _, name = image.path.rpartition("/")
+        document, labels = self._documents.get(folder), self._labels.get((name, image.frame))
+        if document is None or labels is None:
+            keys = self._keys(image)
+            if not keys:
+                return False
+            document, labels = document_of(next(iter(keys))), frozenset(map(label_of, keys))
+            if max(len(self._documents), len(self._labels)) > MAX_NAMES:
+                self._documents.clear()
+                self._labels.clear()
+            self._documents[folder], self._labels[name, image.frame] = document, labels
+        return document_of(record_key) == document and label_of(record_key) in labels
+
+    def _keys(self, image: ImageThen) -> set[str]:
         keys = keys_by_name(
             image.path,
             image.frame,

@@ -1,8 +1,8 @@
 """Counts what a process does to the world, and ends it with SIGKILL just before or just after one of these effects.
 Laid around the process from outside: the product knows nothing of it.
 
-An effect is a request to Gemini, a request to Prefect's Variables or locks, or a rename, link, unlink or fsync of a
-file of the project. Renewals of leases go by the clock and are none; flow runs, logs, events and artifacts are
+An effect is a request to Gemini, a request to Prefect's Variables or locks, or a rename, link, unlink, fsync or syncfs
+of a file of the project. Renewals of leases go by the clock and are none; flow runs, logs, events and artifacts are
 Prefect's own.
 """
 
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import httpx2
+
+from flows.gateways.files import syncing
 
 _PREFECT = re.compile(r"/api/(variables|v2/concurrency_limits)\b(?!.*/renew$)")
 _UNSTABLE = re.compile(
@@ -53,7 +55,10 @@ def install(*, log: str, root: str, gemini: str, kill_at: int | str = 0, when: s
     effects = _Effects(log, kill_at, when)
     for name in ("replace", "rename", "link", "unlink"):
         setattr(os, name, _counted_file(effects, name, getattr(os, name), root))
-    os.fsync = _counted_fsync(effects, os.fsync, root)
+    os.fsync = _counted_sync(effects, "fsync", os.fsync, root)
+    syncing.syncfs = _counted_sync(effects, "syncfs", syncing.syncfs, root)
+    # So that the few results of a short run are synced as hundreds are.
+    syncing.FEWEST = 2
     for transport in (httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport):
         transport.handle_async_request = _counted_request(effects, transport.handle_async_request, gemini)  # type: ignore[method-assign]
 
@@ -73,14 +78,14 @@ def _counted_file(effects: _Effects, name: str, call: Callable[..., Any], root: 
     return counted
 
 
-def _counted_fsync(effects: _Effects, call: Callable[..., Any], root: str) -> Callable[..., Any]:
+def _counted_sync(effects: _Effects, name: str, call: Callable[..., Any], root: str) -> Callable[..., Any]:
     @wraps(call)
     def counted(descriptor: Any) -> None:
         target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if not target.startswith(root):
             call(descriptor)
             return
-        number = effects.begin(f"fsync {target.removeprefix(root)}")
+        number = effects.begin(f"{name} {target.removeprefix(root)}")
         call(descriptor)
         effects.end(number)
 

@@ -20,6 +20,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from flows.gateways.files import syncing
 from tests.errno_matrix.sites import Site, call_site, seen_into_threads
 
 READING = (errno.EACCES, errno.EIO, errno.ESTALE)
@@ -30,6 +31,7 @@ ERRORS = {
     "read": READING,
     "write": WRITING,
     "fsync": (*WRITING, errno.EINVAL),
+    "syncfs": (*WRITING, errno.EINVAL),
     "rename": WRITING,
     "link": (*WRITING, errno.EPERM, errno.EOPNOTSUPP),
     "unlink": WRITING,
@@ -130,7 +132,9 @@ def _system(calls: Calls) -> dict[tuple[Any, str], Callable[..., Any]]:
         (builtins, "open"): opened,
         (io, "open"): opened,
         (os, "open"): _on_path(calls, os.open, lambda flags, *_: "create" if flags & os.O_ACCMODE else "open"),
-        (os, "fsync"): _faulty_fsync(calls),
+        (os, "fsync"): _on_descriptor(calls, "fsync", os.fsync),
+        (os, "write"): _on_descriptor(calls, "write", os.write),
+        (syncing, "syncfs"): _on_descriptor(calls, "syncfs", syncing.syncfs),
         (os, "replace"): _on_target(calls, os.replace, "rename"),
         (os, "rename"): _on_target(calls, os.rename, "rename"),
         (os, "link"): _on_target(calls, os.link, "link"),
@@ -173,14 +177,12 @@ def _meet(calls: Calls, kind: str, path: str, source: str | None = None) -> None
         raise type(error)(error.errno, error.strerror, source, None, path) from None
 
 
-def _faulty_fsync(calls: Calls) -> Callable[..., Any]:
-    fsync = os.fsync
-
-    @wraps(fsync)
-    def faulty(file: Any) -> None:
+def _on_descriptor(calls: Calls, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def faulty(file: Any, *arguments: Any) -> Any:
         descriptor = file if isinstance(file, int) else file.fileno()
-        calls.meet("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink()))
-        fsync(descriptor)
+        calls.meet(kind, str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        return call(file, *arguments)
 
     return faulty
 

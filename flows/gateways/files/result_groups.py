@@ -3,7 +3,7 @@ then put in place. While one group is synced the next one is judged and written.
 `output_results`, and so is what takes the place of another.
 
 What holds for one result holds for each of them: it is whole or absent, it is durable before it has its name, and its
-name is durable once `ResultGroups.finish` has returned.
+name is durable once `ResultGroups.write_rest` has returned.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from assets.domain.errors import ManifestError
-from assets.domain.record import parse_key
+from assets.domain.labels import canonical_label
+from assets.domain.record import document_of, label_of, parse_key
 from flows.gateways.files.output_results import OutputResults, ResultFile
 from flows.gateways.files.syncing import Syncing
 from flows.gateways.files.walking import check_inside
@@ -98,9 +99,9 @@ class ResultGroups:
             for each in (*self._group.waiting, *self._behind.waiting):
                 _remove(each.temporary)
         finally:
-            self._syncing.__exit__()
+            self._syncing.end_syncing()
 
-    def add(self, record_key: str, content: bytes) -> None:
+    def write_soon(self, record_key: str, content: bytes) -> None:
         """The result of a record, to be written soon. Raises OSError, LeaseLostError, HomeMismatchError."""
         self._new.append((record_key, content))
         self._new_bytes += len(content)
@@ -109,8 +110,8 @@ class ResultGroups:
             self._put_in_place()
             self._begin_sync()
 
-    def finish(self) -> None:
-        """Write what is left, and see all of it durable. Raises as `add`."""
+    def write_rest(self) -> None:
+        """Write what is left, and see all of it durable. Raises as `write_soon`."""
         self._write_new()
         self._put_in_place()
         # Then the names of the last group.
@@ -126,8 +127,8 @@ class ResultGroups:
             return
         # A share that was unmounted meanwhile has left an empty folder in its place.
         self._placing.check_folders()
-        self._syncing.begin()
-        folders: dict[tuple[str, ...], str | ManifestError | OSError] = {}
+        self._syncing.begin_syncing()
+        folders: dict[str, str | ManifestError | OSError] = {}
         for record_key, content in new:
             self._placing.check()
             try:
@@ -135,16 +136,14 @@ class ResultGroups:
             except (ManifestError, OSError) as error:
                 self._placing.failed(record_key, error)
 
-    def _write_beside(
-        self, record_key: str, content: bytes, folders: dict[tuple[str, ...], str | ManifestError | OSError]
-    ) -> None:
-        key = parse_key(record_key, field_count=len(self._storage.document_fields))
-        if key.fields not in folders:
-            folders[key.fields] = self._folder(key.fields, record_key)
-        folder = folders[key.fields]
+    def _write_beside(self, record_key: str, content: bytes, folders: dict[str, str | ManifestError | OSError]) -> None:
+        document, label = document_of(record_key), canonical_label(label_of(record_key))
+        if document not in folders:
+            folders[document] = self._make_folder_of(record_key)
+        folder = folders[document]
         if not isinstance(folder, str):
             raise folder
-        path = f"{folder}/{key.label}.json"
+        path = f"{folder}/{label}.json"
         if _is_anything_at(path):
             self._write_alone(record_key, content)
             return
@@ -158,9 +157,10 @@ class ResultGroups:
         file = ResultFile(found.st_size, found.st_mtime_ns, hashlib.sha256(content).hexdigest())
         self._group.waiting.append(_Waiting(record_key, content, path, temporary, file))
 
-    def _folder(self, fields: tuple[str, ...], record_key: str) -> str | ManifestError | OSError:
-        """A document's folder, which is there; or why not."""
-        folder = os.path.join(self._top, *fields)  # noqa: PTH118 - for each document of each group
+    def _make_folder_of(self, record_key: str) -> str | ManifestError | OSError:
+        """The folder of a record's document, which is there; or why not. Raises RecordKeyError."""
+        key = parse_key(record_key, field_count=len(self._storage.document_fields))
+        folder = os.path.join(self._top, *key.fields)  # noqa: PTH118 - for each document of each group
         try:
             check_inside(folder, self._storage.output_results)
             for made in _make_folders(folder, self._top):
@@ -190,7 +190,7 @@ class ResultGroups:
 
     def _sync_now(self, group: _Group) -> dict[str, OSError]:
         temporary = [each.temporary for each in group.waiting]
-        return self._syncing.sync(temporary, list(group.folders), is_one_device=group.is_one_device)
+        return self._syncing.sync_group(temporary, list(group.folders), is_one_device=group.is_one_device)
 
     def _put_in_place(self) -> None:
         """The group whose sync was begun, once it has ended."""

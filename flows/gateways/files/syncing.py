@@ -29,28 +29,26 @@ _STATFS_BYTES = 512
 
 
 class Syncing:
-    """Makes durable what is written below ``folder`` from now on. Used as a context; by one thread at a time."""
+    """Makes durable what is written below ``folder`` between `begin_syncing` and `end_syncing`. Used by one thread at a
+    time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._descriptor: int | None = None
         self.device: int | None = None
 
-    def __enter__(self) -> "Syncing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def begin(self) -> None:
+    def begin_syncing(self) -> None:
         """Before anything is written. Raises OSError."""
         if self._descriptor is None:
             self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             self.device = os.fstat(self._descriptor).st_dev
 
-    def sync(self, files: Sequence[str], folders: Iterable[str], *, is_one_device: bool) -> dict[str, OSError]:
+    def end_syncing(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def sync_group(self, files: Sequence[str], folders: Iterable[str], *, is_one_device: bool) -> dict[str, OSError]:
         """Make ``files`` and the names in ``folders`` durable; what of them could not be, and why. ``is_one_device``:
         all lie on the file system of the folder that this was made for."""
         folders = list(folders)
