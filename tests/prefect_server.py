@@ -1,14 +1,11 @@
 """A real Prefect server for tests of any folder: one process on a free port of 127.0.0.1, with a home and a SQLite
-database of its own. Starting one takes about ten seconds, so a test session shares one; tests stay out of each other's
+database of its own. Starting one takes seconds, so a test session shares one; tests stay out of each other's
 way by a collection of their own (`new_collection`)."""
 
 import contextlib
 import inspect
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 import uuid
@@ -29,6 +26,8 @@ from prefect.settings import (
 )
 from prefect.utilities.asyncutils import run_coro_as_sync
 
+from tests.server_standby import IN_MEMORY, ServerProcess, ServerStandby
+
 # Each client of Prefect or Gemini reads all certificates of the world, 30 ms, and a pass has twenty of them. All
 # servers of the tests speak plain HTTP, so one certificate will do. The variable is for subprocesses: Prefect looks
 # when it is imported, so that what runs in this process is told by `prefect_settings`.
@@ -47,8 +46,9 @@ OF_DEPLOYMENTS = (
     "CLEANUP_RECONCILER",
 )
 """Services of the server that look for work every few seconds."""
-IN_MEMORY_DATABASE = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
-"""As Prefect's documentation has it."""
+IN_MEMORY_DATABASE = f"sqlite+aiosqlite:///{IN_MEMORY}&uri=true&check_same_thread=false"
+
+_standby = ServerStandby()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class PrefectServer:
     ui_url: str
     home: Path
     log: Path
-    process: subprocess.Popen[bytes]
+    process: ServerProcess
 
     def environment(self) -> dict[str, str]:
         """What a subprocess needs to work with this server."""
@@ -116,20 +116,13 @@ def running_prefect_server(
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url or IN_MEMORY_DATABASE
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start"],
-            env=environment,
-            cwd=home,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    database = IN_MEMORY if in_memory else str(home / "prefect.db")
+    process = _standby.start(environment, cwd=home, log=log, database=None if database_url else database)
     try:
         _wait_until_healthy(f"{ui_url}/api/health", process, log)
         yield PrefectServer(api_url=f"{ui_url}/api", ui_url=ui_url, home=home, log=log, process=process)
     finally:
-        _stop(process)
+        process.end(within_seconds=STOP_TIMEOUT_SECONDS)
 
 
 @contextlib.contextmanager
@@ -170,7 +163,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_healthy(url: str, process: ServerProcess, log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -180,14 +173,3 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -
                 return
         time.sleep(0.1)
     raise RuntimeError(f"the Prefect server did not start:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and what it started: it leads a process group of its own."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(STOP_TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
