@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.context import ContextMode
+from assets.context import ContextMode, line_starts, takes_image
 from assets.domain.counts import Counts, Run
 from assets.domain.labels import NUMBERS
 from assets.domain.ledger import Ledger
@@ -43,21 +43,23 @@ STATES = tuple(RecordState)
 @dataclass(frozen=True, slots=True)
 class RunRules:
     """The settings that decide who runs. With ``on_dead_dependency`` proceed nobody waits for the result of a dead
-    letter."""
+    letter. ``max_chain``: see `assets.context.line_starts`."""
 
     max_retries: int
     context_mode: ContextMode
     on_dead_dependency: str
+    max_chain: int | None = None
 
 
 @dataclass(frozen=True)
 class States:
     """All records with their states, by number. ``codes``: the place of each record's state in STATES; ``failures``:
-    its failure count."""
+    its failure count; ``rules``: by which they were told."""
 
     records: Records
     codes: npt.NDArray[np.int8]
     failures: CountArray
+    rules: RunRules
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -75,21 +77,24 @@ class States:
     def rows(self, numbers: IntArray) -> pa.Table:
         """These records as a table for people and for what is sent: ``record_key``, IMAGE_COLUMNS, ``predecessor`` (the
         key of the page before, or null), ``state``, ``failures`` (int32), ``remaining`` (int32: how many records of its
-        chain, itself included, are still to be done from here on). No document fields: their names are the user's, and
+        chain, up to where it is cut, are still to be done from here on, itself included), ``takes_image`` (bool: the
+        image of the page before goes along, and not its result). No document fields: their names are the user's, and
         one of them is "state"."""
         images = self.records.read(numbers)
         state = pa.DictionaryArray.from_arrays(self.codes[numbers], pa.array(STATES))
         columns = [self.records.keys(numbers), *(images[name] for name in IMAGE_COLUMNS)]
         columns += [self.records.predecessors(numbers), state, pa.array(self.failures[numbers])]
-        names = ["record_key", *IMAGE_COLUMNS, "predecessor", "state", "failures", "remaining"]
-        return pa.table([*columns, pa.array(self.remaining(numbers))], names=names)
+        columns += [pa.array(self.remaining(numbers)), pa.array(self._take_images[numbers])]
+        names = ["record_key", *IMAGE_COLUMNS, "predecessor", "state", "failures", "remaining", "takes_image"]
+        return pa.table(columns, names=names)
 
     def rows_of_keys(self, keys: pa.ChunkedArray | Iterable[str]) -> pa.Table:
         """The rows of these record keys, as far as there are such records, in the order of the manifest."""
         return self.rows(self.records.known(keys))
 
     def remaining(self, numbers: IntArray) -> CountArray:
-        """For each of them how many records of its chain, itself included, are still to be done from here on."""
+        """For each of them how many records of its chain, up to where it is cut, are still to be done from here on,
+        itself included."""
         begins, done_before = self._chains
         chain = np.searchsorted(begins, numbers, side="right")
         end = begins[chain]
@@ -97,11 +102,18 @@ class States:
 
     @cached_property
     def _chains(self) -> tuple[IntArray, CountArray]:
-        """The numbers at which chains begin, and one more for the end; before each number, how many are done."""
+        """The numbers at which chains or their pieces begin, and one more for the end; before each number, how many are
+        done."""
         done = self.codes == STATES.index(RecordState.DONE)
         before = np.zeros(len(self) + 1, dtype=np.int32)
         np.cumsum(done, out=before[1:])
-        return np.append(np.flatnonzero(~self.records.follows), len(self)), before
+        starts = line_starts(self.records.follows, mode=self.rules.context_mode, max_chain=self.rules.max_chain)
+        return np.append(np.flatnonzero(starts), len(self)), before
+
+    @cached_property
+    def _take_images(self) -> BoolArray:
+        done = self.codes == STATES.index(RecordState.DONE)
+        return _take_images(self.records, done, self.rules)
 
 
 @dataclass(frozen=True)
@@ -148,12 +160,21 @@ def record_states(
             nobody_waits[dead] = True
         waits = records.follows.copy()
         waits[1:] &= ~nobody_waits[:-1]
+        if rules.max_chain is not None:
+            waits &= ~_take_images(records, done, rules)
         codes[waits] = STATES.index(RecordState.WAITING)
     codes[records.known(held)] = STATES.index(RecordState.HELD)
     codes[dead] = STATES.index(RecordState.DEAD)
     codes[records.known(inflight)] = STATES.index(RecordState.INFLIGHT)
     codes[done] = STATES.index(RecordState.DONE)
-    return States(records, codes, failures)
+    return States(records, codes, failures, rules)
+
+
+def _take_images(records: Records, done: BoolArray, rules: RunRules) -> BoolArray:
+    """See `assets.context.takes_image`."""
+    has_result = np.zeros_like(done)
+    has_result[1:] = done[:-1]
+    return takes_image(records.follows, has_result, mode=rules.context_mode, max_chain=rules.max_chain)
 
 
 def _only_runnable(runnable: Runnable) -> str | None:

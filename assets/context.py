@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 
@@ -47,10 +48,41 @@ class ContextMode(StrEnum):
         and the other gets along."""
         return self.waits_for_result
 
+    def of_request(self, *, with_image: bool) -> "ContextMode":
+        """What the prompt of one request is told: a page that takes an image where others wait for a result (see
+        `takes_image`) needs to hear what the first of two images is."""
+        return type(self).PREVIOUS_IMAGE if with_image else self
+
     def waves(self, lines: IntArray) -> int:
         """How many rounds of batches it takes. ``lines``: the lengths of the lines of records that wait for each other,
         each with a record at its head that can go; without waiting they are all 1."""
         return int(lines.max(initial=0)) if self.waits_for_result else min(1, len(lines))
+
+
+def line_starts(follows: BoolArray, *, mode: ContextMode, max_chain: int | None = None) -> BoolArray:
+    """At which records a line begins of those that wait for each other, or would if nothing were done. ``follows``:
+    whether each record has a page before it, which then is the row above. In a mode that waits for results a chain is
+    cut after every ``max_chain`` pages, by their places in it alone, so that each pass cuts at the same."""
+    if max_chain is None or not mode.waits_for_result:
+        return ~follows
+    rows = np.arange(len(follows))
+    place = rows - np.maximum.accumulate(np.where(follows, 0, rows))
+    starts: BoolArray = place % max_chain == 0
+    return starts
+
+
+def takes_image(
+    follows: BoolArray, has_result: BoolArray, *, mode: ContextMode, max_chain: int | None = None
+) -> BoolArray:
+    """Which records take the image of the page before along. ``follows``: see `line_starts`; ``has_result``: whether
+    the page before has one.
+
+    In a mode that waits for results it is the page behind a cut: it does not wait, and the image stands in for the
+    result. Where that result is there already it goes along as ever: nothing has to be waited for.
+    """
+    if not mode.waits_for_result:
+        return follows & mode.sends_image
+    return follows & ~has_result & line_starts(follows, mode=mode, max_chain=max_chain)
 
 
 def described() -> str:

@@ -66,23 +66,24 @@ class Tariff:
 
 
 BEFORE_COLUMNS = ("before_width", "before_height")
-"""Pixels of the image of the page before; null where there is no such page."""
+"""Pixels of the image of the page before; null where it does not go along."""
 
 
 def with_sizes_before(rows: pa.Table, records: pa.Table) -> pa.Table:
-    """``rows`` with BEFORE_COLUMNS, looked up by their ``predecessor`` in ``records`` (columns record_key, image_width
-    and image_height)."""
-    at = pc.index_in(rows["predecessor"], value_set=records["record_key"].combine_chunks())
+    """``rows`` (columns of `record_states`) with BEFORE_COLUMNS, looked up by their ``predecessor`` in ``records``
+    (columns record_key, image_width and image_height)."""
+    before = pc.if_else(rows["takes_image"], rows["predecessor"], pa.scalar(None, pa.string()))
+    at = pc.index_in(before, value_set=records["record_key"].combine_chunks())
     for name, size in zip(BEFORE_COLUMNS, ("image_width", "image_height"), strict=True):
         rows = rows.append_column(name, records[size].take(at.combine_chunks()))
     return rows
 
 
-def images_tokens(rows: pa.Table, tariff: Tariff, *, with_image_before: bool = False) -> IntArray:
-    """Image tokens of each row of a record manifest (columns image_width, image_height). ``with_image_before``: the
-    image of the page before goes along where there is one; then ``rows`` has BEFORE_COLUMNS, too."""
+def images_tokens(rows: pa.Table, tariff: Tariff) -> IntArray:
+    """Image tokens of each row of a record manifest (columns image_width, image_height), with those of the image of the
+    page before where ``rows`` has BEFORE_COLUMNS, too."""
     tokens = _images_tokens(rows["image_width"], rows["image_height"], tariff)
-    if not with_image_before:
+    if BEFORE_COLUMNS[0] not in rows.column_names:
         return tokens
     widths, heights = (rows[name] for name in BEFORE_COLUMNS)
     has_before = widths.is_valid().to_numpy(zero_copy_only=False)

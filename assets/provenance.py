@@ -27,6 +27,7 @@ RESULTS_SCHEMA = pa.schema(
         pa.field("schema_name", pa.string(), nullable=False),
         pa.field("response_schema_hash", pa.string(), nullable=False),
         pa.field("context_key", pa.string()),
+        pa.field("context_kind", pa.string()),
         pa.field("image_path", pa.string(), nullable=False),
         pa.field("image_frame", pa.int32(), nullable=False),
         pa.field("image_bytes", pa.int64(), nullable=False),
@@ -71,6 +72,11 @@ def result_rows(batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionF
     sent = batch_manifest.take(at.combine_chunks())
     same = {"prompt_hash": facts.prompt_hash, "schema_name": facts.schema_name}
     columns = {name: good[name] for name in _OF_OUTCOME} | {name: sent[name] for name in _OF_BATCH}
+    columns["context_kind"] = pc.if_else(
+        sent["context_key"].is_null(),
+        pa.scalar(None, pa.string()),
+        pc.if_else(sent["context_file_uri"].is_valid(), "image", "result"),
+    )
     columns |= {name: pa.array([value] * len(good), pa.string()) for name, value in same.items()}
     return pa.table({name: columns[name] for name in RESULTS_SCHEMA.names}).cast(RESULTS_SCHEMA)
 

@@ -123,11 +123,15 @@ def request_texts(
     template: RequestTemplate,
     previous_results: Mapping[str, Result] = _NOTHING,
     repairs: Sequence[str | None] | None = None,
+    with_image: Sequence[bool] | None = None,
 ) -> Iterator[str]:
     """The text of each request: its prompt, with the result of its context key if it has one, and what its change
-    (see `assets.repair`) says behind it. Raises PromptError, ContextGoneError."""
-    for key, context_key, repair in zip(keys, context_keys, repairs or [None] * len(keys), strict=True):
-        text = _prompt_text(key, context_key, template, previous_results)
+    (see `assets.repair`) says behind it. ``with_image``: which go with the image of the page before. Raises
+    PromptError, ContextGoneError."""
+    count = len(keys)
+    columns = zip(keys, context_keys, repairs or [None] * count, with_image or [False] * count, strict=True)
+    for key, context_key, repair, has_image in columns:
+        text = _prompt_text(key, context_key, template, previous_results, with_image=has_image)
         yield text if repair is None else Change.from_text(repair).prompt(text)
 
 
@@ -143,14 +147,15 @@ def _line(
     previous_results: Mapping[str, Result],
 ) -> bytes:
     key: str = row["record_key"]
-    context_key = row["context_key"] if template.context_mode.waits_for_result else None
+    takes_image = row["context_file_uri"] is not None
+    context_key = row["context_key"] if template.context_mode.waits_for_result and not takes_image else None
     resolution = template.part_resolution()
-    text = _prompt_text(key, context_key, template, previous_results)
+    text = _prompt_text(key, context_key, template, previous_results, with_image=takes_image)
     if (repair := row.get(_REPAIR)) is not None:
         change = Change.from_text(repair)
         text, config = change.prompt(text), change.config(config)
     parts: list[dict[str, Any]] = [{"text": text}]
-    if row["context_file_uri"] is not None:
+    if takes_image:
         before = _image(row["context_file_uri"], row["context_file_mime_type"]) | resolution
         parts += [{"text": PREVIOUS_IMAGE_LABEL}, before, {"text": IMAGE_LABEL}]
     parts.append(_image(row["file_uri"], row["file_mime_type"]) | resolution)
@@ -161,7 +166,12 @@ def _line(
 
 
 def _prompt_text(
-    key: str, context_key: str | None, template: RequestTemplate, previous_results: Mapping[str, Result]
+    key: str,
+    context_key: str | None,
+    template: RequestTemplate,
+    previous_results: Mapping[str, Result],
+    *,
+    with_image: bool = False,
 ) -> str:
     previous = None
     if context_key is not None:
@@ -179,7 +189,7 @@ def _prompt_text(
         source=template.prompt_source,
         record=PromptRecord(key, label if number is None else number, document_of(key), dict(names)),
         previous=previous,
-        context_mode=template.context_mode,
+        context_mode=template.context_mode.of_request(with_image=with_image),
     )
 
 

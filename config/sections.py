@@ -158,6 +158,13 @@ class ContextSection(Section):
         description="Whether a page has the page before it where others are missing between the two, by their labels: "
         "`follow`, or `break`. With an allow list it is always `break`.",
     )
+    max_chain: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="With `previous_result`: after so many pages that wait for each other the next one does not wait, "
+        "and gets the image of the page before in place of its result. null: all pages of a chain wait in turn.",
+    )
     on_dead_dependency: DeadDependency = Field(
         default=DeadDependency.WAIT,
         description="What the pages after a dead letter do: `wait` for a person, or `proceed` without its result.",

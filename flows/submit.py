@@ -13,7 +13,6 @@ from prefect import flow
 
 from assets.breaker import TRY_RECORDS
 from assets.candidates import RecordState, States, count_blocked, count_states, waves_left
-from assets.context import ContextMode
 from assets.domain.batch import submitted_at
 from assets.domain.errors import GeminiSpendingError, QuireError
 from assets.domain.money import dollars
@@ -199,7 +198,7 @@ async def _send(
             logger().warning("Held back: %s", sent.stop)
             break
         await asyncio.to_thread(check_room, storage, in_flight + sent.records + len(cut.rows))
-        batch = await submit_batch(p, cut, context_rows(states, cut.rows, mode=settings.context.mode))
+        batch = await submit_batch(p, cut, context_rows(states, cut.rows))
         queue, sent.stop, sent.is_held = queue.slice(len(cut.rows)), batch.stop, batch.needs_person
         sent.cap = SPENDING_LIMIT if batch.needs_person else ""
         sent.unreadable |= batch.unreadable
@@ -264,9 +263,9 @@ def _without_kept_back(storage: Storage, scales: Scales, queue: Queue) -> tuple[
     return queue, reasons
 
 
-def context_rows(states: States, rows: pa.Table, *, mode: ContextMode) -> pa.Table:
+def context_rows(states: States, rows: pa.Table) -> pa.Table:
     """The rows of the pages before that go along as images and are not in the batch themselves."""
-    before = rows["predecessor"].drop_null() if mode.sends_image else rows["predecessor"].slice(0, 0)
+    before = rows["predecessor"].filter(rows["takes_image"])
     others = before.filter(pc.invert(pc.is_in(before, value_set=rows["record_key"].combine_chunks())))
     return states.rows_of_keys(others)
 

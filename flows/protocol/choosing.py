@@ -129,8 +129,8 @@ def _only_named(runnable: Runnable, entries: Sequence[str], *, field_count: int)
 def _rows(settings: Settings, states: States, history: pa.Table, numbers: IntArray) -> pa.Table:
     """The rows of records with all that they are weighed by."""
     rows = states.rows(numbers)
-    if settings.context.mode.sends_image:
-        rows = with_sizes_before(rows, states.rows_of_keys(rows["predecessor"].drop_null()))
+    if len(before := rows["predecessor"].filter(rows["takes_image"])):
+        rows = with_sizes_before(rows, states.rows_of_keys(before))
     return with_repairs(settings, history, rows)
 
 

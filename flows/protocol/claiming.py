@@ -79,8 +79,7 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
     conversions = [each.conversion for each in report.prepared.values() if each.conversion]
     if conversions:
         logger().info("Images converted for the upload: %d, such as %s", len(conversions), conversions[0])
-    before = {row["record_key"]: row for row in images.sources} if settings.context.mode.sends_image else {}
-    return _sorted_out(rows, report, before)
+    return _sorted_out(rows, report, {row["record_key"]: row for row in images.sources})
 
 
 def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str, Mapping[str, Any]]) -> Uploads:
@@ -88,11 +87,12 @@ def _sorted_out(rows: pa.Table, report: UploadReport, images_before: Mapping[str
     whose page before is refused or unreadable goes without it: it would wait for ever. ``images_before``: record key ->
     its image, of all that can go along."""
     keys: list[str] = rows["record_key"].to_pylist()
-    predecessors: list[str | None] = rows["predecessor"].to_pylist()
+    predecessors = rows["predecessor"].to_pylist()
+    takes_image = rows["takes_image"].to_pylist()
     left_out = {key: report.failed[key] for key in keys if key in report.failed and key not in report.unfit}
     context_images = {}
-    for key, before in zip(keys, predecessors, strict=True):
-        if before is None or (image := images_before.get(before)) is None:
+    for key, before, with_image in zip(keys, predecessors, takes_image, strict=True):
+        if not with_image or (image := images_before.get(before)) is None:
             continue
         if before in report.uploaded:
             context_images[key] = ContextImage(
@@ -149,7 +149,7 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
         context, kept = _context_now(p, rows, free, change.ledger.counts)
-        with_context = context if p.services.settings.context.mode.waits_for_result else set(uploads.context_images)
+        with_context = context | uploads.context_images.keys()
         images = {key: image for key, image in uploads.images.items() if key in free and key not in kept}
         if images:
             p.lease.check()
@@ -203,8 +203,9 @@ def _context_now(
     context, kept = set[str](), dict[str, str]()
     if not settings.context.mode.waits_for_result:
         return context, kept
-    for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
-        if before is None or key not in free:
+    columns = (rows[name].to_pylist() for name in ("record_key", "predecessor", "takes_image"))
+    for key, before, takes_image in zip(*columns, strict=True):
+        if before is None or takes_image or key not in free:
             continue
         try:
             is_there, trouble = storage.read_result(before) is not None, None

@@ -154,7 +154,7 @@ def _rendered(
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
     tariff = replace(tariff_of(settings, facts.created_at.date()), price=facts.price)
     scales = Scales(settings, template, tariff, rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
-    rows = with_sizes_before(*chosen) if settings.context.mode.sends_image else chosen[0]
+    rows = with_sizes_before(*chosen)
     rows = with_repairs(settings, history_table(storage, write=False), rows)
     estimates, _ = scales.weigh(storage, rows)
     context, request = _request(settings, storage, *chosen)
@@ -182,12 +182,14 @@ def _request(settings: Settings, storage: Storage, rows: pa.Table, before: pa.Ta
     predecessor = rows["predecessor"][0].as_py()
     mode = settings.context.mode
     said = []
-    if mode.sends_image and len(before):
+    takes_image = rows["takes_image"][0].as_py()
+    if takes_image and len(before):
         path = before["image_path"][0].as_py()
         row |= {"context_key": predecessor, "context_file_uri": path}
         row |= {"context_file_mime_type": before["image_mime_type"][0].as_py()}
-        said.append(f"the image of {predecessor} goes along, {path}")
-    if mode.waits_for_result and predecessor is not None:
+        instead = ", in place of its result (context.max_chain)" if mode.waits_for_result else ""
+        said.append(f"the image of {predecessor} goes along, {path}{instead}")
+    if mode.waits_for_result and not takes_image and predecessor is not None:
         (row["context_key"],) = context_keys(storage, rows)
         has_result = row["context_key"] is not None
         said.append(f"the result of {predecessor} goes along" + ("" if has_result else ", and there is none yet"))

@@ -41,13 +41,15 @@ SAMPLED_PROMPTS = 200
 class Estimate:
     """What the records that are not done, not in flight and not given up will take, if each is answered the first time.
 
-    ``records``: how many; ``with_context``: how many of them get the result or the image of the page before; tokens are
-    sums; ``text_tokens`` are corrected by ``rates``; dollars are None without a price.
+    ``records``: how many; ``with_context``: how many of them get the result or the image of the page before,
+    ``with_image``: the image; tokens are sums; ``text_tokens`` are corrected by ``rates``; dollars are None without a
+    price.
     """
 
     model: str
     records: int
     with_context: int
+    with_image: int
     image_tokens: int
     prompt_tokens: int
     context_tokens: int
@@ -112,7 +114,7 @@ def estimate_of(
     in_all = len(numbers)
     if limit is not None:
         numbers = _first(states, limit, settings)
-    left = _rows(settings, states, numbers)
+    left = _rows(states, numbers)
     now = utc_now()
     tariff = tariff_of(settings, now.date())
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
@@ -137,18 +139,18 @@ def _first(states: States, limit: int, settings: Settings) -> IntArray:
     return np.concatenate((now, states.of(RecordState.POSTPONED, RecordState.WAITING)))[:limit]
 
 
-def _rows(settings: Settings, states: States, numbers: IntArray) -> pa.Table:
+def _rows(states: States, numbers: IntArray) -> pa.Table:
     rows = states.rows(numbers)
-    if not settings.context.mode.sends_image:
-        return rows
-    return with_sizes_before(rows, states.rows_of_keys(rows["predecessor"].drop_null()))
+    before = rows["predecessor"].filter(rows["takes_image"])
+    return with_sizes_before(rows, states.rows_of_keys(before)) if len(before) else rows
 
 
 def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tariff: Tariff, rates: Rates) -> Estimate:
     mode = settings.context.mode
     has_before = left["predecessor"].is_valid().to_numpy(zero_copy_only=False)
-    of_images = int(images_tokens(left, tariff, with_image_before=mode.sends_image).sum())
-    with_result = int(np.count_nonzero(has_before)) if mode.waits_for_result else 0
+    takes_image = left["takes_image"].to_numpy(zero_copy_only=False)
+    of_images = int(images_tokens(left, tariff).sum())
+    with_result = int(np.count_nonzero(has_before & ~takes_image)) if mode.waits_for_result else 0
     of_prompts = round(_prompt_tokens(template, left) * rates.text_scale * len(left))
     # The result of the page before is an answer like those that are expected.
     of_context = round(rates.output_tokens) * with_result
@@ -159,7 +161,8 @@ def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tar
     return Estimate(
         model=settings.model.name,
         records=len(left),
-        with_context=int(np.count_nonzero(has_before)) if mode.sends_anything else 0,
+        with_context=with_result + int(np.count_nonzero(takes_image)),
+        with_image=int(np.count_nonzero(takes_image)),
         image_tokens=of_images,
         prompt_tokens=of_prompts,
         context_tokens=of_context,
@@ -190,7 +193,7 @@ def price_of(settings: Settings, storage: Storage, ledger: Ledger, record_keys: 
     except (ConfigError, PromptError, SchemaError):
         return None
     states, now = states_now(settings, storage, ledger, now=utc_now()), utc_now()
-    rows = _rows(settings, states, states.records.known(record_keys))
+    rows = _rows(states, states.records.known(record_keys))
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
     rates = rates_of(settings, submissions_table(storage, write=False), facts)
     return _estimate(settings, template, rows, tariff_of(settings, now.date()), rates).usd
@@ -247,9 +250,10 @@ def _cost_line(report: EstimateReport) -> str:
 
 
 def _context_basis(settings: Settings, found: Estimate) -> str:
-    mode, pages = settings.context.mode, f"for {found.with_context:,} pages"
-    said = [f"the result of the page before, {pages}"] if mode.waits_for_result else []
-    said += [f"the image of the page before, {pages}, is among the images"] if mode.sends_image else []
+    mode, with_result = settings.context.mode, found.with_context - found.with_image
+    said = [f"the result of the page before, for {with_result:,} pages"] if mode.waits_for_result else []
+    if mode.sends_image or found.with_image:
+        said.append(f"the image of the page before, for {found.with_image:,} pages, is among the images")
     return "; ".join(said) or "none (context.mode)"
 
 

@@ -70,6 +70,7 @@ class MadeBy:
     schema_name: str
     response_schema_hash: str
     context_key: str | None
+    context_kind: str | None
     result_sha256: str | None
     image: ImageThen
 

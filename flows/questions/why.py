@@ -238,7 +238,7 @@ def _done(maker: MadeBy | None) -> str:
         f"{maker.prompt_version} ({maker.prompt_hash[:short]}), schema {maker.schema_name} "
         f"({maker.response_schema_hash[:short]}), image {image.path}{frame} (sha256 {image.sha256[:short]}), "
         f"submission {maker.submission_id}, batch {maker.batch_id or 'unknown'}"
-        + (f", with the result or image of {maker.context_key} as context" if maker.context_key else "")
+        + (f", with the {maker.context_kind} of {maker.context_key} as context" if maker.context_key else "")
     )
 
 

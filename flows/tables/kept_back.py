@@ -20,7 +20,8 @@ from flows.runtime.passes import Pass
 def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> dict[str, str]:
     """Record key -> reason, of those of ``rows`` that must not be sent now. Raises ManifestError, OSError."""
     reasons: dict[str, str] = {}
-    for key, before in zip(rows["record_key"].to_pylist(), rows["predecessor"].to_pylist(), strict=True):
+    columns = (rows[name].to_pylist() for name in ("record_key", "predecessor", "takes_image"))
+    for key, before, takes_image in zip(*columns, strict=True):
         if (trouble := trouble_with_place(storage, key)) is not None:
             reasons[key] = trouble
         elif storage.done_among([key]):
@@ -29,7 +30,12 @@ def kept_back(storage: Storage, rows: pa.Table, template: RequestTemplate) -> di
                 f"{storage.result_path(key)} is there, but the folders' names are written otherwise than the record's: "
                 "write them alike"
             )
-        elif template.context_mode.waits_for_result and before is not None and storage.read_result(before) is not None:
+        elif (
+            template.context_mode.waits_for_result
+            and not takes_image
+            and before is not None
+            and storage.read_result(before) is not None
+        ):
             trouble = trouble_with_context(storage, key, before, template)
             if trouble is not None:
                 reasons[key] = trouble

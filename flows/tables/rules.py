@@ -57,4 +57,5 @@ def run_rules(settings: Settings) -> RunRules:
         max_retries=settings.execution.max_retries,
         context_mode=settings.context.mode,
         on_dead_dependency=settings.context.on_dead_dependency,
+        max_chain=settings.context.max_chain,
     )

@@ -2,7 +2,7 @@
 of `assets.estimates`, `assets.spending` and `assets.planning`. Reads only; what is sent is decided in `submit`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from assets.domain.models import answering
 from assets.domain.money import dollars
 from assets.domain.tries import Try
 from assets.estimates import Rates, Tariff, images_tokens, measured_rates, row_estimates
-from assets.planning import SPENDING_WINDOW, Room, SubmissionFacts, Weights
+from assets.planning import SPENDING_WINDOW, IntArray, Room, SubmissionFacts, Weights
 from assets.repair import output_bounds
 from assets.requests import RequestTemplate, request_texts, schema_bytes
 from assets.spending import (
@@ -66,23 +66,28 @@ class Scales:
     recent_usd: float
 
     def weigh(self, storage: Storage, rows: pa.Table) -> tuple[pa.Table, Weights]:
-        """Estimates (ESTIMATE_SCHEMA) and weights of runnable records, which have BEFORE_COLUMNS in the mode
-        previous_image, and may have the column ``repair``. Raises PromptError, ManifestError."""
+        """Estimates (ESTIMATE_SCHEMA) and weights of runnable records, which have BEFORE_COLUMNS where images of pages
+        before go along, and may have the column ``repair``. Raises PromptError, ManifestError."""
         mode = self.settings.context.mode
         keys = rows["record_key"].to_pylist()
         context = context_keys(storage, rows) if mode.waits_for_result else [None] * len(keys)
         if "repair" not in rows.column_names:
             rows = rows.append_column("repair", pa.nulls(len(rows), pa.string()))
-        repairs = rows["repair"]
+        repairs, with_image = rows["repair"], rows["takes_image"].to_pylist()
         texts = request_texts(
             keys,
             context,
             template=self.template,
             previous_results=storage.results(),
             repairs=repairs.to_pylist(),
+            with_image=with_image,
         )
-        prompt_bytes = np.fromiter((len(text.encode(errors="replace")) for text in texts), np.int64, len(keys))
-        of_images = images_tokens(rows, self.tariff, with_image_before=mode.sends_image)
+        prompt_bytes = _sizes(texts)
+        if mode.waits_for_result and any(with_image):
+            # Where that image is refused the request goes without it, in other words, which may be more of them.
+            alone = request_texts(keys, [None] * len(keys), template=self.template, repairs=repairs.to_pylist())
+            prompt_bytes = np.where(with_image, np.maximum(prompt_bytes, _sizes(alone)), prompt_bytes)
+        of_images = images_tokens(rows, self.tariff)
         schema = schema_bytes(self.template)
         bounds = output_bounds(repairs, self.tariff.output_bound_tokens)
         estimates = row_estimates(of_images, prompt_bytes + schema, self.tariff, self.rates, output_bounds=bounds)
@@ -227,9 +232,15 @@ def window_usd(settings: Settings) -> float | None:
     return None if by_tier is None else by_tier[settings.limits.tier - 1]
 
 
+def _sizes(texts: Iterable[str]) -> IntArray:
+    """In bytes, as UTF-8."""
+    return np.array([len(text.encode(errors="replace")) for text in texts], dtype=np.int64)
+
+
 def context_keys(storage: Storage, rows: pa.Table) -> list[str | None]:
     """For each row its predecessor, where that one has a result to send along."""
-    predecessors: Sequence[str | None] = rows["predecessor"].to_pylist()
+    with_result = pc.if_else(rows["takes_image"], pa.scalar(None, pa.string()), rows["predecessor"])
+    predecessors: Sequence[str | None] = with_result.to_pylist()
     present = storage.present_among(key for key in predecessors if key is not None)
     return [key if key in present else None for key in predecessors]
 

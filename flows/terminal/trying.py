@@ -54,12 +54,12 @@ async def try_text(
 
 def _request(found: Checked) -> TryRequest:
     rows, before = found.rows
-    is_sent = found.settings.context.mode.sends_image
+    takes_image = rows["takes_image"][0].as_py()
     return TryRequest(
         record_key=found.row["record_key"],
         line=found.line,
         rows=rows,
-        before=before if is_sent else before.slice(0, 0),
+        before=before if takes_image else before.slice(0, 0),
         facts=found.facts,
         max_usd=found.estimate["max_usd"],
     )

@@ -407,7 +407,9 @@ class Laws:
     def _is_stuck(self, key: str, done: set[str]) -> bool:
         document, _, page = key.rpartition(":")
         before = f"{document}:{int(page) - 1}"
-        if self.world.settings.context.mode == "previous_result" and before in KEYS and before not in done:
+        context = self.world.settings.context
+        is_cut = context.max_chain is not None and (int(page) - 1) % context.max_chain == 0
+        if context.mode == "previous_result" and before in KEYS and before not in done and not is_cut:
             return True
         most = self.world.settings.execution.max_retries
         return self.counts().get(key, 0) > most or self._unanswered(key) > most

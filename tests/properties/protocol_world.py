@@ -112,13 +112,13 @@ class World:
     submission id -> when it got its id.
     """
 
-    def __init__(self, *, context_mode: str, max_retries: int) -> None:
+    def __init__(self, *, context_mode: str, max_retries: int, max_chain: int | None = None) -> None:
         self.now = START
         self.clock_error = timedelta()
         self.boots = 1
         self._booted_at = START
         self.root = Path(tempfile.mkdtemp(prefix="quire-machine-", dir=_memory()))
-        self.settings = _settings(context_mode, max_retries).anchored(self.root)
+        self.settings = _settings(context_mode, max_chain, max_retries).anchored(self.root)
         self.tables = Tables()
         self.variables = InMemoryVariables()
         self.ledger_lock, self.pass_lock = _locks()
@@ -297,10 +297,10 @@ def _memory() -> str | None:
 
 
 @cache
-def _settings(context_mode: str, max_retries: int) -> Settings:
+def _settings(context_mode: str, max_chain: int | None, max_retries: int) -> Settings:
     return Settings.model_validate(
         {
-            "context": {"mode": context_mode},
+            "context": {"mode": context_mode, "max_chain": max_chain},
             "images": {"min_side_pixels": 0, "send_blank": True},
             "execution": {"max_retries": max_retries, "batch_size_limit": 2, "max_concurrent_batches": 3},
             "batch": {"adoption_grace_seconds": GRACE.total_seconds()},

@@ -42,6 +42,20 @@ class World:
             return (document, number - 1) if (document, number - 1) in self.pages else None
         return max((each for each in self.pages if each[0] == document and each[1] < number), default=None)
 
+    def is_cut_before(self, page: Page) -> bool:
+        """Whether its chain is cut before this page, which has one before it."""
+        place, each = 0, self.before(page)
+        while each is not None:
+            place, each = place + 1, self.before(each)
+        waits, most = self.rules.context_mode is ContextMode.PREVIOUS_RESULT, self.rules.max_chain
+        return waits and most is not None and place > 0 and place % most == 0
+
+    def takes_image(self, page: Page) -> bool:
+        before = self.before(page)
+        if self.rules.context_mode is ContextMode.PREVIOUS_IMAGE:
+            return before is not None
+        return self.is_cut_before(page) and before not in self.done
+
     def after(self, page: Page) -> Page | None:
         return next((each for each in self.pages if self.before(each) == page), None)
 
@@ -61,6 +75,7 @@ worlds = st.builds(
         max_retries=st.integers(0, 3),
         context_mode=st.sampled_from(ContextMode),
         on_dead_dependency=st.sampled_from(["wait", "proceed"]),
+        max_chain=st.none() | st.integers(1, 5),
     ),
     at_gap=st.sampled_from(AtGap),
 )
@@ -82,6 +97,8 @@ def state_by_hand(world: World, page: Page) -> RecordState:
     could_run = RecordState.POSTPONED if page in world.postponed else RecordState.RUNNABLE
     if world.rules.context_mode is not ContextMode.PREVIOUS_RESULT or before is None or before in world.done:
         return could_run
+    if world.is_cut_before(page):
+        return could_run
     is_dead_before = world.counts.get(before, 0) > world.rules.max_retries
     proceeds = is_dead_before and world.rules.on_dead_dependency == "proceed"
     return could_run if proceeds else RecordState.WAITING
@@ -92,6 +109,7 @@ def remaining_by_hand(world: World, page: Page) -> int:
     while each is not None:
         left += each not in world.done
         each = world.after(each)
+        each = None if each is not None and world.is_cut_before(each) else each
     return left
 
 
@@ -149,6 +167,9 @@ def test_states_order_waves_and_who_blocks_are_as_counted_by_hand(world: World) 
     assert table["state"].to_pylist() == [state.value for state in expected.values()]
     assert table["remaining"].to_pylist() == [remaining_by_hand(world, page) for page in expected]
     assert table["failures"].to_pylist() == [world.counts.get(page, 0) for page in expected]
+    assert table["takes_image"].to_pylist() == [world.takes_image(page) for page in expected]
+    if world.rules.max_chain is not None and world.rules.context_mode is ContextMode.PREVIOUS_RESULT:
+        assert waves_left(states, context_mode=world.rules.context_mode) <= world.rules.max_chain
     assert sum(count_states(states).values()) == len(world.pages)
     assert waves_left(states, context_mode=world.rules.context_mode) == waves_by_hand(world, expected)
     assert blocked_successors(states) == {key(page): count for page, count in blocked_by_hand(world, expected).items()}

@@ -90,13 +90,14 @@ class Protocol(RuleBasedStateMachine):
 
     @initialize(
         mode=st.sampled_from(["none", "previous_result", "previous_image"]),
+        max_chain=st.none() | st.integers(1, 2),
         max_retries=st.integers(0, 2),
         images_change=st.booleans(),
     )
-    def begin(self, mode: str, max_retries: int, *, images_change: bool = False) -> None:
+    def begin(self, mode: str, max_retries: int, *, max_chain: int | None = None, images_change: bool = False) -> None:
         """``images_change``: whether a person scans pages anew, which costs each later pass a look."""
         self.images_change = images_change
-        self.world = World(context_mode=mode, max_retries=max_retries)
+        self.world = World(context_mode=mode, max_chain=max_chain, max_retries=max_retries)
         self.gemini = self.world.gemini
         self.laws = Laws(self.world)
         self.operator, self.service = Operator(self.world, self.laws), Service(self.world, self.laws)

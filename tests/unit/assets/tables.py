@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.candidates import STATES, RecordState, States
+from assets.candidates import STATES, RecordState, RunRules, States
+from assets.context import ContextMode
 from assets.domain.batch import JobState, RemoteFile
 from assets.domain.ledger import Ledger
 from assets.domain.ledger_parsing import parse_ledger
@@ -57,7 +58,8 @@ def states_with(states: Mapping[str, str]) -> States:
     """``states``: record key -> its RecordState; the pages of a document together, in the order of its pages."""
     manifest = manifest_of(states)
     codes = [STATES.index(RecordState(states[key])) for key in manifest["record_key"].to_pylist()]
-    return States(Records.of(manifest), np.array(codes, dtype=np.int8), np.zeros(len(codes), dtype=np.int32))
+    rules = RunRules(max_retries=3, context_mode=ContextMode.PREVIOUS_RESULT, on_dead_dependency="wait")
+    return States(Records.of(manifest), np.array(codes, dtype=np.int8), np.zeros(len(codes), dtype=np.int32), rules)
 
 
 def table_of(states: States) -> pa.Table:

@@ -64,15 +64,16 @@ def test_the_image_before_counts_with_its_own_size(model: str, config: dict[str,
         {
             "record_key": ["A:b:c:1", "A:b:c:2", "A:b:c:3", "A:b:d:1"],
             "predecessor": pa.array([None, "A:b:c:1", "A:b:c:2", None], pa.string()),
+            "takes_image": [False, True, True, False],
             "image_width": pa.array([300, 1537, 769, 100], pa.int32()),
             "image_height": pa.array([384, 768, 1537, 100], pa.int32()),
         }
     )
     tariff = Tariff(model, config, PRICE, None)
-    of_images = images_tokens(with_sizes_before(records, records), tariff, with_image_before=True)
+    of_images = images_tokens(with_sizes_before(records, records), tariff)
     assert of_images.tolist() == tokens
     third = with_sizes_before(records.slice(2, 1), records)
-    assert images_tokens(third, tariff, with_image_before=True).tolist() == [tokens[2]], "alone, too"
+    assert images_tokens(third, tariff).tolist() == [tokens[2]], "alone, too"
 
     bounds = row_estimates(of_images, ints(0, 0, 0, 0), tariff, Rates(0, 0))["max_usd"].to_pylist()
     assert bounds == pytest.approx([(each * 1.5 + 65_536 * 9) / 2e6 for each in tokens])
@@ -80,9 +81,10 @@ def test_the_image_before_counts_with_its_own_size(model: str, config: dict[str,
 
 def test_a_shrunk_image_before_counts_as_what_goes_up() -> None:
     records = manifest_of(["A:b:c:1", "A:b:c:2"])
+    records = records.append_column("takes_image", pa.array([False, True]))
     rows = with_sizes_before(records, records)
     tariff = Tariff("gemini-2.0-flash", {}, None, 768)
-    assert images_tokens(rows, tariff, with_image_before=True).tolist() == [258, 516], "512 x 768 each"
+    assert images_tokens(rows, tariff).tolist() == [258, 516], "512 x 768 each"
 
 
 def test_texts_are_a_quarter_of_their_bytes_rounded_up() -> None:
