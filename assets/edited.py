@@ -4,10 +4,13 @@ one; and which are no JSON. A state, worked out from what was written (`provenan
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.numbering import NOWHERE, IntArray, Numbering, Pages
 from assets.reruns import RESULT_FILE_SCHEMA, is_as_it_was
+from assets.result_files import ResultFiles
 
 RESULT_CHECK_SCHEMA = pa.schema(
     [*RESULT_FILE_SCHEMA, pa.field("result_sha256", pa.string(), nullable=False), pa.field("problem", pa.string())]
@@ -27,11 +30,32 @@ class Comparison:
     checks: pa.Table
 
 
+def not_as_written(files: ResultFiles, pages: Pages, results: pa.Table) -> IntArray:
+    """The places among ``files`` of those that are not, by size and time, what was written. For a collection of any
+    size: by numbers alone.
+
+    ``pages``: of ``files``; ``results``: RESULTS_SCHEMA of `provenance`, or of its columns those that name a record,
+    ``result_bytes`` and ``result_modified_at``.
+    """
+    at = Numbering(pages).numbers_of(Pages.of_keys(results["record_key"]))
+    was_written = pc.is_valid(results["result_bytes"]).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero((at != NOWHERE) & was_written)
+    at = at[rows]
+    is_same = np.ones(len(rows), dtype=bool)
+    for name, there in (("result_bytes", files.bytes), ("result_modified_at", files.modified_ns)):
+        then = results[name].cast(pa.int64()).take(pa.array(rows)).to_numpy()
+        is_same &= then == there.to_numpy()[at]
+    differs = np.ones(len(pages), dtype=bool)
+    differs[at[is_same]] = False
+    found: IntArray = np.flatnonzero(differs)
+    return found
+
+
 def compared(files: pa.Table, results: pa.Table, checks: pa.Table) -> Comparison:
     """What lies there beside what was written. A file with the size and the time that it was written with is that.
 
-    ``files``: RESULT_FILE_SCHEMA; ``results``: RESULTS_SCHEMA of `provenance`; ``checks``: RESULT_CHECK_SCHEMA, of what
-    was read so far.
+    ``files``: RESULT_FILE_SCHEMA, at least those that are `not_as_written`; ``results``: RESULTS_SCHEMA of
+    `provenance`, of these records at least; ``checks``: RESULT_CHECK_SCHEMA, of what was read so far.
     """
     at = pc.index_in(files["record_key"], value_set=results["record_key"].combine_chunks()).combine_chunks()
     written = results.select(["result_sha256", *RESULT_FILE_SCHEMA.names[1:]]).take(at)

@@ -78,7 +78,7 @@ class Look:
                 "edited by a person": status.edited,
                 "no JSON": len(status.no_json),
             }
-        comparison = find_edited(self.storage, self.results.files)
+        comparison = find_edited(self.storage, self.results)
         stale = outdated_of(self.settings, self.storage, self.states) if self.records is not None else None
         return {
             "outdated": len(stale.records) if stale is not None else 0,

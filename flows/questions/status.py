@@ -210,7 +210,7 @@ def status_of(
     dead_letters = dict(zip(states.keys(RecordState.DEAD), failures, strict=True))
     last = last_outcomes(storage, history, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
     stale = outdated_of(settings, storage, states)
-    comparison = find_edited(storage, results_found.files)
+    comparison = find_edited(storage, results_found)
     return Status(
         collection=settings.collection,
         records=len(states),

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 
 from assets.domain.errors import ManifestError
 from assets.domain.result_form import result_in
-from assets.edited import RESULT_CHECK_SCHEMA, Comparison, compared
+from assets.edited import RESULT_CHECK_SCHEMA, Comparison, compared, not_as_written
+from assets.numbering import NOWHERE, IntArray
+from assets.reruns import RESULT_FILE_SCHEMA
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
@@ -33,10 +35,9 @@ _LISTS_WERE_NONE = "is no JSON object"
 """Said of a list by versions of before, which took none for a result: what they have noted is looked at again."""
 
 
-def find_edited(storage: Storage, files: pa.Table) -> Comparison:
-    """``files``: all results, see `FoundResults`. Writes nothing. Raises ManifestError, OSError."""
-    results = results_table(storage, write=False)
-    return compared(of_pages(storage, files, results), results, _read(storage)[0])
+def find_edited(storage: Storage, found: FoundResults) -> Comparison:
+    """``found``: all results. Writes nothing. Raises ManifestError, OSError."""
+    return _compared(storage, found, _read(storage)[0])
 
 
 async def notice_edited(p: Pass, found: FoundResults) -> int:
@@ -44,7 +45,7 @@ async def notice_edited(p: Pass, found: FoundResults) -> int:
     sends them again. Returns how many these are. What goes wrong is made good by a later pass."""
     storage = p.services.storage
     try:
-        noticed = await asyncio.to_thread(_compare, storage, found.files)
+        noticed = await asyncio.to_thread(_compare, storage, found)
         if noticed.has_news:
             p.lease.check()
             await asyncio.to_thread(_write, storage, noticed)
@@ -65,29 +66,46 @@ class _Noticed:
     has_news: bool
 
 
-def _compare(storage: Storage, files: pa.Table) -> _Noticed:
+def _compare(storage: Storage, found: FoundResults) -> _Noticed:
     before, goes_by = _read(storage)
-    stamp = _stamp(storage, files)
+    stamp = _stamp(storage, found)
     if goes_by == stamp:
         return _Noticed(before, goes_by, has_news=False)
-    results = results_table(storage, write=False)
-    comparison = compared(of_pages(storage, files, results), results, before)
+    comparison = _compared(storage, found, before)
     added, is_complete = _checked(storage, comparison.unread)
     checks = pa.concat_tables([comparison.checks, added]).sort_by("record_key").combine_chunks()
     after = stamp if is_complete else ""
     return _Noticed(checks, after, has_news=after != goes_by or not checks.equals(before))
 
 
+def _compared(storage: Storage, found: FoundResults, checks: pa.Table) -> Comparison:
+    results = results_table(storage, write=False)
+    suspects = _rows(found, not_as_written(found.by_document, found.pages, results))
+    written = results.filter(pc.is_in(results["record_key"], value_set=suspects["record_key"].combine_chunks()))
+    return compared(of_pages(storage, suspects, written), written, checks)
+
+
+def _rows(found: FoundResults, at: IntArray) -> pa.Table:
+    """The results at these places. Columns: RESULT_FILE_SCHEMA."""
+    files, places = found.by_document, pa.array(at)
+    columns = [found.pages.take(at).keys(), files.bytes.take(places), files.modified_ns.take(places)]
+    return pa.table(columns, names=RESULT_FILE_SCHEMA.names).cast(RESULT_FILE_SCHEMA)
+
+
 def of_pages(storage: Storage, files: pa.Table, results: pa.Table) -> pa.Table:
-    """Without what is called like no page that there is or was: an ``index.json`` of a person's among the results."""
+    """Without what is called like no page that there is or was: an ``index.json`` of a person's among the results.
+    ``files``: RESULT_FILE_SCHEMA; ``results``: what was written, of these records at least."""
     keys = files["record_key"]
-    is_numbered = pc.match_substring_regex(keys, pattern=r":[0-9]+$")
-    if pc.all(is_numbered, min_count=0).as_py():
+    is_page = pc.or_(
+        pc.match_substring_regex(keys, pattern=r":[0-9]+$"),
+        pc.is_in(keys, value_set=results["record_key"].combine_chunks()),
+    )
+    if pc.all(is_page, min_count=0).as_py():
         return files
-    manifest = storage.read_records()
-    known = [table["record_key"].combine_chunks() for table in (results, manifest) if table is not None]
-    is_known = pc.is_in(keys, value_set=pa.concat_arrays(known))
-    return files.filter(pc.or_(is_numbered, is_known)).combine_chunks()
+    records = storage.records()
+    if records is not None:
+        is_page = pc.or_(is_page, pa.chunked_array([pa.array(records.numbers_of_keys(keys) != NOWHERE)]))
+    return files.filter(is_page).combine_chunks()
 
 
 def _checked(storage: Storage, files: pa.Table) -> tuple[pa.Table, bool]:
@@ -147,10 +165,13 @@ def _write(storage: Storage, noticed: _Noticed) -> None:
     storage.write_derived(_TABLE, noticed.checks.replace_schema_metadata({_GOES_BY: noticed.goes_by.encode()}))
 
 
-def _stamp(storage: Storage, files: pa.Table) -> str:
+def _stamp(storage: Storage, found: FoundResults) -> str:
     """Tells whether any result, or what is known of what was written, is another."""
-    digest = hashlib.sha256("\n".join(files["record_key"].to_pylist()).encode())
-    for name in ("result_bytes", "result_modified_at"):
-        digest.update(files[name].cast(pa.int64()).to_numpy().tobytes())
-    found = found_at(storage.derived_path("results"))
-    return json.dumps([digest.hexdigest(), [found.st_size, found.st_mtime_ns] if found is not None else None])
+    files, pages = found.by_document, found.pages
+    digest = hashlib.sha256("\n".join(files.documents.to_pylist()).encode())
+    digest.update("\n".join(pages.odd.to_pylist()).encode())
+    for column in (files.offsets, files.bytes, files.modified_ns):
+        digest.update(column.to_numpy())
+    digest.update(pages.numbers.data)
+    written = found_at(storage.derived_path("results"))
+    return json.dumps([digest.hexdigest(), [written.st_size, written.st_mtime_ns] if written is not None else None])

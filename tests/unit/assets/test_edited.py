@@ -3,10 +3,13 @@
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from assets.edited import RESULT_CHECK_SCHEMA, compared, edited_by_content
+from assets.edited import RESULT_CHECK_SCHEMA, compared, edited_by_content, not_as_written
+from assets.numbering import Pages
 from assets.provenance import RESULTS_SCHEMA
 from assets.reruns import RESULT_FILE_SCHEMA
+from assets.result_files import DocumentResults, ResultFiles
 from tests.unit.assets.tables import NOW
 
 
@@ -61,3 +64,20 @@ def test_edited_is_told_by_content_alone_where_it_was_read() -> None:
     rows = [("a", "A"), ("b", "other"), ("mine", "M"), ("old", "O")]
     table = pa.table({"record_key": [key for key, _ in rows], "result_sha256": [each for _, each in rows]})
     assert edited_by_content(table, WRITTEN).to_pylist() == [False, True, True, False]
+
+
+def test_of_all_results_those_that_are_not_as_they_were_written_are_found_by_number() -> None:
+    labels, sizes, times = ["1", "2", "10", "12r", "index"], [9, 8, 9, 9, 5], [1, 1, 2, 1, 1]
+    there = ResultFiles.of(
+        [DocumentResults(("N",), labels, sizes, times), DocumentResults(("M",), ["7", "8"], [9, 9], [1, 1])]
+    )
+    pages = Pages.of_keys(there.record_keys)
+    written = [("N:12r", 9, 1, "r"), ("N:1", 9, 1, "a"), ("N:2", 9, 1, "b"), ("N:10", 9, 1, "c"), ("M:8", 9, 1, "d")]
+    table = results(*written, ("M:7", None, None, None), ("gone:1", 9, 1, "e"))
+
+    found = pages.take(not_as_written(there, pages, table)).keys().to_pylist()
+    assert found == ["M:7", "N:2", "N:10", "N:index"]
+    all_files = there.table()
+    few = all_files.filter(pc.is_in(all_files["record_key"], value_set=pa.array(found)))
+    by_few, by_all = (compared(files, table, checks()) for files in (few, all_files))
+    assert by_few.unread.equals(by_all.unread)
