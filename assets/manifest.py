@@ -1,6 +1,8 @@
 """The record manifest: the table of all records that should exist. Which of them are run stands in `candidates`."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +80,62 @@ def record_manifest(
     columns["predecessor"] = _rows_before(table["record_key"], has_none)
     columns["page_position"] = pa.array(_positions(starts))
     return pa.table(columns).cast(manifest_schema(document_fields)).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Documents whose rows are as they were: nothing in a row hangs on another document. ``before``: the last record
+    manifest; ``document_fields``: their names; ``documents``: their values; a document that ``before`` lacks has no
+    row."""
+
+    before: pa.Table
+    document_fields: Sequence[str]
+    documents: Set[tuple[str, ...]]
+
+    @cached_property
+    def rest(self) -> pa.Table:
+        """What ``before`` says of the other documents."""
+        others = [(self.before, *rows) for fields, rows in self.rows.items() if fields not in self.documents]
+        return _pieces(others or [(self.before, 0, 0)])
+
+    @cached_property
+    def rows(self) -> Mapping[tuple[str, ...], tuple[int, int]]:
+        """See `document_rows`."""
+        return document_rows(self.before, self.document_fields)
+
+
+def document_rows(record_manifest: pa.Table, document_fields: Sequence[str]) -> dict[tuple[str, ...], tuple[int, int]]:
+    """The fields of each document -> its first row and the one behind its last."""
+    positions = record_manifest["page_position"]
+    if positions.null_count:  # written before there was such a column
+        starts = np.zeros(len(record_manifest), dtype=bool)
+        for name in document_fields:
+            starts |= _document_starts(record_manifest[name])
+    else:
+        starts = positions.to_numpy() == 1
+    first = np.flatnonzero(starts)
+    columns = (record_manifest[name].take(pa.array(first)).to_pylist() for name in document_fields)
+    ends = [*first[1:].tolist(), len(record_manifest)][: len(first)]
+    return dict(zip(zip(*columns, strict=True), zip(first.tolist(), ends, strict=True), strict=True))
+
+
+def with_kept(made: pa.Table, kept: Kept) -> pa.Table:
+    """The record manifest of the documents of ``made``, a record manifest, and of those that are ``kept``."""
+    places = [(fields, kept.before, *rows) for fields, rows in kept.rows.items() if fields in kept.documents] + [
+        (fields, made, *rows) for fields, rows in document_rows(made, kept.document_fields).items()
+    ]
+    return _pieces([place[1:] for place in sorted(places, key=lambda place: place[0])] or [(made, 0, 0)])
+
+
+def _pieces(places: Sequence[tuple[pa.Table, int, int]]) -> pa.Table:
+    """Stretches of rows of tables, one behind the other."""
+    runs: list[tuple[pa.Table, int, int]] = []
+    for table, start, end in places:
+        if runs and runs[-1][0] is table and runs[-1][2] == start:
+            runs[-1] = (table, runs[-1][1], end)
+        else:
+            runs.append((table, start, end))
+    return pa.concat_tables([table.slice(start, end - start) for table, start, end in runs]).combine_chunks()
 
 
 def is_wanted(fields: Sequence[str], document_fields: Sequence[str], filters: Mapping[str, FieldFilter]) -> bool:

@@ -22,7 +22,7 @@ from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 from flows.gateways.files.trees import walk_images
 from flows.gateways.images.headers import read_header
-from flows.tables.known_images import known_images
+from flows.tables.known_images import known_files
 
 FIELDS = ("state", "school", "year")
 PAGES_PER_DOCUMENT = 200
@@ -85,7 +85,7 @@ def scan(storage: Storage, folder: Path) -> pa.Table:
         folder,
         root=storage.root,
         depth=len(FIELDS),
-        known=known_images(before),
+        known=known_files(before),
         read_header=read_header,
         page_pattern=PAGE_PATTERN,
         max_pixels=150_000_000,

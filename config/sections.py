@@ -245,6 +245,17 @@ class GeminiSection(Section):
     api_version: ApiVersion = Field(default="v1", description="The version in the path of each call.")
 
 
+class ScanSection(Section):
+    """How a scan looks at folders."""
+
+    trust_folder_times: bool | None = Field(
+        default=None,
+        description="Whether a folder whose time of change is as it was is not looked into again. null: where a trial "
+        "on its file system has shown that the time moves when a file comes or goes; `true`: also where nothing can be "
+        "tried, as the folder cannot be written to; `false`: never. `quire scan --full` asks for every file.",
+    )
+
+
 class SafetySection(Section):
     """When a pass rather stops or waits for a person."""
 

@@ -47,6 +47,7 @@ from config.sections import (
     PromptSection,
     RenderSection,
     SafetySection,
+    ScanSection,
     UploadsSection,
 )
 from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, SchemaPath, Section
@@ -83,6 +84,7 @@ class Settings(Section):
     )
     iiif: IiifSection = Field(default_factory=IiifSection, description="How images are fetched from IIIF servers.")
     render: RenderSection = Field(default_factory=RenderSection, description="How pages of PDFs become images.")
+    scan: ScanSection = Field(default_factory=ScanSection, description="How a scan looks at folders.")
     images: ImagesSection = Field(default_factory=ImagesSection, description="Which images are pages that can be read.")
     execution: ExecutionSection = Field(default_factory=ExecutionSection, description="How much, how often.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model and its settings.")

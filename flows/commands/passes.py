@@ -157,7 +157,7 @@ def scan(
     context: typer.Context,
     config: Config = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Open every image anew, also those that look as they did.")
+        bool, typer.Option("--full", help="Ask for every file, also in folders whose time is as it was.")
     ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Look at so many pages, and whole documents, only; nothing is written.")

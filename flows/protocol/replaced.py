@@ -23,7 +23,7 @@ from flows.gateways.files.trees import keys_by_name, walk_images
 from flows.gateways.images.headers import read_header
 from flows.runtime.logs import warn_of_each
 from flows.runtime.passes import Pass
-from flows.tables.known_images import known_images, named_frames
+from flows.tables.known_images import known_files
 
 PART_ROWS = 2_000
 MAX_NAMES = 20_000
@@ -161,8 +161,7 @@ def _walk(settings: Settings, storage: Storage, keys: Collection[str]) -> dict[s
         root=storage.root,
         depth=settings.record.depth,
         fixed=settings.record.fixed,
-        known=known_images(records),
-        named=named_frames(records),
+        known=known_files(records),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,
         file_pages=settings.record.file_pages,

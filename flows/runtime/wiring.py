@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from assets.domain.schema import translated
 from assets.requests import RequestTemplate
 from config.schema_loader import load_prompt, load_schema
 from config.settings import Settings, read_api_key
+from flows.gateways.files.folder_times import NEVER, FolderClocks, tried_clocks
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import GeminiGateway, LedgerGateway, Lock
 from flows.gateways.prefect.api import PrefectApi
@@ -166,6 +167,18 @@ def make_storage(settings: Settings) -> Storage:
         output_results=settings.paths.output_results,
         document_fields=settings.record.document_fields,
     )
+
+
+def folder_clocks(settings: Settings, *, may_try: bool) -> FolderClocks:
+    """Which file systems are believed when they say that a folder is as it was. ``may_try``: whether one that is new
+    is tried, in a folder that is removed again."""
+    trust = settings.scan.trust_folder_times
+    if trust is False:
+        return NEVER
+    paths = settings.paths
+    note = paths.manifests / "index" / "file_systems.json"
+    clocks = tried_clocks(note, (paths.manifests, paths.output_results, paths.page_images), may_try=may_try)
+    return replace(clocks, untried=trust is True)
 
 
 def lock_name(settings: Settings, what: str) -> str:

@@ -28,9 +28,10 @@ def read_checks(storage: Storage) -> pa.Table:
 
 def without_unfit(
     storage: Storage, images: Sequence[PageImage], checks: pa.Table, settings: ImagesSection
-) -> tuple[list[PageImage], list[SourceProblem], pa.Table]:
-    """The images that can be sent; the others as problems; and what is known of images by now. Writes nothing. Raises
-    ManifestError, OSError."""
+) -> tuple[list[PageImage], list[SourceProblem], pa.Table, dict[str, bool]]:
+    """The images that can be sent; the others as problems; what is known of images by now; and the record key of each
+    that cannot be sent -> whether it is done, and so a page all the same. Writes nothing. Raises ManifestError,
+    OSError."""
     found: Sorted = sort_out(images, checks, min_side_pixels=settings.min_side_pixels, send_blank=settings.send_blank)
     keys = {join_key(image.fields, image.label) for image, _, _ in found.unfit}
     done = storage.done_among(keys) if keys else set()
@@ -42,7 +43,7 @@ def without_unfit(
             continue
         of = f"page {image.frame + 1} of the file: " if image.frames > 1 else ""
         problems.append(SourceProblem(image.path, of + reason, kind=kind, record_key=key))
-    return fit, problems, found.checks
+    return fit, problems, found.checks, {key: key in done for key in keys}
 
 
 def write_checks(storage: Storage, checks: pa.Table) -> None:

@@ -78,9 +78,9 @@ def making(settings: Settings) -> Making:
     return Making(settings.model.name, text_hash(template.prompt), schema_hash(template.response_schema))
 
 
-async def notice_outdated(p: ScanPass, manifest: pa.Table) -> None:
+async def notice_outdated(p: ScanPass, manifest: pa.Table | None) -> None:
     """Read those images that have to be read, and say how many results were made from another one, when they have
-    become more. What goes wrong is made good by a later scan."""
+    become more. What goes wrong is made good by a later scan. ``manifest``: None: as it is written."""
     storage = p.services.storage
     try:
         found = await asyncio.to_thread(_compare, storage, manifest)
@@ -105,7 +105,7 @@ class _Compared:
     told: int
 
 
-def _compare(storage: Storage, manifest: pa.Table) -> _Compared | None:
+def _compare(storage: Storage, manifest: pa.Table | None) -> _Compared | None:
     """None: nothing has changed since the last time."""
     before, goes_by, told = _read(storage)
     stamps = json.dumps([_stamp(storage.records_path), _stamp(storage.derived_path("results"))])
@@ -113,6 +113,8 @@ def _compare(storage: Storage, manifest: pa.Table) -> _Compared | None:
         return None
     results = results_table(storage, write=False)
     if not len(results) and not goes_by:
+        return None
+    if manifest is None and (manifest := storage.read_records()) is None:
         return None
     nothing = Making("", None, None)
     suspects, unknown = outdated(results, manifest, before, nothing)

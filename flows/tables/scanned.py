@@ -4,7 +4,7 @@ are in `assets.scan_notes`.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from assets.page_order import OrderRules
 from assets.scan_notes import GapsOfKind, file_notes, gaps_line, mode_notes, name_notes, order_notes
 from assets.sources import PageImage, SourceProblem
 from config.settings import Settings
-from flows.gateways.files.trees import NO_MATCH, ImageWalk
+from flows.gateways.files.image_files import NO_MATCH
 from flows.gateways.files.trial import folds_case
 from flows.gateways.files.walking import sayable
 
@@ -49,12 +49,27 @@ def with_a_place(images: list[PageImage], results: Path) -> tuple[list[PageImage
     return apart, problems
 
 
-def notes_of(settings: Settings, walk: ImageWalk, table: pa.Table, order: OrderRules) -> list[str]:
-    unnamed = [each.path for each in walk.problems if each.reason == NO_MATCH]
+def walk_notes(
+    settings: Settings,
+    problems: Sequence[SourceProblem],
+    copies: Sequence[tuple[str, str]],
+    *,
+    pages: int,
+    is_empty: bool,
+) -> list[str]:
+    """What a person should know of the files. ``copies``: the path of a file that is sent and of one that is not, as
+    both are of one page; ``pages``: how many images are pages; ``is_empty``: whether there is no record."""
+    unnamed = [each.path for each in problems if each.reason == NO_MATCH]
     return [
-        *copies_notes([(taken.path, other.path) for taken, other in walk.copies], settings.images.prefer),
-        *misplaced_notes(walk.problems if len(table) else (), settings.record.document_fields[: settings.record.depth]),
-        *name_notes(unnamed, settings.record.page_pattern, pages=len(walk.images)),
+        *copies_notes(copies, settings.images.prefer),
+        *misplaced_notes(() if is_empty else problems, settings.record.document_fields[: settings.record.depth]),
+        *name_notes(unnamed, settings.record.page_pattern, pages=pages),
+    ]
+
+
+def table_notes(settings: Settings, table: pa.Table, order: OrderRules) -> list[str]:
+    """What a person should know of the record manifest."""
+    return [
         *order_notes(table, order),
         *mode_notes(table, settings.context.mode, is_allow_list=settings.paths.allow_list is not None),
         *file_notes(table),

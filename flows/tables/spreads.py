@@ -3,7 +3,7 @@ kept in `manifests/spreads.parquet`. What becomes of them is decided in `assets.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -21,16 +21,24 @@ _TABLE = "spreads"
 
 
 def split_spreads(
-    settings: Settings, storage: Storage, images: Sequence[PageImage], *, full: bool, on_image: Callable[[], None]
+    settings: Settings,
+    storage: Storage,
+    images: Sequence[PageImage],
+    *,
+    kept: Set[str],
+    full: bool,
+    on_image: Callable[[], None],
 ) -> tuple[list[PageImage], list[SourceProblem], pa.Table | None]:
     """``images`` with the two pages of each spread; what a person should know; and the table of gutters, if it is
-    another now. ``full``: believe nothing of what was found before; ``on_image``: called for each that was looked at.
-    Writes nothing. Raises OSError."""
+    another now. ``kept``: places of folders that hold what they held, and are not among ``images``; ``full``: believe
+    nothing of what was found before; ``on_image``: called for each that was looked at. Writes nothing. Raises
+    OSError."""
     if settings.images.split_spreads is SplitSpreads.NEVER:
         return list(images), [], None
     wide = {stamp_of(image): image for image in images if may_be_spread(image)}
-    before = {} if full else _read(storage)
-    known = {stamp: gutter for stamp, gutter in before.items() if stamp in wide}
+    before = _read(storage)
+    of_kept = {stamp: gutter for stamp, gutter in before.items() if stamp[0].rpartition("/")[0] in kept}
+    known = {} if full else {stamp: gutter for stamp, gutter in before.items() if stamp in wide}
     missing = [image for stamp, image in wide.items() if stamp not in known]
 
     def look(image: PageImage) -> float | None:
@@ -45,6 +53,7 @@ def split_spreads(
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="spreads") as pool:
         known |= dict(zip(map(stamp_of, missing), pool.map(look, missing), strict=True))
     pages, problems = split(images, known, settings.images.spread_order)
+    known |= of_kept
     return pages, problems, None if known == before else _table(known)
 
 

@@ -18,7 +18,7 @@ from assets.domain.record import SEPARATOR
 from assets.page_order import OrderRules
 from config.settings import Settings, load_settings
 from flows.fetch import DocumentReport, Fetching, FetchRules, Naming, Wanted
-from flows.gateways.files.trees import label_by
+from flows.gateways.files.image_files import label_by
 from flows.gateways.iiif.client import open_iiif
 from flows.runtime.printable import printable_json
 from flows.terminal.display import Display, Loudness

@@ -54,7 +54,7 @@ async def scan_text(
     limit: int | None = None,
 ) -> tuple[str, bool]:
     """Refresh the record manifest; what was found and done, and how many waves it will take; and whether there was
-    anything at all. ``full``: open every image anew; ``dry_run``: write nothing; ``limit``: likewise, and look at so
+    anything at all. ``full``: ask for every file; ``dry_run``: write nothing; ``limit``: likewise, and look at so
     many pages and whole documents only. Raises QuireError, OSError."""
     settings = load_settings(config_path(config))
     check_folders(settings)

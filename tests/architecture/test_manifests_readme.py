@@ -22,6 +22,7 @@ from assets.spending import SUBMISSIONS_SCHEMA
 from assets.spreads import SPREAD_SCHEMA
 from assets.validation import MAX_MESSAGE_CHARS
 from config.settings import Settings
+from flows.tables.image_index import INDEX_SCHEMA
 
 TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")
 _PARTS = re.split(r"^## (.*)$", TEXT, flags=re.MULTILINE)
@@ -46,6 +47,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("results.parquet", RESULTS_SCHEMA),
         ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
         ("image_checks.parquet", IMAGE_CHECK_SCHEMA),
+        ("index/images.arrow", INDEX_SCHEMA),
         ("decoded_images.parquet", DECODED_SCHEMA),
         ("spreads.parquet", SPREAD_SCHEMA),
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 CALLS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 MAY = {
     # An entry of os.scandir, which tells trouble apart.
-    "flows/gateways/files/trees.py": {"is_dir", "is_file"},
+    "flows/gateways/files/image_files.py": {"is_dir", "is_file"},
     "flows/gateways/files/walking.py": {"is_dir"},
     "flows/gateways/pdf/tree.py": {"is_dir", "is_file"},
     # What cannot be looked at is left lying, or looked at again by what follows.

@@ -5,9 +5,11 @@ What an entry is, and what is made of it, stands with each tree: page images and
 results in `results`, PDFs in `pdf.tree`.
 """
 
+import copy
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Self
 
 from assets.domain.errors import ManifestError, RecordKeyError
 from assets.domain.record import check_field
@@ -59,8 +61,14 @@ class Tree:
         """(fields, path) of every folder ``depth`` levels down."""
         yield from self._descend(os.fspath(self.top), depth, ())
 
-    def entries(self, directory: str) -> list[os.DirEntry[str]]:
-        """What lies in a folder, by name."""
+    def apart_from_others(self) -> Self:
+        """The same tree with no problem yet: for a look into one folder beside others."""
+        alone = copy.copy(self)
+        alone.problems, alone.unfinished = [], []
+        return alone
+
+    def entries(self, directory: str, passed_over: list[str] | None = None) -> list[os.DirEntry[str]]:
+        """What lies in a folder, by name. ``passed_over``: gets the names of what nobody looks at."""
         try:
             with os.scandir(directory) as entries:
                 found = list(entries)
@@ -74,8 +82,11 @@ class Tree:
             self.fail(directory, reason)
             return []
         wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
-        if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
-            self.unfinished.append(directory)
+        if len(wanted) < len(found):
+            if any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
+                self.unfinished.append(directory)
+            if passed_over is not None:
+                passed_over += {each.name for each in found}.difference(each.name for each in wanted)
         if self._apart:
             wanted = [each for each in wanted if each.path not in self._apart]
         return sorted(wanted, key=lambda entry: entry.name)

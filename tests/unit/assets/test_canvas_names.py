@@ -10,7 +10,7 @@ from assets.domain.page_names import PageNames
 from assets.domain.page_orders import PAGE_ORDER_NAMES, PageOrder
 from assets.fetching import Canvas
 from assets.page_order import OrderRules
-from flows.gateways.files.trees import label_by
+from flows.gateways.files.image_files import label_by
 
 
 def stems(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from assets.domain.errors import QuireError
 from config.settings import check_folders, load_settings
-from flows.gateways.files.trees import walk_images
+from flows.gateways.files.trees import KnownFiles, walk_images
 from flows.gateways.images.headers import read_header
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.runtime.sources import source_tree
@@ -94,7 +94,7 @@ def test_what_lies_there_is_what_a_scan_then_finds(tmp_path: Path, name: str) ->
         settings.paths.page_images,
         root=settings.root,
         depth=len(fields),
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,
         max_pixels=10**6,
@@ -183,7 +183,7 @@ def test_images_in_no_folder_are_one_document(tmp_path: Path) -> None:
         settings.paths.page_images,
         root=settings.root,
         depth=0,
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern=settings.record.page_pattern,
         max_pixels=10**6,

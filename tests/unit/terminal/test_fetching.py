@@ -19,7 +19,7 @@ from assets.domain.page_names import PageNames
 from assets.page_order import OrderRules
 from flows.cli import app
 from flows.fetch import DocumentReport, Fetching, FetchRules, Naming, Wanted
-from flows.gateways.files.trees import walk_images
+from flows.gateways.files.trees import KnownFiles, walk_images
 from flows.gateways.iiif.client import open_iiif
 from flows.gateways.images.headers import read_header
 from tests.iiif_server import HEIGHT, RIGHTS, WIDTH, Fault, IiifServer, iiif_server
@@ -81,7 +81,7 @@ def test_a_manifest_becomes_a_document_that_a_scan_finds(shelf: Path, server: Ii
         shelf / "scans",
         root=shelf,
         depth=1,
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern="(?P<page>[0-9]+)",
         max_pixels=10**6,
@@ -412,7 +412,7 @@ def test_images_are_called_by_the_labels_of_the_manifest_where_that_is_wanted(sh
         shelf / "scans",
         root=shelf,
         depth=1,
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern=USUAL_PAGES,
         max_pixels=10**6,

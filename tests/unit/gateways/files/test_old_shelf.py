@@ -11,7 +11,7 @@ from assets.domain.page_orders import AtGap
 from assets.manifest import manifest_schema, record_manifest
 from assets.sources import page_images
 from flows.gateways.files.parquet import read_table
-from flows.gateways.files.trees import walk_images
+from flows.gateways.files.trees import KnownFiles, walk_images
 from flows.gateways.images.headers import read_header
 from tests.unit.gateways.files.old_shelf import COLUMNS, EXPECTED, FIELDS, make, rows
 
@@ -23,7 +23,7 @@ def scan(root: Path, *, pattern: str, at_gap: AtGap) -> pa.Table:
         root / "page_images",
         root=root,
         depth=3,
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern=pattern,
         max_pixels=1_000_000,

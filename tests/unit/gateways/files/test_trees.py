@@ -9,7 +9,8 @@ import pytest
 
 from assets.domain.errors import ManifestError
 from assets.sources import ImageHeader, left_out
-from flows.gateways.files.trees import ImageWalk, KnownImages, keys_by_name, walk_allowed, walk_images
+from flows.gateways.files.image_files import KnownImages
+from flows.gateways.files.trees import ImageWalk, KnownFiles, keys_by_name, walk_allowed, walk_images
 from flows.gateways.images.headers import read_header
 from tests.images import gradient, png_of, small_jpeg, small_webp, tiff, tiff_of
 
@@ -36,7 +37,13 @@ def put(tree: Path, name: str, content: bytes = JPEG) -> Path:
 def walk(tree: Path, known: KnownImages | None = None, *, pattern: str = PATTERN) -> ImageWalk:
     root = tree.parent.parent
     return walk_images(
-        tree, root=root, depth=3, known=known or {}, read_header=read_header, page_pattern=pattern, max_pixels=1_000_000
+        tree,
+        root=root,
+        depth=3,
+        known=KnownFiles(known or {}),
+        read_header=read_header,
+        page_pattern=pattern,
+        max_pixels=1_000_000,
     )
 
 
@@ -203,7 +210,8 @@ def test_a_file_that_did_not_change_is_not_opened_again(tree: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_empty_walk(tmp_path: Path) -> None:
-    assert walk(tmp_path / "a" / "gone") == ImageWalk([], [])
+    assert not (found := walk(tmp_path / "a" / "gone")).images
+    assert not found.problems
     assert walk_allowed(tmp_path / "gone", root=tmp_path, depth=3) == (set(), [])
 
 
@@ -261,7 +269,8 @@ def test_what_systems_leave_in_folders_is_passed_over(tree: Path) -> None:
     put(tree, "CA/Lincoln/2023/._1.jpg")
     put(tree, ".Trash-1000/files/2023/1.jpg")
     put(tree, "CA/Lincoln/2023/.jpg")
-    assert walk(tree) == ImageWalk([], [])
+    assert not (found := walk(tree)).images
+    assert not found.problems
 
 
 def test_the_pattern_of_names_says_where_the_page_number_is(tree: Path) -> None:
@@ -330,7 +339,7 @@ def test_images_in_no_folder_are_one_document(tree: Path) -> None:
         tree,
         root=tree.parent.parent,
         depth=0,
-        known={},
+        known=KnownFiles(),
         read_header=read_header,
         page_pattern=PATTERN,
         max_pixels=10**6,

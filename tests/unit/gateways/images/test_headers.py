@@ -17,10 +17,10 @@ from PIL.PngImagePlugin import PngImageFile
 from assets.domain.errors import ImageError
 from assets.manifest import record_manifest
 from assets.sources import ImageHeader, page_images
-from flows.gateways.files.trees import walk_images
+from flows.gateways.files.trees import KnownFiles, walk_images
 from flows.gateways.images.headers import read_header
 from flows.gateways.images.plain_heads import plain_size
-from flows.tables.known_images import known_images, named_frames
+from flows.tables.known_images import known_files, known_images
 from tests.images import (
     ORIENTATION,
     blended,
@@ -190,7 +190,7 @@ def test_pages_count_up_from_the_name_and_one_that_is_there_twice_is_taken_from_
             tmp_path / "images",
             root=tmp_path,
             depth=3,
-            known=known,
+            known=KnownFiles(known),
             read_header=read_header,
             page_pattern="(?P<page>.*)",
             max_pixels=MAX_PIXELS,
@@ -222,8 +222,7 @@ def test_what_pages_of_a_file_are_called_stays_whatever_comes_or_goes_beside_it(
             tmp_path / "images",
             root=tmp_path,
             depth=3,
-            known=known_images(before),
-            named=named_frames(before),
+            known=known_files(before),
             read_header=read_header,
             page_pattern="(?P<page>.*)",
             max_pixels=MAX_PIXELS,
