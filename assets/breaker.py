@@ -65,20 +65,21 @@ class Reset:
     settlement: int | None
 
 
-def open_breaker(closed: pa.Table, history: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
+def open_breaker(closed: pa.Table, last_outcomes: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
     """Whether nothing is to be sent.
 
-    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`; ``history``: HISTORY_SCHEMA of `assets.history`. ``reset``: the
-    last one; what was closed by then does not count. A submission that was never at Gemini counts neither as a success
-    nor as a failure. A record counts once in the share, by what became of it last: a few pages that nobody can read are
-    tried again at the end of a collection, when nothing else is left, and would be most of the last tries.
+    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`; ``last_outcomes``: of each record the last one, columns
+    submission_id and kind. ``reset``: the last one; what was closed by then does not count. A submission that was never
+    at Gemini counts neither as a success nor as a failure. A record counts once in the share, by what became of it
+    last: a few pages that nobody can read are tried again at the end of a collection, when nothing else is left, and
+    would be most of the last tries.
     """
     sent = closed.filter(closed["was_sent"])
     if reset is not None:
         sent = sent.filter(_later(sent, reset))
     in_order = sent.sort_by(by_settlement("closed_at"))
     rows: list[dict[str, Any]] = in_order.select(_COLUMNS).to_pylist()[::-1]
-    lasting = _lasting(rows, _last_answers(history), rules)
+    lasting = _lasting(rows, _last_answers(last_outcomes), rules)
     if lasting is not None:
         return Open(
             f"{lasting}{_cause(rows)}; {RESET}",
@@ -89,10 +90,10 @@ def open_breaker(closed: pa.Table, history: pa.Table, rules: BreakerRules, *, re
     return _passing(rows, rules)
 
 
-def _last_answers(history: pa.Table) -> dict[str, tuple[int, int]]:
+def _last_answers(last_outcomes: pa.Table) -> dict[str, tuple[int, int]]:
     """Submission id -> of how many records the last answer is of it, and how many of these have failed. Faults of the
     service are no answers."""
-    answered = history.filter(pc.not_equal(history["kind"], OutcomeKind.SERVICE_ERROR.value))
+    answered = last_outcomes.filter(pc.not_equal(last_outcomes["kind"], OutcomeKind.SERVICE_ERROR.value))
     good = pc.is_in(answered["kind"], value_set=pa.array(sorted(kind.value for kind in ANSWERED_WELL)))
     table = pa.table({"submission_id": answered["submission_id"], "failed": pc.invert(good).cast(pa.int64())})
     counted = table.group_by("submission_id").aggregate([("failed", "count"), ("failed", "sum")])

@@ -1,5 +1,6 @@
-"""What each record has been through, as far as planning needs it: how often its job FAILED since it was last answered,
-how often it came back without an answer, which failures it had. Derived from outcomes; `manifests/history.parquet`.
+"""What records have been through, as far as planning needs it: how often its job FAILED since it was last answered,
+how often it came back without an answer, which failures it had. Derived from outcomes; `manifests/history`. A record
+that was answered well and of which nothing else counts has no row: its result says the same (`provenance`).
 
 From it come smaller batches for records whose jobs fail, records that are held for a person, the guard against results
 that vanished, the waits of `service_waits`, and what can be done better next time.
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, HELD, LASTING, OutcomeKind
-from assets.numbering import Pages
+from assets.places import DOCUMENT, PAGE, PLACE
 
 HISTORY_SCHEMA = pa.schema(
     [
@@ -32,6 +33,8 @@ HISTORY_SCHEMA = pa.schema(
         pa.field("recitations", pa.int32(), nullable=False),
         pa.field("problem_kind", pa.string()),
         pa.field("problem", pa.string()),
+        DOCUMENT,
+        PAGE,
     ]
 )
 """One row a record, described in manifests/README.md. ``submission_id``, ``kind``, ``settled_at``: of its last outcome;
@@ -43,6 +46,8 @@ service are the record's own."""
 
 HISTORY_COLUMNS = ("record_key", "submission_id", "kind", "settled_at", "message", "output_tokens", "thoughts_tokens")
 """What of the outcomes it goes by."""
+
+_OF_OUTCOMES = pa.schema([field for field in HISTORY_SCHEMA if field.name not in PLACE])
 
 _UNANSWERED = frozenset(
     {
@@ -68,7 +73,8 @@ _SINCE_GOOD = ("cut_short", "over_thought", "recitations")
 
 def with_outcomes(history: pa.Table, outcomes: pa.Table, *, may_have_run: bool) -> pa.Table:
     """The history after another submission was closed. ``may_have_run``: what was released counts as unanswered only
-    where there was, or may have been, a job. Columns: HISTORY_SCHEMA, in no promised order."""
+    where there was, or may have been, a job. Columns: those of HISTORY_SCHEMA but the place of the record, in no
+    promised order; a row for each record of ``outcomes``, also where nothing of it counts any more (`is_plain`)."""
     keys = outcomes["record_key"].combine_chunks()
     at = pc.index_in(keys, value_set=history["record_key"].combine_chunks())
     known = at.is_valid().to_numpy(zero_copy_only=False)
@@ -111,9 +117,18 @@ def with_outcomes(history: pa.Table, outcomes: pa.Table, *, may_have_run: bool) 
                 for name, new in said.items()
             },
         }
-    ).cast(HISTORY_SCHEMA)
-    kept = history.filter(pc.invert(pc.is_in(history["record_key"], value_set=keys)))
+    ).cast(_OF_OUTCOMES)
+    kept = history.select(_OF_OUTCOMES.names).filter(pc.invert(pc.is_in(history["record_key"], value_set=keys)))
     return pa.concat_tables([kept, changed]).combine_chunks()
+
+
+def is_plain(history: pa.Table) -> pa.Array:
+    """For each row whether the record was answered well, and nothing counts that was before: all that planning goes by
+    is as if it had no row."""
+    plain = _among(history["kind"], frozenset({OutcomeKind.SUCCESS})) & history["problem_kind"].is_null().to_numpy()
+    for name in (*_COUNTERS, *_SINCE_GOOD):
+        plain &= history[name].to_numpy() == 0
+    return pa.array(plain)
 
 
 def _text_before(history: pa.Table, name: str, at: pa.Array) -> pa.Array:
@@ -180,9 +195,9 @@ def unjudged_records(history: pa.Table) -> dict[str, int]:
     return dict(zip(rows["record_key"].to_pylist(), rows["unjudged"].to_pylist(), strict=True))
 
 
-def succeeded_pages(history: pa.Table) -> Pages:
-    """The records whose last outcome was a success."""
-    return Pages.of_keys(history["record_key"].filter(pa.array(_among(history["kind"], ANSWERED_WELL))))
+def has_succeeded(history: pa.Table) -> pa.Array:
+    """For each row whether the last outcome was a success."""
+    return pa.array(_among(history["kind"], ANSWERED_WELL))
 
 
 def _since(key: str, count: int, let_go: Mapping[str, int]) -> int:

@@ -1,4 +1,4 @@
-"""Which model, prompt, schema, image and submission made each result: `manifests/results.parquet`, derived from batch
+"""Which model, prompt, schema, image and submission made each result: `manifests/results`, derived from batch
 manifests and outcomes. What a submission cost stands in `spending`.
 """
 
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from assets.domain.outcome import OutcomeKind
 from assets.domain.settlements import by_settlement
+from assets.places import DOCUMENT, PAGE, in_order, with_places
 from assets.planning import SubmissionFacts
 
 RESULTS_SCHEMA = pa.schema(
@@ -36,10 +37,14 @@ RESULTS_SCHEMA = pa.schema(
         pa.field("result_sha256", pa.string()),
         pa.field("result_bytes", pa.int64()),
         pa.field("result_modified_at", pa.timestamp("ns", tz="UTC")),
+        DOCUMENT,
+        PAGE,
     ]
 )
 """Described in manifests/README.md."""
 
+_BY_SETTLEMENT = by_settlement("settled_at")
+_ORDER = ["record_key", *(name for name, *_ in _BY_SETTLEMENT)]
 _OF_OUTCOME = (
     "record_key",
     "submission_id",
@@ -78,16 +83,18 @@ def result_rows(batch_manifest: pa.Table, outcomes: pa.Table, facts: SubmissionF
         pc.if_else(sent["context_file_uri"].is_valid(), "image", "result"),
     )
     columns |= {name: pa.array([value] * len(good), pa.string()) for name, value in same.items()}
-    return pa.table({name: columns[name] for name in RESULTS_SCHEMA.names}).cast(RESULTS_SCHEMA)
+    table = with_places(pa.table({name: columns[name] for name in RESULTS_SCHEMA.names if name in columns}))
+    return table.cast(RESULTS_SCHEMA)
 
 
 def latest_results(tables: Iterable[pa.Table]) -> pa.Table:
-    """One row a record, of the submission that wrote it last, sorted by key. ``tables``: rows of RESULTS_SCHEMA."""
+    """One row a record, of the submission that wrote it last. ``tables``: rows of RESULTS_SCHEMA."""
     everything = pa.concat_tables([RESULTS_SCHEMA.empty_table(), *tables])
-    everything = everything.sort_by([("record_key", "ascending"), *by_settlement("settled_at")])
-    if len(everything) == 0:
-        return everything
+    # As plain texts: a dictionary for each table cannot be sorted by.
+    order = pc.sort_indices(everything.select(_ORDER), sort_keys=[("record_key", "ascending"), *_BY_SETTLEMENT])
+    everything = everything.take(order).combine_chunks()
     keys = everything["record_key"].combine_chunks()
     is_last = np.ones(len(keys), dtype=bool)
-    is_last[:-1] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
-    return everything.filter(pa.array(is_last)).combine_chunks()
+    if len(keys):
+        is_last[:-1] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    return in_order(everything.filter(pa.array(is_last)))

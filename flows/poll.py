@@ -166,7 +166,7 @@ async def _refresh_derived(p: Pass) -> None:
     try:
         await asyncio.to_thread(refresh_derived, p.services.storage)
     except (ManifestError, OSError) as error:
-        logger().warning("results.parquet and submissions.parquet are behind, a later pass catches up: %s", error)
+        logger().warning("The tables of results and submissions are behind, a later pass catches up: %s", error)
 
 
 async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport) -> None:

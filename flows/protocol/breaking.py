@@ -5,14 +5,17 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import pyarrow as pa
+
 from assets.breaker import BreakerRules, Open, Reset, open_breaker
+from assets.domain.outcome import OutcomeKind
 from assets.reports import escape
 from config.settings import Settings
 from flows.gateways.files.decisions import Breaker
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
-from flows.tables.derived import history_table, submissions_table
+from flows.tables.derived import last_rows, submissions_table
 from flows.tables.from_files import open_submissions
 
 
@@ -59,8 +62,12 @@ def find_open(settings: Settings, storage: Storage, *, records: int, write: bool
     """``write``: see `flows.tables.derived`."""
     safety = settings.safety
     rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records, records)
-    closed, history = submissions_table(storage, write=write), history_table(storage, write=write)
-    return open_breaker(closed, history, rules, reset=storage.read_breaker().reset)
+    made, been = last_rows(storage, ["submission_id"])
+    last = been.select(["submission_id", "kind"])
+    kinds = pa.repeat(pa.scalar(OutcomeKind.SUCCESS.value), len(made))
+    last_outcomes = pa.concat_tables([last, pa.table([made["submission_id"], kinds], schema=last.schema)])
+    closed = submissions_table(storage, write=write)
+    return open_breaker(closed, last_outcomes, rules, reset=storage.read_breaker().reset)
 
 
 def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: datetime) -> Tripped:

@@ -19,7 +19,6 @@ from assets.domain.batch import submitted_at
 from assets.domain.errors import ManifestError
 from assets.domain.record import label_of
 from assets.estimates import with_sizes_before
-from assets.history import succeeded_pages
 from assets.numbering import NOWHERE, IntArray
 from assets.selection import named
 from config.settings import Settings
@@ -30,7 +29,7 @@ from flows.protocol.queue import Queue
 from flows.protocol.vanished import check_vanished
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
-from flows.tables.derived import history_table
+from flows.tables.derived import history_table, succeeded_pages
 from flows.tables.edited import notice_edited
 from flows.tables.rules import held_keys, postponed_keys, run_rules, with_repairs
 
@@ -71,11 +70,12 @@ async def plan(p: Pass) -> Choice:
     inflight = inflight_keys(services.storage, standing.open_ids())
     limits = settings.safety.max_vanished_results, settings.safety.max_vanished_share
     history = await asyncio.to_thread(history_table, services.storage)
+    succeeded = await asyncio.to_thread(succeeded_pages, services.storage)
     await asyncio.to_thread(
         check_vanished,
         services.storage,
         records,
-        succeeded_pages(history),
+        succeeded,
         found.pages,
         inflight,
         limits=limits,

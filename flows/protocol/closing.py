@@ -67,7 +67,8 @@ def _given_up(p: Pass, outcomes: pa.Table) -> list[str]:
     cut = outcomes.filter(pc.equal(outcomes["kind"], OutcomeKind.CUT_SHORT.value))
     if not len(refused) and not len(cut):
         return []
-    history = history_table(p.services.storage, write=False)
+    lasting_keys = refused.to_pylist() + cut["record_key"].to_pylist()
+    history = history_table(p.services.storage, keys=lasting_keys, write=False)
     refusals = counts_of(history, "refusals")
     return [key for key in refused.to_pylist() if key in refusals] + exhausted(
         history, cut.select(["record_key", "output_tokens", "thoughts_tokens"]), repair_rules(settings)
@@ -99,8 +100,8 @@ async def close_uniformly(
 
 def has_failed_before(storage: Storage, batch_manifest: pa.Table) -> bool:
     """Whether the job of a batch's first record has FAILED since the record was last answered."""
-    history = history_table(storage, write=False)
-    return bool(failed_jobs_of(history, batch_manifest["record_key"].slice(0, 1))[0])
+    first = batch_manifest["record_key"].slice(0, 1)
+    return bool(failed_jobs_of(history_table(storage, keys=first.to_pylist(), write=False), first)[0])
 
 
 async def refresh_views(p: Pass) -> None:

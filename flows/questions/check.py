@@ -155,7 +155,7 @@ def _rendered(
     tariff = replace(tariff_of(settings, facts.created_at.date()), price=facts.price)
     scales = Scales(settings, template, tariff, rates, Load(0, 0, 0), (), unpriced=0, recent_usd=0.0)
     rows = with_sizes_before(*chosen)
-    rows = with_repairs(settings, history_table(storage, write=False), rows)
+    rows = with_repairs(settings, history_table(storage, keys=rows["record_key"].to_pylist(), write=False), rows)
     estimates, _ = scales.weigh(storage, rows)
     context, request = _request(settings, storage, *chosen)
     request = request.append_column("repair", rows["repair"])

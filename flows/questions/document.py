@@ -36,7 +36,7 @@ from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.wiring import config_path, make_storage, utc_now
-from flows.tables.derived import history_table, results_table
+from flows.tables.derived import last_submissions, results_table
 from flows.tables.outdated import find_outdated, making, not_compared
 
 FRESH, STALE, MISSING, NOTHING = Freshness.FRESH, Freshness.STALE, Freshness.MISSING, Freshness.NONE
@@ -155,9 +155,7 @@ class _Look:
     @cached_property
     def last_kind(self) -> dict[str, str]:
         """Record key -> the kind of its last outcome."""
-        history = history_table(self.storage, write=False)
-        mine = history.filter(pc.is_in(history["record_key"], value_set=pa.array(list(self.state), pa.string())))
-        return dict(zip(mine["record_key"].to_pylist(), mine["kind"].to_pylist(), strict=True))
+        return {key: kind for key, (_, kind) in last_submissions(self.storage, list(self.state)).items()}
 
 
 def _source_documents(look: _Look) -> Iterator[Finding]:
@@ -325,7 +323,7 @@ def _edited(look: _Look, present: set[str]) -> set[str]:
             "result_sha256": pa.array([each.sha256 for each in files.values()], pa.string()),
         }
     )
-    is_edited = edited_by_content(table, results_table(look.storage, write=False))
+    is_edited = edited_by_content(table, results_table(look.storage, keys=list(files), write=False))
     return set(table.filter(is_edited)["record_key"].to_pylist())
 
 

@@ -140,7 +140,7 @@ def _person(glance: Glance, place: str) -> str:
             for key, what, why in letters[:MAX_LETTERS]
         ]
         if len(letters) > MAX_LETTERS:
-            lines += ["", f"... and {len(letters) - MAX_LETTERS:,} more: {escape(place)}/history.parquet has all."]
+            lines += ["", f"... and {len(letters) - MAX_LETTERS:,} more: {escape(place)}/history has all."]
         lines += ["", "Correct the cause, then run the deployment `unblock` with these pages, or `quire unblock KEY`."]
     return "\n".join(["### What needs a person", "", *lines]) if lines else ""
 

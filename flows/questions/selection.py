@@ -7,13 +7,14 @@ import pyarrow.compute as pc
 
 from assets.candidates import RecordState
 from assets.domain.ledger import Ledger
+from assets.domain.outcome import OutcomeKind
 from assets.numbering import Numbering
 from assets.selection import Selection, among, named, pages_among, parse_entry
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
 from flows.questions.status import outdated_of, states_now
 from flows.runtime.wiring import utc_now
-from flows.tables.derived import history_table, results_table
+from flows.tables.derived import attempts_table, history_table, last_rows, results_table
 
 
 def select_records(settings: Settings, storage: Storage, ledger: Ledger, selection: Selection) -> list[str]:
@@ -38,8 +39,8 @@ def _named(settings: Settings, storage: Storage, ledger: Ledger, entries: tuple[
     """What entries name among the records that should exist, those that have a result and those that ever had an
     outcome. An entry may also name nothing but counts, which a person can type."""
     fields = len(settings.record.document_fields)
-    records, history = storage.records(), history_table(storage, write=False)
-    others = pages_among(history["record_key"])
+    records, tried = storage.records(), attempts_table(storage, ["record_key"], write=False)
+    others = pages_among(tried["record_key"])
     numberings = [Numbering(storage.find_results().pages)] + ([records] if records is not None else [])
 
     def pages_of(document: str) -> list[str]:
@@ -59,8 +60,9 @@ def _conditions(settings: Settings, storage: Storage, ledger: Ledger, selection:
         if selection.outdated:
             found.append(outdated_of(settings, storage, states).keys(*selection.outdated))
     if selection.kind is not None:
-        history = history_table(storage, write=False)
-        found.append(history.filter(pc.equal(history["kind"], selection.kind.value))["record_key"].to_pylist())
+        made, been = last_rows(storage, ["record_key"])
+        keys = been.filter(pc.equal(been["kind"], selection.kind.value))["record_key"].to_pylist()
+        found.append(keys + (made["record_key"].to_pylist() if selection.kind is OutcomeKind.SUCCESS else []))
     if selection.prompt is not None:
         found.append(_of_prompt(storage, *selection.prompt))
     return found

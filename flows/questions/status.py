@@ -33,7 +33,7 @@ from flows.protocol.breaking import breaker_reason
 from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger, utc_now
-from flows.tables.derived import history_table, kinds_table, submissions_table
+from flows.tables.derived import history_table, kinds_table, last_submissions, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
@@ -208,7 +208,7 @@ def status_of(
     later = postponed_keys(settings, storage, history, now=now)
     failures = states.failures[states.of(RecordState.DEAD)].tolist()
     dead_letters = dict(zip(states.keys(RecordState.DEAD), failures, strict=True))
-    last = last_outcomes(storage, history, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
+    last = last_outcomes(storage, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
     stale = outdated_of(settings, storage, states)
     comparison = find_edited(storage, results_found)
     return Status(
@@ -279,14 +279,15 @@ def _counted(last: LastOutcome | None) -> tuple[str, int | None, int | None] | N
     return (last.kind, last.count_before, last.count_after) if last is not None else None
 
 
-def last_outcomes(storage: Storage, history: pa.Table, keys: Sequence[str]) -> dict[str, LastOutcome]:
-    """Record key -> its last outcome. ``history``: see `flows.tables.derived.history_table`. Raises ManifestError,
-    OSError."""
-    rows = history.filter(pc.is_in(history["record_key"], value_set=pa.array(keys, pa.string())))
+def last_outcomes(storage: Storage, keys: Sequence[str]) -> dict[str, LastOutcome]:
+    """Record key -> its last outcome. Raises ManifestError, OSError."""
+    keys_in: dict[str, list[str]] = {}
+    for key, (submission_id, _) in last_submissions(storage, keys).items():
+        keys_in.setdefault(submission_id, []).append(key)
     found: dict[str, LastOutcome] = {}
-    for submission_id in rows["submission_id"].unique().to_pylist():
+    for submission_id, its_keys in keys_in.items():
         table = storage.read_outcomes(submission_id, ["record_key", "kind", "message", "count_before", "count_after"])
-        its = rows.filter(pc.equal(rows["submission_id"], submission_id))["record_key"].combine_chunks()
+        its = pa.array(its_keys, pa.string())
         for row in table.filter(pc.is_in(table["record_key"], value_set=its)).to_pylist():
             key = row.pop("record_key")
             found[key] = LastOutcome(**row)

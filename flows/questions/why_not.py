@@ -50,7 +50,8 @@ def why_not_done(
         case RecordState.HELD:
             return f"held: it waits for a person; {_unjudged(last)}quire unblock {row['record_key']} tries it again"
         case RecordState.POSTPONED:
-            later = postponed_keys(settings, storage, history_table(storage, write=False), now=now)
+            history = history_table(storage, keys=[row["record_key"]], write=False)
+            later = postponed_keys(settings, storage, history, now=now)
             at = later.get(row["record_key"], now)
             return f"postponed: the service had a fault that passes; it goes by itself at {_moment(at)}"
         case RecordState.WAITING:
@@ -58,7 +59,7 @@ def why_not_done(
     again = f"; {failed} so far, retry {failures} of {most}" if failures else ""
     if (kept := _kept_back(settings, storage, states, row["record_key"])) is not None:
         return f"kept back: {kept}"
-    history = history_table(storage, write=False)
+    history = history_table(storage, keys=[row["record_key"]], write=False)
     key = pa.chunked_array([pa.array([row["record_key"]])])
     again += _said_of_change(changes(history, key.combine_chunks(), repair_rules(settings)))
     if (breaker := breaker_reason(settings, storage, records=len(states), now=now)) is not None:

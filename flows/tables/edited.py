@@ -20,7 +20,6 @@ from assets.edited import RESULT_CHECK_SCHEMA, Comparison, compared, not_as_writ
 from assets.numbering import NOWHERE, IntArray
 from assets.reruns import RESULT_FILE_SCHEMA
 from flows.gateways.files.output_results import FoundResults
-from flows.gateways.files.presence import found_at
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import MAX_LINES, logger
 from flows.runtime.passes import Pass
@@ -173,5 +172,4 @@ def _stamp(storage: Storage, found: FoundResults) -> str:
     for column in (files.offsets, files.bytes, files.modified_ns):
         digest.update(column.to_numpy())
     digest.update(pages.numbers.data)
-    written = found_at(storage.derived_path("results"))
-    return json.dumps([digest.hexdigest(), [written.st_size, written.st_mtime_ns] if written is not None else None])
+    return json.dumps([digest.hexdigest(), storage.parts("results").stamp()])

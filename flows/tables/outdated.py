@@ -108,7 +108,7 @@ class _Compared:
 def _compare(storage: Storage, manifest: pa.Table | None) -> _Compared | None:
     """None: nothing has changed since the last time."""
     before, goes_by, told = _read(storage)
-    stamps = json.dumps([_stamp(storage.records_path), _stamp(storage.derived_path("results"))])
+    stamps = json.dumps([_stamp(storage.records_path), storage.parts("results").stamp()])
     if goes_by == stamps:
         return None
     results = results_table(storage, write=False)

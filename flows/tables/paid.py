@@ -23,8 +23,7 @@ class Paid:
 
 def paid_for(storage: Storage, record_keys: Collection[str]) -> Paid:
     """What the results of those records have cost. Raises ManifestError, OSError."""
-    results, wanted = results_table(storage, write=False), pa.array(record_keys, pa.string())
-    results = results.filter(pc.is_in(results["record_key"], value_set=wanted))
+    results = results_table(storage, ["record_key", "submission_id"], keys=record_keys, write=False)
     usd, known = 0.0, 0
     for submission_id in results["submission_id"].unique().to_pylist():
         keys = results.filter(pc.equal(results["submission_id"], submission_id))["record_key"].combine_chunks()
@@ -36,7 +35,7 @@ def paid_for(storage: Storage, record_keys: Collection[str]) -> Paid:
                 outcomes = outcomes.filter(pc.and_(is_its, outcomes["prompt_tokens"].is_valid()))
                 cost = answers_usd(facts, outcomes)
                 usd, known = usd + (cost or 0.0), known + (len(outcomes) if cost is not None else 0)
-    return Paid(usd, max(0, len(wanted) - known))
+    return Paid(usd, max(0, len(record_keys) - known))
 
 
 ANSWER_SCHEMA = pa.schema(

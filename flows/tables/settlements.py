@@ -15,3 +15,9 @@ def in_order_of_settlement(storage: Storage, names: Iterable[str]) -> list[str]:
         if first:
             order[each] = order_of(first[0]["settlement"], first[0]["settled_at"], each)
     return sorted(order, key=order.__getitem__)
+
+
+def settlement_of(storage: Storage, name: str) -> int:
+    """The number of the settlement that made the outcomes file ``name``, which has a row; 0 if an earlier version
+    settled it. Raises ManifestError."""
+    return storage.read_outcomes(name, ["settlement"])["settlement"][0].as_py() or 0

@@ -147,7 +147,7 @@ def _plan(storage: Storage, ledger: Ledger, keys: Sequence[str], *, edited: bool
     files = operate.results_as_they_are(storage, keys)
     left: list[str] = []
     if not edited:
-        is_edited = edited_by_content(files, results_table(storage, write=False))
+        is_edited = edited_by_content(files, results_table(storage, keys=keys, write=False))
         left = files.filter(is_edited)["record_key"].to_pylist()
         files = files.filter(pc.invert(is_edited))
     kept, given_up = set(left), files["record_key"].to_pylist()

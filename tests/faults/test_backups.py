@@ -66,7 +66,7 @@ async def test_a_backup_is_not_restored_over_what_came_after_it_and_not_into_ano
     shelf.gemini.advance(JOB_SECONDS)
     await shelf.run_pass()
     folder = await _backed_up(shelf)
-    (shelf.manifests / "results.parquet").unlink()
+    shutil.rmtree(shelf.manifests / "results")
     shelf.result_path("CA:Lincoln:2023:1").rename(shelf.root / "kept.json")
     said = await restore_text(config, folder, write=True)
     assert said.splitlines()[1] == f"1 files are put back: {shelf.manifests}"

@@ -94,7 +94,10 @@ async def test_outcomes_that_are_gone_are_missed_and_their_batches_not_taken_for
         home = await project.variable("quire_home")
         await project.edit_variable("quire_home", {**home, "closed": 0})
         line = await stops(project, ManifestError)
-        assert "is gone, though submissions.parquet goes by it: what was closed would be sent again; restore it" in line
+        said = (
+            f"is gone, though {project.manifests}/submissions goes by it: what was closed would be sent again; restore"
+        )
+        assert said in line
 
     await ends_well(project, keys)
 

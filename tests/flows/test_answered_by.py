@@ -52,7 +52,7 @@ async def test_another_model_is_priced_by_its_own_price_and_told_once_a_pass(pro
     why = json.loads(await why_json(str(project.config), other))
     assert (why["made_by"]["model"], why["made_by"]["model_version"]) == ("gemini-2.5-flash", LITE)
     assert why["history"][0]["usd"] == pytest.approx(usd / 2, rel=0.01)
-    rows = pq.read_table(project.manifests / "results.parquet").to_pylist()
+    rows = pq.read_table(project.manifests / "results").to_pylist()
     assert [(row["model"], row["model_version"]) for row in rows] == [("gemini-2.5-flash", LITE)] * 2
 
 
@@ -105,5 +105,5 @@ async def test_a_usage_that_does_not_add_up_counts_with_the_bound_and_is_told(pr
     assert "what it cost is not known: its usage does not add up" in await why_text(str(project.config), key)
     warnings = await Recorded(project).texts("WARNING")
     assert [text for text in warnings if "1 answers say nothing of their cost that adds up" in text]
-    report = pq.read_table(project.manifests / "submissions.parquet").to_pylist()
+    report = pq.read_table(project.manifests / "submissions").to_pylist()
     assert [row["unsure"] for row in report] == [1]

@@ -54,4 +54,4 @@ async def test_a_whole_pass_goes_on_from_the_files_of_an_earlier_release(project
     home = await project.variable("quire_home")
     assert home == {"id": variables["quire_home"], "newest_submission": project.submissions()[-1], "closed": 4}
     assert len(list(project.root.rglob(MARK))) == 6
-    assert len(pq.read_table(project.manifests / "submissions.parquet")) == 4
+    assert len(pq.read_table(project.manifests / "submissions")) == 4

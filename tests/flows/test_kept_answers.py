@@ -225,7 +225,7 @@ async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_not
     seen = seen[seen["record_key"] == bad]
     assert list(seen["kind"]) == [each.kind for each in told] == ["schema_mismatch", "success"]
     assert list(seen["outcomes"]) == [each.outcomes for each in told], "the notebook shows what quire why tells"
-    rows = {row["record_key"]: row for row in pq.read_table(project.manifests / "results.parquet").to_pylist()}
+    rows = {row["record_key"]: row for row in pq.read_table(project.manifests / "results").to_pylist()}
     assert rows[good]["response_schema_hash"] != rows[bad]["response_schema_hash"]
     assert {row["submission_id"] for row in rows.values()} == {submission_id}
 

@@ -1,7 +1,7 @@
 """What a stored text says of its image, against what the files claim of it: part of `protocol_laws`. Each answer bears
 the shade of the image that went along with its request, and the job that read it.
 
-image     no stored text says what another image said: its row in `results.parquet` names the image that it was read
+image     no stored text says what another image said: its row in `manifests/results` names the image that it was read
           from, and the job; what is done and not outdated was read from the image that stands there, and the other way
           round; an answer for an image that is another by then is written by no settlement and no second judgement
 kept      what a kept result file answers well is used, or superseded, or refused for its image; it is not lost

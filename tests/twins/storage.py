@@ -13,6 +13,8 @@ from assets.outcomes import OUTCOME_SCHEMA, numbered
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.reruns import RERUN_SCHEMA
 from flows.gateways.files.atomic import create_file, replace_file
+from flows.gateways.files.parquet import Rows
+from flows.gateways.files.parts import Part, Parts
 from flows.gateways.files.storage import Storage
 
 
@@ -47,11 +49,33 @@ class Tables:
             )
         return self._facts[number]
 
+    def rows_and_metadata(self, path: Path) -> tuple[int, dict[bytes, bytes]]:
+        """How many rows it has, and its metadata. Raises ManifestError."""
+        table = self._tables[self._number(path)]
+        return len(table), dict(table.schema.metadata or {})
+
     def _number(self, path: Path) -> int:
         try:
             return int(path.read_bytes())
         except FileNotFoundError:
             raise ManifestError(path, "is missing; restore it from a backup") from None
+
+
+class PartsTwin(Parts):
+    """The same of parts."""
+
+    def __init__(self, folder: Path, tables: Tables) -> None:
+        super().__init__(folder)
+        self._tables = tables
+
+    def read(self, part: Part, schema: pa.Schema, rows: Rows | None = None) -> pa.Table:
+        return self._tables.read(part.path, schema).replace_schema_metadata(None)
+
+    def _facts(self, path: Path) -> tuple[int, dict[bytes, bytes]]:
+        return self._tables.rows_and_metadata(path)
+
+    def _write(self, table: pa.Table, path: Path) -> None:
+        self._tables.write(path, table)
 
 
 class StorageTwin(Storage):
@@ -93,6 +117,9 @@ class StorageTwin(Storage):
         return self._tables.read(
             self.outcomes_path(submission_id), pa.schema([OUTCOME_SCHEMA.field(c) for c in columns])
         )
+
+    def parts(self, name: str) -> Parts:
+        return self._parts.setdefault(name, PartsTwin(self.manifests / name, self._tables))
 
     def read_derived(self, name: str, schema: pa.Schema) -> pa.Table:
         return self._tables.read(self.derived_path(name), schema)

@@ -2,8 +2,10 @@
 nor the file's name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -14,22 +16,44 @@ from assets.domain.errors import ManifestError
 from flows.gateways.files.atomic import naming
 from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_format
 
+_DAMAGED = "restore it from a backup"
 
-def read_table(path: Path, schema: pa.Schema, *, way_out: str = "restore it from a backup") -> pa.Table:
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that are asked for: those in whose ``column`` one of ``values`` stands, at least. A table that is sorted
+    by it is read in pieces then."""
+
+    column: str
+    values: Collection[str]
+
+
+def read_table(path: Path, schema: pa.Schema, *, way_out: str = _DAMAGED, rows: Rows | None = None) -> pa.Table:
     """The columns of ``schema``, with the file's metadata. What may be null is null where the file lacks its column: it
     is from before there was one. Raises ManifestError for what is missing, damaged or of a newer Quire, OSError.
 
-    ``way_out``: what a person does about a file that is missing or damaged.
+    ``way_out``: what a person does about a file that is missing or damaged; ``rows``: None for all.
     """
     with reading(path, way_out=way_out):
         with path.open("rb") as file, open_parquet(path, file) as parquet:
+            columns = present(parquet, schema)
             # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
-            table = parquet.read(columns=present(parquet, schema))
-        return in_form(table, schema).cast(schema.with_metadata(table.schema.metadata))
+            if rows is None:
+                table = parquet.read(columns=columns)
+            else:
+                table = parquet.read_row_groups(_groups_with(parquet, rows), columns=columns)
+            metadata = parquet.schema_arrow.metadata
+        return in_form(table, schema).cast(schema.with_metadata(metadata))
+
+
+def read_facts(path: Path) -> tuple[int, Mapping[bytes, bytes]]:
+    """How many rows a table has, and its metadata. Raises as `read_table`."""
+    with reading(path), path.open("rb") as file, open_parquet(path, file) as parquet:
+        return parquet.metadata.num_rows, parquet.schema_arrow.metadata or {}
 
 
 @contextmanager
-def reading(path: Path, *, way_out: str = "restore it from a backup") -> Iterator[None]:
+def reading(path: Path, *, way_out: str = _DAMAGED) -> Iterator[None]:
     """Let whatever goes wrong within with the table at ``path`` be a ManifestError, or an OSError that names it."""
     try:
         with naming(path):
@@ -42,6 +66,21 @@ def reading(path: Path, *, way_out: str = "restore it from a backup") -> Iterato
         # Without a number it is Arrow's word for a file that is damaged (pyarrow 26, tried with flipped bits).
         first = str(error).partition("\n")[0]
         raise ManifestError(path, f"cannot be read ({first}); {way_out}") from None
+
+
+def _groups_with(parquet: pq.ParquetFile, rows: Rows) -> list[int]:
+    """The row groups that can hold such rows, as far as their least and greatest values tell."""
+    at, wanted = parquet.schema_arrow.get_field_index(rows.column), sorted(rows.values)
+    found = []
+    for number in range(parquet.metadata.num_row_groups):
+        told = parquet.metadata.row_group(number).column(at).statistics
+        if told is None or not told.has_min_max:
+            found.append(number)
+            continue
+        first = bisect_left(wanted, told.min)
+        if first < len(wanted) and wanted[first] <= told.max:
+            found.append(number)
+    return found
 
 
 def open_parquet(path: Path, file: IO[bytes], *, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:

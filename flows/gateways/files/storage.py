@@ -6,8 +6,7 @@ written in the flows.
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +25,13 @@ from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.acts import Acts
 from flows.gateways.files.atomic import create_file, naming, replace_file, replace_text
 from flows.gateways.files.decisions import read_json
+from flows.gateways.files.folder_names import Names
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.output_results import OutputResults
 from flows.gateways.files.parquet import read_table, write_table
+from flows.gateways.files.parts import Parts
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
 from flows.gateways.files.records import read_numbered, write_records
@@ -86,6 +87,10 @@ class Storage(OutputResults):
         self.acts = Acts(manifests, document_fields)
         self.told = ToldFile(manifests)
         self.tries = Tries(manifests)
+        self._batches = Names(manifests / "batches", _submission_named(".parquet"))
+        self._jobs = Names(manifests / "jobs", _submission_named(".json"))
+        self._outcomes = Names(manifests / "outcomes", _outcomes_named)
+        self._parts: dict[str, Parts] = {}
 
     def own_folders(self) -> list[Path]:
         """The folders that a submission writes to, from its first upload to its last result."""
@@ -139,11 +144,11 @@ class Storage(OutputResults):
 
     def submissions(self) -> list[str]:
         """Submission ids that have a batch manifest, oldest first (a ULID sorts by its time)."""
-        return _submission_ids(self.manifests / "batches")
+        return self._batches.all()
 
     def closed_submissions(self) -> set[str]:
         """Submission ids that have an outcomes file."""
-        return set(_submission_ids(self.manifests / "outcomes"))
+        return {each for each in self.outcome_files() if submission_of(each) == each}
 
     def is_closed(self, submission_id: str) -> bool:
         return is_there(self.outcomes_path(submission_id))
@@ -190,7 +195,7 @@ class Storage(OutputResults):
     def outcome_files(self) -> list[str]:
         """The names of all outcomes files, without their ending: those of closed submissions and of late jobs. Each is
         read by `read_outcomes`; `submission_of` tells whose it is."""
-        return [each for each in _stems(self.manifests / "outcomes") if is_submission_id(submission_of(each))]
+        return self._outcomes.all()
 
     def has_late(self, submission_id: str) -> bool:
         return is_there(self.outcomes_path(submission_id + LATE))
@@ -201,6 +206,10 @@ class Storage(OutputResults):
         return sorted(found, key=lambda each: int(each.rpartition("-")[2]))
 
     # --- what is derived from those
+
+    def parts(self, name: str) -> Parts:
+        """A table that grows with history, as a folder of parts."""
+        return self._parts.setdefault(name, Parts(self.manifests / name))
 
     def derived_path(self, name: str) -> Path:
         return self.manifests / f"{name}.parquet"
@@ -261,7 +270,7 @@ class Storage(OutputResults):
 
     def job_submissions(self) -> list[str]:
         """Submission ids that have a jobs file, oldest first."""
-        return [each for each in _stems(self.manifests / "jobs", ".json") if is_submission_id(each)]
+        return self._jobs.all()
 
     def write_job(self, job: JobFile) -> None:
         document = asdict(replace(job, first_look_at=None))
@@ -295,14 +304,17 @@ def _moment(document: Mapping[str, Any] | None) -> Moment | None:
     return None if document is None else Moment(str(document["clock"]), float(document["seconds"]))
 
 
-def _submission_ids(folder: Path) -> list[str]:
-    return [stem for stem in _stems(folder) if is_submission_id(stem)]
+def _submission_named(suffix: str) -> Callable[[str], str | None]:
+    def read(name: str) -> str | None:
+        stem = name.removesuffix(suffix)
+        return stem if stem != name and is_submission_id(stem) else None
+
+    return read
 
 
-def _stems(folder: Path, suffix: str = ".parquet") -> list[str]:
-    with suppress(FileNotFoundError):
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == suffix)
-    return []
+def _outcomes_named(name: str) -> str | None:
+    stem = name.removesuffix(".parquet")
+    return stem if stem != name and is_submission_id(submission_of(stem)) else None
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """``quire check``: the request as it would be sent, for nothing, with neither key nor server."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ async def test_it_needs_neither_key_nor_prefect_and_leaves_no_trace(
 ) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_until_idle()
-    (project.manifests / "submissions.parquet").unlink()
+    shutil.rmtree(project.manifests / "submissions")
     before = sorted(path.name for path in project.root.rglob("*"))
     nobody_there = prefect_server.environment() | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     del nobody_there["GEMINI_API_KEY"]

@@ -1,4 +1,6 @@
-"""manifests/results.parquet and submissions.parquet as passes leave them."""
+"""manifests/results and submissions as passes leave them."""
+
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +21,7 @@ def storage_of(project: Project) -> Storage:
 
 
 def table(project: Project, name: str) -> list[JsonObject]:
-    rows: list[JsonObject] = pq.read_table(project.manifests / f"{name}.parquet").drop_columns(_times(name)).to_pylist()
+    rows: list[JsonObject] = pq.read_table(project.manifests / name).drop_columns(_times(name)).to_pylist()
     return rows
 
 
@@ -51,7 +53,7 @@ async def test_after_a_pass_that_settled_they_tell_of_it(project: Project) -> No
     storage = storage_of(project)
     grown = results_table(storage), submissions_table(storage)
     for name in ("results", "submissions"):
-        storage.derived_path(name).unlink()
+        shutil.rmtree(storage.parts(name).folder)
     assert (results_table(storage).equals(grown[0]), submissions_table(storage).equals(grown[1])) == (True, True)
 
 
@@ -74,7 +76,7 @@ async def test_a_release_counts_and_a_pass_that_closes_nothing_touches_nothing(p
     project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()
     await project.run_pass()
-    assert not (project.manifests / "results.parquet").exists()
+    assert not (project.manifests / "results").exists()
     await project.edit_variable("active_batch_ids", [])
 
     await project.run_pass()
@@ -82,18 +84,17 @@ async def test_a_release_counts_and_a_pass_that_closes_nothing_touches_nothing(p
     [row] = table(project, "submissions")
     assert (row["submission_id"], row["succeeded"]) == (project.submissions()[0], 0)
     assert table(project, "results") == []
-    inode = (project.manifests / "results.parquet").stat().st_ino
+    parts = sorted((project.manifests / "results").iterdir())
     await project.run_pass()
-    assert (project.manifests / "results.parquet").stat().st_ino == inode
+    assert sorted((project.manifests / "results").iterdir()) == parts
 
 
 async def test_trouble_with_them_loses_nothing_and_is_made_good_later(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     await project.run_pass()
     project.gemini.advance(JOB_SECONDS)
-    # A folder of that name: it cannot be replaced by a file.
-    (project.manifests / "results.parquet").mkdir()
-    (project.manifests / "results.parquet" / "x").touch()
+    # Nothing can be written there.
+    (project.manifests / "results").symlink_to("nowhere")
 
     await project.run_until_idle()
 
@@ -101,6 +102,5 @@ async def test_trouble_with_them_loses_nothing_and_is_made_good_later(project: P
     assert await project.variable("active_batch_ids") == []
     warnings = [text for text in await Recorded(project).texts("WARNING") if "a later pass catches up" in text]
     assert len(warnings) == 1
-    (project.manifests / "results.parquet" / "x").unlink()
-    (project.manifests / "results.parquet").rmdir()
+    (project.manifests / "results").unlink()
     assert results_table(storage_of(project))["record_key"].to_pylist() == [key]

@@ -59,12 +59,9 @@ def breaker(
             )
             for _ in range(count)
         ]
-    history = [
-        {field.name: None if field.nullable else 0 for field in HISTORY_SCHEMA}
-        | {"record_key": f"A:b:{number}", "submission_id": submission_id, "kind": kind, "settled_at": NOW}
-        for number, (submission_id, kind) in enumerate(kinds)
-    ]
-    return open_breaker(table, pa.Table.from_pylist(history, schema=HISTORY_SCHEMA), rules, reset=reset)
+    last = pa.schema([HISTORY_SCHEMA.field(name) for name in ("submission_id", "kind")])
+    outcomes = [{"submission_id": submission_id, "kind": kind} for submission_id, kind in kinds]
+    return open_breaker(table, pa.Table.from_pylist(outcomes, schema=last), rules, reset=reset)
 
 
 def opened(table: pa.Table, rules: BreakerRules = RULES) -> Open:

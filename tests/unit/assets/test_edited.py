@@ -16,7 +16,7 @@ from tests.unit.assets.tables import NOW
 def results(*rows: tuple[str, int | None, int | None, str | None]) -> pa.Table:
     """What was written: key, bytes, time, hash."""
     usual: dict[str, Any] = dict.fromkeys(RESULTS_SCHEMA.names, "x") | {"settled_at": NOW, "image_frame": 0}
-    usual |= {"image_bytes": 1, "image_modified_at": 1, "settlement": None}
+    usual |= {"image_bytes": 1, "image_modified_at": 1, "settlement": None, "page": None}
     names = ("record_key", "result_bytes", "result_modified_at", "result_sha256")
     return pa.Table.from_pylist([usual | dict(zip(names, row, strict=True)) for row in rows], schema=RESULTS_SCHEMA)
 

@@ -12,11 +12,13 @@ from assets.history import (
     HISTORY_SCHEMA,
     batch_size,
     failed_jobs_of,
+    has_succeeded,
+    is_plain,
     service_errors_since,
-    succeeded_pages,
     unjudged_records,
     with_outcomes,
 )
+from assets.places import with_places
 
 A, B = "A:b:c:1", "A:b:c:2"
 
@@ -102,12 +104,13 @@ def test_what_was_released_before_there_was_a_job_is_no_batch_without_an_answer(
 def test_records_are_kept_apart() -> None:
     table = with_outcomes(HISTORY_SCHEMA.empty_table(), outcomes("s1", a=FAILED, b=EXPIRED), may_have_run=True)
     table = with_outcomes(table, outcomes("s2", b=OutcomeKind.SUCCESS), may_have_run=True)
-    assert table.schema == HISTORY_SCHEMA
+    assert with_places(table).cast(HISTORY_SCHEMA).schema == HISTORY_SCHEMA
+    assert is_plain(table).to_pylist() == [False, True]
     assert {row["record_key"]: (row["submission_id"], row["kind"]) for row in table.to_pylist()} == {
         A: ("s1", "batch_failed"),
         B: ("s2", "success"),
     }
-    assert succeeded_pages(table).keys().to_pylist() == [B]
+    assert has_succeeded(table).to_pylist() == [False, True]
     assert failed_jobs_of(table, pa.chunked_array([[B, "X:y:z:1", A]])).tolist() == [0, 0, 1]
 
 

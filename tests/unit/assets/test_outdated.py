@@ -22,7 +22,7 @@ def results(*rows: dict[str, Any]) -> pa.Table:
     }
     usual |= {"model": "gemini-3.5-flash", "prompt_hash": "p", "response_schema_hash": "s"}
     usual |= {"image_bytes": 10, "image_sha256": "old", "image_modified_at": 1}
-    usual |= {"result_bytes": None, "result_modified_at": None}
+    usual |= {"result_bytes": None, "result_modified_at": None, "page": None}
     schema = RESULTS_SCHEMA.set(
         RESULTS_SCHEMA.get_field_index("image_modified_at"), pa.field("image_modified_at", pa.int64())
     )

@@ -26,7 +26,7 @@ def change(by: RepairRules | None = None, **had: Any) -> Change:
 
 def history(**records: dict[str, Any]) -> pa.Table:
     row: dict[str, Any] = {field.name: None if field.nullable else 0 for field in HISTORY_SCHEMA}
-    row |= {"submission_id": "s", "kind": "cut_short", "settled_at": NOW}
+    row |= {"submission_id": "s", "kind": "cut_short", "settled_at": NOW, "document": "d"}
     rows = [row | NOTHING | had | {"record_key": key} for key, had in records.items()]
     return pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
 

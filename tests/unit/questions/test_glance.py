@@ -133,7 +133,7 @@ def test_it_stays_short_and_names_the_file_with_the_rest() -> None:
     said = markdown(glance(found, points=points, documents=table))
 
     assert len(said) < 60_000
-    assert f"... and {10_000 - MAX_LETTERS:,} more: \\/data\\/manifests/history.parquet has all." in said
+    assert f"... and {10_000 - MAX_LETTERS:,} more: \\/data\\/manifests/history has all." in said
     assert f"... and {1000 - MAX_BATCHES} more" in said
     assert len(document_rows(glance(found, documents=table))) == MAX_DOCUMENTS
 

@@ -1,5 +1,7 @@
 """The derived tables: grown step by step or made anew, they are the same; what they are made from is never touched."""
 
+import json
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,19 +13,25 @@ import pytest
 
 from assets.domain.errors import ManifestError
 from assets.domain.money import Price
+from assets.history import HISTORY_SCHEMA
 from assets.outcomes import OUTCOME_SCHEMA
+from assets.places import PLACE
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.provenance import RESULTS_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
 from flows.gateways.files.storage import JobFile, Storage
 from flows.tables.derived import (
+    attempts_table,
     check_outcomes,
     history_table,
+    kinds_table,
+    last_submissions,
     refresh_derived,
     results_table,
     submissions_table,
 )
 from flows.tables.from_files import last_counts
+from flows.tables.merging import MOST
 from flows.tables.settlements import in_order_of_settlement
 
 PAGES = ("CA:Lincoln:1901:1", "CA:Lincoln:1901:2", "TX:Austin:1901:10")
@@ -107,7 +115,7 @@ def test_grown_step_by_step_they_are_what_they_are_made_at_once(storage: Storage
         refresh_derived(storage)
     grown = results_table(storage), submissions_table(storage)
     for name in ("results", "submissions"):
-        storage.derived_path(name).unlink()
+        shutil.rmtree(storage.parts(name).folder)
 
     anew = results_table(storage), submissions_table(storage)
 
@@ -193,7 +201,8 @@ def test_a_table_that_cannot_be_used_is_made_anew(storage: Storage, name: str, d
     close(storage, IDS[0], {PAGES[0]: "success"})
     refresh_derived(storage)
     before = results_table(storage), submissions_table(storage)
-    damage(storage.derived_path(name))
+    [part] = storage.parts(name).all()
+    damage(part.path)
     close(storage, IDS[1], {PAGES[1]: "success"})
 
     after = results_table(storage), submissions_table(storage)
@@ -211,7 +220,7 @@ def test_outcomes_that_vanished_are_missed_and_never_forgotten(storage: Storage)
 
     for look in (check_outcomes, results_table, submissions_table, history_table):
         with pytest.raises(
-            ManifestError, match=rf"outcomes/{IDS[1]}\.parquet: is gone, though \w+\.parquet goes by it"
+            ManifestError, match=rf"outcomes/{IDS[1]}\.parquet: is gone, though \S+manifests/\w+ goes by it"
         ):
             look(storage)
 
@@ -219,14 +228,14 @@ def test_outcomes_that_vanished_are_missed_and_never_forgotten(storage: Storage)
 def test_nothing_is_written_while_nothing_has_changed(storage: Storage) -> None:
     close(storage, IDS[0], {PAGES[0]: "success"})
     refresh_derived(storage)
-    paths = [storage.derived_path(name) for name in ("results", "submissions")]
-    before = [path.stat().st_ino for path in paths]
+    folders = [storage.parts(name).folder for name in ("results", "submissions")]
+    before = [sorted(folder.iterdir()) for folder in folders]
 
     refresh_derived(storage)
     close(storage, IDS[1], {PAGES[1]: "success"})
     assert len(results_table(storage, write=False)) == len(submissions_table(storage, write=False)) == 2, "looked at"
 
-    assert [path.stat().st_ino for path in paths] == before
+    assert [sorted(folder.iterdir()) for folder in folders] == before
 
 
 def test_what_cannot_be_read_is_named_and_the_tables_stay(storage: Storage) -> None:
@@ -252,12 +261,11 @@ def test_what_is_the_latest_is_told_by_the_order_of_settlement_and_by_no_clock(s
 
     for _ in ("grown", "anew"):
         assert shown(results_table(storage)) == [(first, IDS[4]), (second, IDS[4])]
-        latest = {row["record_key"]: (row["submission_id"], row["kind"]) for row in history_table(storage).to_pylist()}
-        assert latest == {first: (IDS[3], "api_error"), second: (IDS[4], "success")}
+        assert last_submissions(storage, PAGES) == {first: (IDS[3], "api_error"), second: (IDS[4], "success")}
         numbers = submissions_table(storage).select(["submission_id", "settlement"]).to_pylist()
         assert numbers == [{"submission_id": IDS[5 - n], "settlement": n + 1} for n in (2, 1, 0)]
         for name in ("results", "history", "submissions"):
-            storage.derived_path(name).unlink(missing_ok=True)
+            shutil.rmtree(storage.parts(name).folder, ignore_errors=True)
     names = [IDS[5], IDS[4], IDS[3]]
     assert in_order_of_settlement(storage, sorted(names)) == names
     assert last_counts(storage) == {first: 1}
@@ -285,3 +293,63 @@ def test_a_failure_that_was_taken_back_is_not_counted_again(storage: Storage) ->
     storage.create_outcomes(f"{IDS[0]}.resettled-1", table)
 
     assert last_counts(storage) == {PAGES[1]: 1}, "quire recover makes the Variables anew of these"
+
+
+def test_what_an_earlier_release_kept_in_single_files_becomes_the_first_part(storage: Storage) -> None:
+    first, second, third = PAGES
+    close(storage, IDS[0], {first: "success", second: "api_error"})
+    refresh_derived(storage)
+    single = {
+        "results": (results_table(storage), RESULTS_SCHEMA),
+        "submissions": (submissions_table(storage), SUBMISSIONS_SCHEMA),
+        "history": (history_table(storage), HISTORY_SCHEMA),
+    }
+    for name, (table, schema) in single.items():
+        shutil.rmtree(storage.parts(name).folder)
+        then = pa.schema([field for field in schema if field.name not in PLACE])
+        metadata = {"quire.submissions": json.dumps([IDS[0]])}
+        storage.write_derived(name, table.select(then.names).cast(then).replace_schema_metadata(metadata))
+    # Nobody has to open it any more; that it is there is asked.
+    whole = storage.outcomes_path(IDS[0]).read_bytes()
+    storage.outcomes_path(IDS[0]).write_bytes(b"")
+    close(storage, IDS[1], {third: "success"})
+
+    assert len(results_table(storage, write=False)) == 2
+    assert storage.derived_path("results").exists(), "looking changes nothing"
+    for look in (results_table, submissions_table, history_table):
+        look(storage)
+    storage.outcomes_path(IDS[0]).write_bytes(whole)
+
+    assert shown(results_table(storage)) == [(first, IDS[0]), (third, IDS[1])]
+    assert history_table(storage)["record_key"].to_pylist() == [second]
+    assert submissions_table(storage)["submission_id"].to_pylist() == IDS[:2]
+    assert not any(storage.derived_path(name).exists() for name in single)
+    storage.outcomes_path(IDS[0]).unlink()
+    with pytest.raises(ManifestError, match="goes by it"):
+        check_outcomes(storage)
+
+
+def test_many_settlements_leave_few_parts_and_the_newest_rows(storage: Storage) -> None:
+    for number in range(30):
+        kinds = {PAGES[number % 3]: "success" if number % 5 else "api_error"}
+        close(storage, f"01jd{number:022}", kinds)
+        refresh_derived(storage)
+        assert all(len(storage.parts(name).all()) <= MOST for name in ("results", "history", "submissions", "attempts"))
+    grown = [look(storage) for look in (results_table, history_table, submissions_table, attempts_table, kinds_table)]
+
+    for name in ("results", "history", "submissions", "attempts", "outcome_kinds"):
+        shutil.rmtree(storage.parts(name).folder)
+
+    anew = [look(storage) for look in (results_table, history_table, submissions_table, attempts_table, kinds_table)]
+    sorts = [["record_key"], ["record_key"], ["submission_id"], ["record_key", "outcomes"], ["submission_id", "kind"]]
+    for old, new, names in zip(grown, anew, sorts, strict=True):
+        by = [(name, "ascending") for name in names]
+        assert _plain(old.sort_by(by)) == _plain(new.sort_by(by))
+    assert len(attempts_table(storage, keys=[PAGES[1]])) == 10
+    assert len(results_table(storage, keys=["X:y:z:1"])) == 0
+
+
+def _plain(table: pa.Table) -> list[Any]:
+    # In the history a record that has nothing to remember any more has a row where it had one before.
+    rows = table.drop_columns([name for name in table.column_names if name.endswith("modified_at")]).to_pylist()
+    return [row for row in rows if row.get("kind") != "success" or "records" in row]
