@@ -34,10 +34,10 @@ def not_as_written(files: ResultFiles, pages: Pages, results: pa.Table) -> IntAr
     """The places among ``files`` of those that are not, by size and time, what was written. For a collection of any
     size: by numbers alone.
 
-    ``pages``: of ``files``; ``results``: RESULTS_SCHEMA of `provenance`, or of its columns those that name a record,
-    ``result_bytes`` and ``result_modified_at``.
+    ``pages``: of ``files``; ``results``: RESULTS_SCHEMA of `provenance`, or those of its columns that `Pages.of_places`
+    takes, ``result_bytes`` and ``result_modified_at``.
     """
-    at = Numbering(pages).numbers_of(Pages.of_keys(results["record_key"]))
+    at = Numbering(pages).numbers_of(Pages.of_places(results))
     was_written = pc.is_valid(results["result_bytes"]).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero((at != NOWHERE) & was_written)
     at = at[rows]

@@ -9,7 +9,7 @@ numbers.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ ODD = -1
 """Stands for the number of a page whose label is none: ``12r``, ``iv``, ``12-13``."""
 NOWHERE = -1
 """Stands for the number of a record that there is not."""
-STRETCH = 1_000_000
+STRETCH = 65_536
 """So many pages are looked up together: what is needed on the way stays small beside what is found."""
 
 
@@ -181,11 +181,14 @@ class Numbering:
         return found
 
     def mask(self, pages: Pages) -> BoolArray:
-        """For each number whether it is that of one of these."""
-        found = np.zeros(len(self), dtype=bool)
-        numbers = self.numbers_of(pages)
-        found[numbers[numbers != NOWHERE]] = True
-        return found
+        """For each number whether it is that of one of these. Not to be written to: it is kept for who asks next."""
+        if not (self._last and self._last[0] is pages):
+            found = np.zeros(len(self), dtype=bool)
+            numbers = self.numbers_of(pages)
+            found[numbers[numbers != NOWHERE]] = True
+            self._last[:] = [pages, found]
+        mask: BoolArray = self._last[1]
+        return mask
 
     def _plain(self, documents: PageArray, wanted: PageArray) -> IntArray:
         """The numbers of pages that are called by a number. Mostly a page's place follows from what its document's
@@ -201,6 +204,11 @@ class Numbering:
         if len(left):
             found[left] = _looked_up(*self._numbered, _code(documents[left], wanted[left]))
         return found
+
+    @cached_property
+    def _last(self) -> list[Any]:
+        """What `mask` was asked for last, and said: a pass asks twice for the same pages."""
+        return []
 
     @cached_property
     def _numbered(self) -> tuple[IntArray, IntArray]:
@@ -249,10 +257,16 @@ def numbers_of(labels: pa.Array) -> tuple[PageArray, pa.Array]:
         labels = labels.combine_chunks()
     length = pc.binary_length(labels)
     may_be = pc.and_(pc.ascii_is_decimal(labels), pc.less_equal(length, 10))
-    number = pc.if_else(may_be, labels, "0").cast(pa.int64()).to_numpy()
+    all_may = pc.all(may_be, min_count=0).as_py()
+    number = (labels if all_may else pc.if_else(may_be, labels, "0")).cast(pa.int64()).to_numpy()
     # Zeros in front make it another text than the number's.
-    digits = np.searchsorted(10 ** np.arange(1, 11), number, side="right") + 1
+    digits = np.ones(len(labels), dtype=np.int32)
+    for power in range(1, 10):
+        if (more := number >= 10**power).any():
+            digits += more
     is_plain = may_be.to_numpy(zero_copy_only=False) & (number <= MAX_PAGE) & (digits == length.to_numpy())
+    if is_plain.all():
+        return number.astype(np.int32), labels.slice(0, 0)
     return np.where(is_plain, number, ODD).astype(np.int32), labels.filter(pa.array(~is_plain))
 
 

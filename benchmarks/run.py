@@ -44,7 +44,10 @@ from benchmarks.results import (
 )
 from benchmarks.rows import Row
 
-MODULES: tuple[str, ...] = ("benchmarks.settle",)
+MODULES: tuple[str, ...] = (
+    "benchmarks.plan",
+    "benchmarks.settle",
+)
 """Every module with rows, in the order of the table."""
 PATIENCE_SECONDS = 3600
 

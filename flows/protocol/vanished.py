@@ -32,7 +32,7 @@ def check_vanished(
     noted = sorted(storage.read_accepted())
     is_back = Numbering(present).numbers_of_keys(noted) != NOWHERE
     accepted = {key for key, back in zip(noted, is_back, strict=True) if not back}
-    counts = records.mask(succeeded)
+    counts = records.mask(succeeded).copy()
     counts[records.known({*inflight, *accepted})] = False
     vanished = np.flatnonzero(counts & ~records.mask(present))
     total = int(np.count_nonzero(counts))

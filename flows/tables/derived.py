@@ -112,10 +112,16 @@ def last_rows(storage: Storage, columns: Sequence[str]) -> tuple[pa.Table, pa.Ta
     for each record that ever had an outcome. ``columns``: of RESULTS_SCHEMA, of the former. Writes nothing. Raises
     ManifestError, OSError."""
     been = history_table(storage, write=False)
+    return without(placed_results(storage, columns), been), been
+
+
+def placed_results(storage: Storage, columns: Sequence[str]) -> pa.Table:
+    """``columns`` of `results_table` with PLACE, and with record_key where a page has no number. Writes nothing. Raises
+    ManifestError, OSError."""
     made = results_table(storage, [*columns, *(name for name in PLACE if name not in columns)], write=False)
     if made["page"].null_count and "record_key" not in columns:
         made = results_table(storage, [*made.column_names, "record_key"], write=False)
-    return without(made, been), been
+    return made
 
 
 def last_submissions(storage: Storage, keys: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -23,7 +23,7 @@ from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import MAX_LINES, logger
 from flows.runtime.passes import Pass
-from flows.tables.derived import results_table
+from flows.tables.derived import placed_results, results_table
 
 FILES_A_PASS = 20_000
 BYTES_A_PASS = 500_000_000
@@ -78,9 +78,10 @@ def _compare(storage: Storage, found: FoundResults) -> _Noticed:
 
 
 def _compared(storage: Storage, found: FoundResults, checks: pa.Table) -> Comparison:
-    results = results_table(storage, write=False)
+    results = placed_results(storage, RESULT_FILE_SCHEMA.names[1:])
     suspects = _rows(found, not_as_written(found.by_document, found.pages, results))
-    written = results.filter(pc.is_in(results["record_key"], value_set=suspects["record_key"].combine_chunks()))
+    columns = ["result_sha256", *RESULT_FILE_SCHEMA.names]
+    written = results_table(storage, columns, keys=suspects["record_key"].to_pylist(), write=False)
     return compared(of_pages(storage, suspects, written), written, checks)
 
 

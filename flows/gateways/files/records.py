@@ -20,6 +20,8 @@ GROUP_ROWS = 65_536
 """The rows of a group: a megabyte or two, which is read for one record; a few hundred groups for ten million."""
 
 
+_ALIKE = ("page_label", "image_mime_type")
+"""Texts that repeat; the document fields do, too."""
 _TEXTS = ("record_key", "image_path", "image_bytes", "image_modified_at", "predecessor")
 
 
@@ -46,7 +48,7 @@ class _RecordsFile:
         with reading(path):
             file = path.open("rb")
             weakref.finalize(self, file.close)
-            self._parquet = open_parquet(path, file, read_dictionary=document_fields)
+            self._parquet = open_parquet(path, file, read_dictionary=(*document_fields, *_ALIKE))
             self._present = set(present(self._parquet, self._schema))
         metadata = self._parquet.metadata
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
@@ -86,7 +88,7 @@ class _RecordsFile:
         if not page.null_count:
             return page.to_numpy(), pa.array([], pa.string())
         # Where there is no number, there is a label: both came with the same version.
-        labels = self._read(group, ["page_label"])["page_label"].combine_chunks()
+        labels = self._read(group, ["page_label"])["page_label"].cast(pa.string()).combine_chunks()
         return numbers_of(pc.coalesce(labels, page.combine_chunks().cast(pa.string())))
 
     def _follow(self, group: int, starts: BoolArray, *, goes_on: bool) -> BoolArray:
