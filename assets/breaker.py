@@ -1,17 +1,17 @@
 """The breaker: when so much fails that sending more would only burn money, nothing is sent until a person says so.
 Where it were faults of the service alone, which pass, it tries again by itself, with one small batch. Derived from the
-closed submissions and from what became of each record last; what a person has let go of stands in a file of its own.
+closed submissions and from what became of their records last; what a person has let go of stands in a file of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
 from assets.domain.settlements import by_settlement
 from assets.service_waits import over_at
 
@@ -22,6 +22,13 @@ TRY_RECORDS = 5
 """How many records go in the batch by which an open breaker tries whether the service answers again."""
 
 _COLUMNS = ["submission_id", "created_at", "closed_at", "records", "succeeded", "service_errors", "cause"]
+CLOSED_COLUMNS = (*_COLUMNS, "was_sent", "settlement")
+AT_ONCE = 16
+"""So many submissions are looked at together, the newest first, as long as they do not say enough."""
+
+AnswersOf = Callable[[Sequence[str]], Mapping[str, tuple[int, int]]]
+"""Submission ids -> of how many records the last answer is of each, and how many of these have failed. Faults of the
+service are no answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,68 +72,74 @@ class Reset:
     settlement: int | None
 
 
-def open_breaker(closed: pa.Table, last_outcomes: pa.Table, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
+def open_breaker(closed: pa.Table, answers_of: AnswersOf, rules: BreakerRules, *, reset: Reset | None) -> Open | None:
     """Whether nothing is to be sent.
 
-    ``closed``: SUBMISSIONS_SCHEMA of `assets.spending`; ``last_outcomes``: of each record the last one, columns
-    submission_id and kind. ``reset``: the last one; what was closed by then does not count. A submission that was never
-    at Gemini counts neither as a success nor as a failure. A record counts once in the share, by what became of it
-    last: a few pages that nobody can read are tried again at the end of a collection, when nothing else is left, and
-    would be most of the last tries.
+    ``closed``: CLOSED_COLUMNS of SUBMISSIONS_SCHEMA in `assets.spending`. ``reset``: the last one; what was closed by
+    then does not count. A submission that was never at Gemini counts neither as a success nor as a failure. A record
+    counts once in the share, by what became of it last: a few pages that nobody can read are tried again at the end of
+    a collection, when nothing else is left, and would be most of the last tries.
     """
     sent = closed.filter(closed["was_sent"])
     if reset is not None:
         sent = sent.filter(_later(sent, reset))
     in_order = sent.sort_by(by_settlement("closed_at"))
-    rows: list[dict[str, Any]] = in_order.select(_COLUMNS).to_pylist()[::-1]
-    lasting = _lasting(rows, _last_answers(last_outcomes), rules)
+    rows = _Rows(in_order.select(_COLUMNS))
+    lasting = _lasting(rows, answers_of, rules)
     if lasting is not None:
         return Open(
             f"{lasting}{_cause(rows)}; {RESET}",
             passes=False,
-            noted_at=rows[0]["closed_at"],
-            newest=rows[0]["submission_id"],
+            noted_at=next(iter(rows))["closed_at"],
+            newest=next(iter(rows))["submission_id"],
         )
     return _passing(rows, rules)
 
 
-def _last_answers(last_outcomes: pa.Table) -> dict[str, tuple[int, int]]:
-    """Submission id -> of how many records the last answer is of it, and how many of these have failed. Faults of the
-    service are no answers."""
-    answered = last_outcomes.filter(pc.not_equal(last_outcomes["kind"], OutcomeKind.SERVICE_ERROR.value))
-    good = pc.is_in(answered["kind"], value_set=pa.array(sorted(kind.value for kind in ANSWERED_WELL)))
-    table = pa.table({"submission_id": answered["submission_id"], "failed": pc.invert(good).cast(pa.int64())})
-    counted = table.group_by("submission_id").aggregate([("failed", "count"), ("failed", "sum")])
-    rows = zip(*(counted[name].to_pylist() for name in ("submission_id", "failed_count", "failed_sum")), strict=True)
-    return {submission_id: (records, failed) for submission_id, records, failed in rows}
+class _Rows:
+    """The rows of a table, the last one first, a few at a time: of 20,000 submissions the newest say enough."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._made: list[Mapping[str, Any]] = []
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for at in range(len(self._table)):
+            if at == len(self._made):
+                end = len(self._table) - at
+                self._made += self._table.slice(max(0, end - AT_ONCE), min(end, AT_ONCE)).to_pylist()[::-1]
+            yield self._made[at]
 
 
-def _lasting(rows: Sequence[Mapping[str, Any]], last: Mapping[str, tuple[int, int]], rules: BreakerRules) -> str | None:
+def _lasting(rows: Iterable[Mapping[str, Any]], answers_of: AnswersOf, rules: BreakerRules) -> str | None:
     """What a person has to look at: all failures but the faults of the service, which say nothing of pages, prompt and
-    settings. ``rows``: newest first; ``last``: see `_last_answers`."""
-    judged = [row for row in rows if row["records"] > row["service_errors"]]
-    in_a_row = 0
+    settings. ``rows``: newest first."""
+    judged = (row for row in rows if row["records"] > row["service_errors"])
+    in_a_row, newest = 0, ""
     for row in judged:
         if row["succeeded"]:
             break
-        in_a_row += 1
+        in_a_row, newest = in_a_row + 1, newest or row["submission_id"]
     if in_a_row >= rules.max_failed_batches_in_a_row:
         return (
             f"safety.max_failed_batches_in_a_row: the last {in_a_row} batches had not one success, the newest is "
-            f"{judged[0]['submission_id']}"
+            f"{newest}"
         )
     records = failed = 0
-    for row in judged:
-        of_it, failed_of_it = last.get(row["submission_id"], (0, 0))
-        records, failed = records + of_it, failed + failed_of_it
-        if records >= rules.window:
-            break
+    judged = (row for row in rows if row["records"] > row["service_errors"])
+    while records < rules.window and (some := list(islice(judged, AT_ONCE))):
+        answers = answers_of([row["submission_id"] for row in some])
+        for row in some:
+            of_it, failed_of_it = answers.get(row["submission_id"], (0, 0))
+            records, failed = records + of_it, failed + failed_of_it
+            if records >= rules.window:
+                break
     if records >= rules.window and failed > rules.max_failure_rate * records:
         return f"safety.max_failure_rate: {failed} of the last {records} records failed"
     return None
 
 
-def _passing(rows: Sequence[Mapping[str, Any]], rules: BreakerRules) -> Open | None:
+def _passing(rows: Iterable[Mapping[str, Any]], rules: BreakerRules) -> Open | None:
     """Whether the service answers with faults. The first batch that it answers again is the end of that."""
     run: list[Mapping[str, Any]] = []
     for row in rows:

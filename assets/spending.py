@@ -4,7 +4,7 @@ outcomes; there is no second truth. What a request is taken to cost beforehand s
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import inf
@@ -167,15 +167,17 @@ def way_of_asking(facts: SubmissionFacts) -> str:
     )
 
 
+_OF_SPENT = ["submission_id", "created_at", "released", "usd", "unsure", "unsure_usd", "model"]
+_OF_SPENT += ["prompt_tokens", "output_tokens", "thoughts_tokens", "cached_tokens"]
 CAPS = ("max_usd_per_run", "max_usd_per_day", "max_usd_total")
 """The settings of the section budget that are caps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """US dollars of one submission. ``usd``: what its answers cost; ``open_usd``: the most that can be added while it
-    is in flight; ``unsure_usd``: the most that those records can have cost of which nobody knows, ``unsure``: how many
-    they are."""
+    """US dollars of one submission; of several ``submission_id`` is "", and ``created_at`` that of the first. ``usd``:
+    what its answers cost; ``open_usd``: the most that can be added while it is in flight; ``unsure_usd``: the most that
+    those records can have cost of which nobody knows, ``unsure``: how many they are."""
 
     submission_id: str
     created_at: datetime
@@ -205,13 +207,21 @@ def spending(
     closed: pa.Table,
     in_flight: Iterable[tuple[SubmissionFacts, pa.Table]],
     price_of: Callable[[str, date], Price | None],
+    *,
+    since: datetime | None = None,
 ) -> list[Spent]:
-    """Every submission with its dollars. ``closed``: SUBMISSIONS_SCHEMA; ``in_flight``: facts and batch manifest of
+    """Every submission with its dollars; what was made before ``since`` as one sum, as long as its price is known.
+    ``closed``: SUBMISSIONS_SCHEMA; ``in_flight``: facts and batch manifest of
     each that is open, whether anybody has claimed it or not. ``price_of``: the price of a model on a day (UTC), for
     what was sent without one; None: it counts nothing."""
-    found, rows = [], closed.to_pylist()
-    answered_late = {submission_of(row["submission_id"]) for row in rows if row["submission_id"].endswith(LATE)}
-    for row in rows:
+    found = list[Spent]()
+    late = closed["submission_id"].filter(pc.ends_with(closed["submission_id"], LATE))
+    answered_late = {submission_of(name) for name in late.to_pylist()}
+    if since is not None:
+        is_old = pc.and_(pc.less(closed["created_at"], pa.scalar(since, _MOMENT)), closed["usd"].is_valid())
+        found += _summed(closed.filter(is_old), answered_late)
+        closed = closed.filter(pc.invert(is_old))
+    for row in closed.select(_OF_SPENT).to_pylist():
         usd, unsure, unsure_usd = row["usd"], row["unsure"], row["unsure_usd"]
         if row["released"] and row["submission_id"] in answered_late:
             # What its job has cost is known by now, in a row of its own.
@@ -228,6 +238,17 @@ def spending(
     for facts, table in in_flight:
         found.append(Spent(facts.submission_id, facts.created_at, 0.0, _usd_sum(table, "max_usd") or 0.0))
     return found
+
+
+def _summed(closed: pa.Table, answered_late: Collection[str]) -> list[Spent]:
+    if not len(closed):
+        return []
+    known = pc.is_in(closed["submission_id"], value_set=pa.array(sorted(answered_late), pa.string()))
+    unsure = closed.filter(pc.invert(pc.and_(closed["released"], known)))
+    usd, unsure_usd, count = (
+        pc.sum(column, min_count=0).as_py() for column in (closed["usd"], unsure["unsure_usd"], unsure["unsure"])
+    )
+    return [Spent("", pc.min(closed["created_at"]).as_py(), usd, unsure_usd=unsure_usd, unsure=count)]
 
 
 def spent_by_tries(tries: Iterable[Try]) -> list[Spent]:

@@ -19,7 +19,8 @@ RESETTLED = ".resettled-"
 """What follows a submission id in the name of the outcomes of answers that were judged again; a number from 1 is
 last."""
 _BESIDE = re.compile(r"\.late|\.resettled-[1-9][0-9]*")
-_SUBMISSION_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
+SUBMISSION_ID_CHARS = 26
+_SUBMISSION_ID = re.compile(rf"[0-9a-hjkmnp-tv-z]{{{SUBMISSION_ID_CHARS}}}")
 
 
 class JobState(StrEnum):
@@ -109,7 +110,7 @@ def is_late(name: str) -> bool:
 
 def submission_of(name: str) -> str:
     """The submission whose outcomes file has that name."""
-    submission_id, beside = name[:26], name[26:]
+    submission_id, beside = name[:SUBMISSION_ID_CHARS], name[SUBMISSION_ID_CHARS:]
     return submission_id if _BESIDE.fullmatch(beside) else name
 
 

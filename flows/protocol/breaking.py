@@ -2,20 +2,20 @@
 or by itself where the service answers again."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-import pyarrow as pa
-
-from assets.breaker import BreakerRules, Open, Reset, open_breaker
-from assets.domain.outcome import OutcomeKind
+from assets.breaker import CLOSED_COLUMNS, BreakerRules, Open, Reset, open_breaker
+from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
 from assets.reports import escape
 from config.settings import Settings
 from flows.gateways.files.decisions import Breaker
 from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
-from flows.tables.derived import last_rows, submissions_table
+from flows.tables.derived import last_submissions, submissions_table
 from flows.tables.from_files import open_submissions
 
 
@@ -62,12 +62,21 @@ def find_open(settings: Settings, storage: Storage, *, records: int, write: bool
     """``write``: see `flows.tables.derived`."""
     safety = settings.safety
     rules = BreakerRules(safety.max_failed_batches_in_a_row, safety.max_failure_rate, safety.window_records, records)
-    made, been = last_rows(storage, ["submission_id"])
-    last = been.select(["submission_id", "kind"])
-    kinds = pa.repeat(pa.scalar(OutcomeKind.SUCCESS.value), len(made))
-    last_outcomes = pa.concat_tables([last, pa.table([made["submission_id"], kinds], schema=last.schema)])
-    closed = submissions_table(storage, write=write)
-    return open_breaker(closed, last_outcomes, rules, reset=storage.read_breaker().reset)
+    closed = submissions_table(storage, CLOSED_COLUMNS, write=write)
+    return open_breaker(closed, partial(_answers_of, storage), rules, reset=storage.read_breaker().reset)
+
+
+def _answers_of(storage: Storage, submission_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """See `assets.breaker.AnswersOf`. Raises ManifestError, OSError."""
+    keys = {
+        key for each in submission_ids for key in storage.read_outcomes(each, ["record_key"])["record_key"].to_pylist()
+    }
+    found = dict.fromkeys(submission_ids, (0, 0))
+    for submission_id, kind in last_submissions(storage, keys).values():
+        if submission_id in found and kind != OutcomeKind.SERVICE_ERROR:
+            records, failed = found[submission_id]
+            found[submission_id] = records + 1, failed + (kind not in ANSWERED_WELL)
+    return found
 
 
 def tripped_now(settings: Settings, storage: Storage, opened: Open, *, now: datetime) -> Tripped:

@@ -21,7 +21,7 @@ def remove_old_raw(p: Pass) -> None:
     if not names:
         return
     kept_since = p.services.now() - timedelta(days=p.services.settings.safety.keep_raw_days)
-    closed = submissions_table(storage, write=False)
+    closed = submissions_table(storage, ["submission_id", "closed_at"], write=False)
     is_old = pc.less_equal(closed["closed_at"], pa.scalar(kept_since, closed.schema.field("closed_at").type))
     old = set(closed.filter(is_old)["submission_id"].to_pylist())
     for name in [name for name in names if name in old][:MAX_REMOVED]:

@@ -32,7 +32,8 @@ WATCHED = timedelta(hours=72)
 
 def expects_late_jobs(p: Pass) -> bool:
     """Whether a job may still turn up of a submission that was released: then Gemini's list is asked for."""
-    closed = submissions_table(p.services.storage, write=False)
+    columns = ["submission_id", "closed_at", "released", "was_posted"]
+    closed = submissions_table(p.services.storage, columns, write=False)
     since = pa.scalar(p.services.now() - WATCHED, closed.schema.field("closed_at").type)
     may_turn_up = pc.and_(closed["released"], closed["was_posted"])
     # By the time of day only those of long ago are told from the others, and only where the collection's clock has
@@ -68,7 +69,7 @@ async def cancel_or_use_late_jobs(p: Pass, jobs: Sequence[RemoteJob]) -> list[Qu
 
 def _closed(p: Pass) -> list[dict[str, Any]]:
     columns = ["submission_id", "batch_id", "released"]
-    rows: list[dict[str, Any]] = submissions_table(p.services.storage, write=False).select(columns).to_pylist()
+    rows: list[dict[str, Any]] = submissions_table(p.services.storage, columns, write=False).to_pylist()
     return rows
 
 

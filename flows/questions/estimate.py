@@ -66,7 +66,7 @@ class Estimate:
 @dataclass(frozen=True, slots=True)
 class EstimateReport:
     """``left``: how many pages are to be sent in all; ``day``: today, UTC; ``tariff``: what holds then;
-    ``price_source``: where its price is from; ``spent``: every submission so far; ``caps``: those that are set;
+    ``price_source``: where its price is from; ``spent``: by what was sent so far; ``caps``: those that are set;
     ``prefect_problem``: why Prefect could not be asked, or None."""
 
     settings: Settings
@@ -124,7 +124,7 @@ def estimate_of(
         estimate=_estimate(settings, template, left, tariff, rates_of(settings, closed, facts)),
         left=in_all,
         states={state.value: count for state, count in count_states(states).items() if count},
-        spent=tuple(read_spent(settings, storage)),
+        spent=tuple(read_spent(settings, storage, since=now)),
         caps=read_caps(settings, storage, run_started_at=now, now=now),
         day=now.date(),
         tariff=tariff,

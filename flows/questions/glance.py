@@ -71,7 +71,7 @@ async def read_glance(
         states = states_in_mode(settings, storage, ledger, found, now=now)(settings.context.mode)
         status = status_of(settings, storage, ledger, states, results_found=found, now=now)
         submissions = submissions_table(storage, write=False)
-        results = results_table(storage, write=False).select(["record_key", "submission_id"])
+        results = results_table(storage, ["record_key", "submission_id"], write=False)
         ids = {batch.name: batch.submission_id for batch in status.batches[:MAX_BATCHES] if batch.submission_id}
         return Glance(
             status,

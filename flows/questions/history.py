@@ -18,6 +18,7 @@ from assets.provenance import result_rows
 from assets.repair import Change
 from flows.gateways.files.contents import ImageThen
 from flows.gateways.files.storage import Storage
+from flows.tables.derived import attempts_table
 from flows.tables.settlements import in_order_of_settlement
 
 _COLUMNS = ["record_key", "batch_id", "kind", "message", "settled_at", "settlement", "prompt_tokens", "output_tokens"]
@@ -78,10 +79,7 @@ class MadeBy:
 def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
     """All outcomes of a record, in the order of settlement. Raises ManifestError, OSError."""
     found = []
-    for name in storage.outcome_files():
-        # A column of keys is small; the others are read where there is something to read.
-        if not pc.any(_is_key(storage.read_outcomes(name, ["record_key"]), record_key), min_count=0).as_py():
-            continue
+    for name in attempts_table(storage, ["outcomes"], keys=[record_key], write=False)["outcomes"].to_pylist():
         table = storage.read_outcomes(name, _COLUMNS)
         submission_id = submission_of(name)
         (row,) = table.filter(_is_key(table, record_key)).to_pylist()

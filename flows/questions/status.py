@@ -199,7 +199,7 @@ def status_of(
     """Count. ``states``: `states_now` of the same ledger; ``waves``: by context mode, counted if it is None;
     ``results_found``: if the results were walked already; ``now``: UTC."""
     results_found = results_found or storage.find_results()
-    spent = read_spent(settings, storage)
+    spent = read_spent(settings, storage, since=now)
     if waves is None:
         waves = waves_by_mode(states_in_mode(settings, storage, ledger, results_found, now=now))
     held = tuple(states.keys(RecordState.HELD))

@@ -2,8 +2,13 @@
 person has let go of in the Variables alone, and a count that a person has reset, are not seen here.
 """
 
-from assets.domain.batch import claim_name
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.domain.batch import claim_name, is_resettled
+from assets.domain.outcome import COUNTED
 from flows.gateways.files.storage import Storage
+from flows.tables.derived import kinds_table
 from flows.tables.settlements import in_order_of_settlement
 
 
@@ -23,7 +28,10 @@ def last_counts(storage: Storage) -> dict[str, int]:
     """Record key -> the failure count after its last failure, or after that was taken back by an answer that was judged
     again. Raises ManifestError."""
     counts: dict[str, int] = {}
-    for each in in_order_of_settlement(storage, storage.outcome_files()):
+    kinds = kinds_table(storage, write=False)
+    counting = kinds.filter(pc.is_in(kinds["kind"], value_set=pa.array(sorted(COUNTED), pa.string())))
+    names = {*counting["submission_id"].to_pylist(), *filter(is_resettled, storage.outcome_files())}
+    for each in in_order_of_settlement(storage, names):
         table = storage.read_outcomes(each, ["record_key", "count_after"])
         table = table.filter(table["count_after"].is_valid())
         counts.update(zip(table["record_key"].to_pylist(), table["count_after"].to_pylist(), strict=True))

@@ -4,7 +4,7 @@ of `assets.estimates`, `assets.spending` and `assets.planning`. Reads only; what
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from math import inf
 
@@ -151,7 +151,10 @@ def read_scales(
             sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
         ),
         caps=_caps(
-            settings, _spent(settings, closed, opened, tries), run_started_at=run_started_at, now=facts.created_at
+            settings,
+            _spent(settings, closed, opened, tries, since=_asked_since(run_started_at, facts.created_at)),
+            run_started_at=run_started_at,
+            now=facts.created_at,
         ),
         unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
         recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=since)
@@ -161,7 +164,13 @@ def read_scales(
 
 def read_caps(settings: Settings, storage: Storage, *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
     """The caps that are set. Raises ManifestError, OSError."""
-    return _caps(settings, read_spent(settings, storage), run_started_at=run_started_at, now=now)
+    spent = read_spent(settings, storage, since=_asked_since(run_started_at, now))
+    return _caps(settings, spent, run_started_at=run_started_at, now=now)
+
+
+def _asked_since(run_started_at: datetime, now: datetime) -> datetime:
+    """From when on a cap may ask when something was made."""
+    return min(run_started_at, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def _caps(settings: Settings, spent: list[Spent], *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
@@ -181,10 +190,11 @@ def _check_prices(settings: Settings, closed: pa.Table, *, day: date) -> None:
             check_price(settings, row["model"], row["created_at"].date(), cap=f"budget.{cap}")
 
 
-def read_spent(settings: Settings, storage: Storage) -> list[Spent]:
-    """Every submission and every try with its dollars. Raises ManifestError, OSError."""
+def read_spent(settings: Settings, storage: Storage, *, since: datetime) -> list[Spent]:
+    """Every submission and every try with its dollars, what was made before ``since`` as one sum. Raises ManifestError,
+    OSError."""
     closed = submissions_table(storage, write=False)
-    return _spent(settings, closed, _open_submissions(storage), storage.tries.all())
+    return _spent(settings, closed, _open_submissions(storage), storage.tries.all(), since=since)
 
 
 def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:
@@ -194,9 +204,15 @@ def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]
 
 
 def _spent(
-    settings: Settings, closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]], tries: list[Try]
+    settings: Settings,
+    closed: pa.Table,
+    opened: list[tuple[pa.Table, SubmissionFacts]],
+    tries: list[Try],
+    *,
+    since: datetime,
 ) -> list[Spent]:
-    sent = spending(closed, [(facts, table) for table, facts in opened], partial(price_of, settings))
+    in_flight = [(facts, table) for table, facts in opened]
+    sent = spending(closed, in_flight, partial(price_of, settings), since=since)
     return sent + spent_by_tries(tries)
 
 

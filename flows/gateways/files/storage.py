@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.domain.batch import LATE, is_late, is_resettled, is_submission_id, submission_of
+from assets.domain.batch import LATE, SUBMISSION_ID_CHARS, is_resettled, is_submission_id, submission_of
 from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
 from assets.manifest import manifest_schema
@@ -148,7 +148,7 @@ class Storage(OutputResults):
 
     def closed_submissions(self) -> set[str]:
         """Submission ids that have an outcomes file."""
-        return {each for each in self.outcome_files() if submission_of(each) == each}
+        return {each for each in self.outcome_files() if len(each) == SUBMISSION_ID_CHARS}
 
     def is_closed(self, submission_id: str) -> bool:
         return is_there(self.outcomes_path(submission_id))
@@ -190,7 +190,7 @@ class Storage(OutputResults):
 
     def late_submissions(self) -> list[str]:
         """Submission ids whose late job was used, oldest first."""
-        return [submission_of(each) for each in self.outcome_files() if is_late(each)]
+        return [submission_of(each) for each in self.outcome_files() if each.endswith(LATE)]
 
     def outcome_files(self) -> list[str]:
         """The names of all outcomes files, without their ending: those of closed submissions and of late jobs. Each is
@@ -202,7 +202,7 @@ class Storage(OutputResults):
 
     def resettled(self, submission_id: str) -> list[str]:
         """The names of its outcomes files of answers that were judged again, oldest first."""
-        found = [each for each in self.outcome_files() if is_resettled(each) and submission_of(each) == submission_id]
+        found = [each for each in self.outcome_files() if each.startswith(submission_id) and is_resettled(each)]
         return sorted(found, key=lambda each: int(each.rpartition("-")[2]))
 
     # --- what is derived from those

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from assets.breaker import LEAST_WINDOW, BreakerRules, Open, Reset, open_breaker
-from assets.history import HISTORY_SCHEMA
 from assets.spending import SUBMISSIONS_SCHEMA
 from tests.unit.assets.tables import NOW
 
@@ -59,9 +58,12 @@ def breaker(
             )
             for _ in range(count)
         ]
-    last = pa.schema([HISTORY_SCHEMA.field(name) for name in ("submission_id", "kind")])
-    outcomes = [{"submission_id": submission_id, "kind": kind} for submission_id, kind in kinds]
-    return open_breaker(table, pa.Table.from_pylist(outcomes, schema=last), rules, reset=reset)
+    answers: dict[str, tuple[int, int]] = {}
+    for submission_id, kind in kinds:
+        if kind != "service_error":
+            of_it, failed_of_it = answers.get(submission_id, (0, 0))
+            answers[submission_id] = of_it + 1, failed_of_it + (kind != "success")
+    return open_breaker(table, lambda ids: {each: answers[each] for each in ids if each in answers}, rules, reset=reset)
 
 
 def opened(table: pa.Table, rules: BreakerRules = RULES) -> Open:

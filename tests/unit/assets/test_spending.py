@@ -116,6 +116,24 @@ def test_what_was_sent_without_a_price_is_counted_at_that_of_its_day() -> None:
     assert unknown.usd == 0
 
 
+def test_what_was_made_long_ago_is_one_sum_and_nothing_of_it_is_lost() -> None:
+    row = row_of(outcomes_of(KEYS, verdicts({"record_key": KEYS[0], **USAGE}, {"record_key": KEYS[1], "unsure": True})))
+    old = [{**row, "submission_id": f"s{n}", "created_at": NOW - timedelta(days=n)} for n in range(4)]
+    known_late = {**old[3], "submission_id": "01jd0000000000000000000001", "released": True}
+    late = {**old[3], "submission_id": "01jd0000000000000000000001.late", "unsure": 0, "unsure_usd": 0.0}
+    unpriced = {**old[3], "submission_id": "u", "usd": None, "unsure_usd": None}
+    closed = pa.Table.from_pylist([*old, known_late, late, unpriced], schema=SUBMISSIONS_SCHEMA)
+    price_of = {NOW.date() - timedelta(days=3): PRICE}
+
+    one_by_one, summed = (spending(closed, [], lambda _, day: price_of.get(day), since=since) for since in (None, NOW))
+
+    assert [each.submission_id for each in summed] == ["", "s0", "u"]
+    for name in ("usd", "open_usd", "unsure_usd", "unsure"):
+        assert sum(getattr(each, name) for each in one_by_one) == pytest.approx(
+            sum(getattr(each, name) for each in summed)
+        )
+
+
 def test_what_is_open_counts_with_the_most_that_it_can_cost() -> None:
     [spent] = spending(SUBMISSIONS_SCHEMA.empty_table(), [(facts(), batch_of(KEYS))], lambda model, day: None)
     assert spent.usd == 0
