@@ -25,6 +25,12 @@ class Reason(StrEnum):
     MODEL = "model"
 
 
+MADE_COLUMNS = (
+    *("record_key", "image_frame", "image_bytes", "image_modified_at", "image_sha256"),
+    *("prompt_hash", "response_schema_hash", "model"),
+)
+"""What of RESULTS_SCHEMA in `provenance` it goes by."""
+
 IMAGE_HASH_SCHEMA = pa.schema(
     [
         pa.field("image_path", pa.string(), nullable=False),
@@ -57,7 +63,7 @@ def to_be_hashed(results: pa.Table, images: pa.Table) -> pa.Table:
     """The images of which only their content can tell whether they are others: of the size of the one that was read,
     with another time. Nothing of an image that has not changed.
 
-    ``results``: RESULTS_SCHEMA of `provenance`; ``images``: record_key, image_path, image_frame, image_bytes and
+    ``results``: MADE_COLUMNS; ``images``: record_key, image_path, image_frame, image_bytes and
     image_modified_at of the records that are done. Columns: record_key, image_path, image_bytes, image_modified_at.
     """
     then, there = _paired(results, images)

@@ -72,7 +72,9 @@ def without(table: pa.Table, others: pa.Table) -> pa.Table:
         promote_options="default",
     )
     names = _names(both)
-    is_among = np.isin(names[: len(table)], names[len(table) :])
+    found = np.sort(names[len(table) :])
+    at = np.minimum(np.searchsorted(found, names[: len(table)]), len(found) - 1)
+    is_among = found[at] == names[: len(table)]
     return table.filter(pa.array(~is_among))
 
 

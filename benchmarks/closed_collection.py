@@ -1,8 +1,9 @@
-"""Makes a collection that has been at work for long: all of its pages are read, by many submissions that are closed.
+"""Makes collections that have been at work for long: all of their pages are read, by many submissions that are closed.
 
-    python -m benchmarks.closed_collection FOLDER RECORDS SUBMISSIONS
+    python -m benchmarks.closed_collection FOLDER RECORDS SUBMISSIONS MANY
 
-The files are written in the forms, and by the writers, of Quire itself; no batch is run.
+``FOLDER/large`` has RECORDS, read by SUBMISSIONS, ``FOLDER/long`` as many, read by MANY, and ``FOLDER/small`` 1,000
+records, read by 20. The files are written in the forms, and by the writers, of Quire itself; no batch is run.
 """
 
 import os
@@ -36,12 +37,14 @@ RESULT = b'{"page_type": "text", "text": "All men by these presents."}'
 WRITTEN_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def main(folder: Path, records: int, submissions: int) -> None:
-    # Nothing of it has to outlive a power cut.
-    with patch.object(os, "fsync", lambda _: None):
-        _make(folder, records, submissions)
-    config = str(folder / "quire.yaml")
-    subprocess.run([Path(sys.executable).with_name("quire"), "scan", "--config", config], check=True)
+def main(folder: Path, records: int, submissions: int, many: int) -> None:
+    sizes = {"small": (1_000, 20), "large": (records, submissions), "long": (records, many)}
+    for name, (pages, batches) in sizes.items():
+        # Nothing of it has to outlive a power cut.
+        with patch.object(os, "fsync", lambda _: None):
+            _make(folder / name, pages, batches)
+        command = [sys.executable, "-c", "from flows.cli import main; main()", "scan", "--config"]
+        subprocess.run([*command, str(folder / name / "quire.yaml")], check=True, stdout=sys.stderr)
 
 
 def _make(folder: Path, records: int, submissions: int) -> None:
@@ -130,4 +133,4 @@ def _table(schema: pa.Schema, columns: dict[str, object]) -> pa.Table:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -46,6 +46,8 @@ from benchmarks.rows import Row
 
 MODULES: tuple[str, ...] = (
     "benchmarks.plan",
+    "benchmarks.idle",
+    "benchmarks.questions",
     "benchmarks.settle",
 )
 """Every module with rows, in the order of the table."""

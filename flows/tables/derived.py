@@ -177,22 +177,27 @@ def _table(
         if write and number:
             storage.parts(derived.name).remove_parts()
     standing = _Standing()
-    _grow(storage, derived, standing, storage.outcome_files(), write=False)
+    _grow(storage, derived, standing, list(storage.outcome_files()), write=False)
     return _read(storage, derived, standing, columns, keys)
 
 
 def _brought_up_to_date(storage: Storage, derived: _Derived, *, write: bool) -> _Standing:
-    standing = _Standing(_parts(storage, derived, write=write))
+    standing, names = _Standing(_parts(storage, derived, write=write)), storage.outcome_files()
+    parts = storage.parts(derived.name)
+    if parts.complete is not None and parts.complete[1] is names and parts.complete[0] == standing.parts:
+        return standing
     standing.goes_by.update(name for part in standing.parts for name in part.goes_by)
     if not standing.parts and (before := from_single_file(storage, derived.name, derived.schema)) is not None:
         table, goes_by = before
         _check_there(storage, derived.name, goes_by)
         _add(storage, derived, standing, table, sorted(goes_by), write=write)
     _check_there(storage, derived.name, standing.goes_by)
-    if missing := [each for each in storage.outcome_files() if each not in standing.goes_by]:
+    if missing := [each for each in names if each not in standing.goes_by]:
         _grow(storage, derived, standing, missing, write=write)
         _merge(storage, derived, standing, write=write)
     _remove_single_file(storage, derived, standing, write=write)
+    if not standing.fresh:
+        parts.complete = list(standing.parts), names
     return standing
 
 
@@ -222,7 +227,7 @@ def _grow(storage: Storage, derived: _Derived, standing: _Standing, missing: lis
         if write:
             storage.parts(derived.name).remove_parts()
         standing.parts, standing.fresh, standing.goes_by = [], [], set()
-        missing = storage.outcome_files()
+        missing = list(storage.outcome_files())
         names = in_order_of_settlement(storage, missing)
     # A late job that has answered nothing has no row; from now on nobody has to look.
     without_rows = sorted(set(missing).difference(names))

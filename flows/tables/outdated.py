@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
 from assets.domain.record import encode_ranges
 from assets.domain.schema import schema_hash
-from assets.outdated import IMAGE_HASH_SCHEMA, Making, Reason, outdated, to_be_hashed
+from assets.outdated import IMAGE_HASH_SCHEMA, MADE_COLUMNS, Making, Reason, outdated, to_be_hashed
 from assets.planning import text_hash
 from config.settings import Settings
 from flows.gateways.files.contents import sha256_of
@@ -57,13 +57,13 @@ class Outdated:
 def find_outdated(settings: Settings, storage: Storage, images: pa.Table) -> Outdated:
     """``images``: the rows of the record manifest that are done. Writes nothing. Raises ManifestError, OSError."""
     hashes, _, _ = _read(storage)
-    return Outdated(*outdated(results_table(storage, write=False), images, hashes, making(settings)))
+    return Outdated(*outdated(results_table(storage, MADE_COLUMNS, write=False), images, hashes, making(settings)))
 
 
 def not_compared(storage: Storage, images: pa.Table) -> set[str]:
     """The records of which only the content of their image can tell whether it is another, and of which no scan has
     read that yet. ``images``: as for `find_outdated`. Raises ManifestError, OSError."""
-    wanted = to_be_hashed(results_table(storage, write=False), images)
+    wanted = to_be_hashed(results_table(storage, MADE_COLUMNS, write=False), images)
     known = wanted.join(_read(storage)[0], IMAGE_HASH_SCHEMA.names[:3], join_type="left anti")
     return set(known["record_key"].to_pylist())
 
@@ -111,7 +111,7 @@ def _compare(storage: Storage, manifest: pa.Table | None) -> _Compared | None:
     stamps = json.dumps([_stamp(storage.records_path), storage.parts("results").stamp()])
     if goes_by == stamps:
         return None
-    results = results_table(storage, write=False)
+    results = results_table(storage, MADE_COLUMNS, write=False)
     if not len(results) and not goes_by:
         return None
     if manifest is None and (manifest := storage.read_records()) is None:

@@ -23,12 +23,13 @@ class Names:
         self._folder = folder
         self._read = read
         # Together, as threads share them.
-        self._last: tuple[list[str], list[str]] = ([], [])
+        self._last: tuple[list[str], tuple[str, ...]] = ([], ())
 
-    def all(self) -> list[str]:
-        """What ``read`` makes of each name, sorted; without those of which it makes None. Raises OSError."""
+    def all(self) -> tuple[str, ...]:
+        """What ``read`` makes of each name, sorted; without those of which it makes None. The same tuple where all is
+        as it was. Raises OSError."""
         names, (before, found) = names_in(self._folder), self._last
         if names != before:
-            found = sorted(each for name in names if (each := self._read(name)) is not None)
+            found = tuple(sorted(each for name in names if (each := self._read(name)) is not None))
             self._last = names, found
-        return list(found)
+        return found

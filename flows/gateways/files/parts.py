@@ -39,18 +39,24 @@ class Part:
 
 
 class Parts:
-    """The parts in ``folder``. Every method raises OSError for trouble with the disk, ManifestError for parts that are
+    """The parts in ``folder``. ``complete``: parts that were found to go by just these outcomes files, for whoever asks
+    again. Every method raises OSError for trouble with the disk, ManifestError for parts that are
     damaged or do not belong together; whoever derives them makes them anew then."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.complete: tuple[list[Part], tuple[str, ...]] | None = None
+        self._last: list[Part] = []
         self._known: dict[Path, tuple[tuple[int, int, int], Part]] = {}
 
     def all(self) -> list[Part]:
         """Oldest first."""
         found = [self._look(*each) for each in self._standing()[0]]
+        if found == self._last:
+            return found
         if sum(len(part.goes_by) for part in found) != len({name for part in found for name in part.goes_by}):
             raise ManifestError(self.folder, "holds parts that go by the same outcomes; delete it")
+        self._last = list(found)
         return found
 
     def read(self, part: Part, schema: pa.Schema, rows: Rows | None = None) -> pa.Table:

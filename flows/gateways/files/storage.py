@@ -144,7 +144,7 @@ class Storage(OutputResults):
 
     def submissions(self) -> list[str]:
         """Submission ids that have a batch manifest, oldest first (a ULID sorts by its time)."""
-        return self._batches.all()
+        return list(self._batches.all())
 
     def closed_submissions(self) -> set[str]:
         """Submission ids that have an outcomes file."""
@@ -192,9 +192,9 @@ class Storage(OutputResults):
         """Submission ids whose late job was used, oldest first."""
         return [submission_of(each) for each in self.outcome_files() if each.endswith(LATE)]
 
-    def outcome_files(self) -> list[str]:
+    def outcome_files(self) -> tuple[str, ...]:
         """The names of all outcomes files, without their ending: those of closed submissions and of late jobs. Each is
-        read by `read_outcomes`; `submission_of` tells whose it is."""
+        read by `read_outcomes`; `submission_of` tells whose it is. The same tuple where all is as it was."""
         return self._outcomes.all()
 
     def has_late(self, submission_id: str) -> bool:
@@ -270,7 +270,7 @@ class Storage(OutputResults):
 
     def job_submissions(self) -> list[str]:
         """Submission ids that have a jobs file, oldest first."""
-        return self._jobs.all()
+        return list(self._jobs.all())
 
     def write_job(self, job: JobFile) -> None:
         document = asdict(replace(job, first_look_at=None))
