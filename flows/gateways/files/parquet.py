@@ -35,7 +35,8 @@ def read_table(path: Path, schema: pa.Schema, *, way_out: str = _DAMAGED, rows: 
     ``way_out``: what a person does about a file that is missing or damaged; ``rows``: None for all.
     """
     with reading(path, way_out=way_out):
-        with path.open("rb") as file, open_parquet(path, file) as parquet:
+        alike = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        with path.open("rb") as file, open_parquet(path, file, read_dictionary=alike) as parquet:
             columns = present(parquet, schema)
             # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
             if rows is None:
@@ -120,5 +121,17 @@ def write_table(
     metadata = {**(table.schema.metadata or {}), PARQUET_FORMAT: str(NEWEST_FORMAT).encode()}
     table = table.replace_schema_metadata(metadata)
     alike = True if texts is None else [name for name in table.column_names if name not in texts]
+    plain = pa.schema([_plain(field) for field in table.schema], table.schema.metadata)
     with path.open("wb") as file:
-        pq.write_table(table, file, compression=compression, use_dictionary=alike, row_group_size=group_rows)
+        if plain == table.schema:
+            pq.write_table(table, file, compression=compression, use_dictionary=alike, row_group_size=group_rows)
+            return
+        # Else each group would hold the names of all documents, and reading take as much longer as there are groups.
+        with pq.ParquetWriter(file, plain, compression=compression, use_dictionary=alike) as writer:
+            step = group_rows or max(1, len(table))
+            for start in range(0, max(1, len(table)), step):
+                writer.write_table(table.slice(start, step).cast(plain))
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
