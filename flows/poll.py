@@ -3,13 +3,15 @@ put right what a person did to the list. New batches stand in `submit`.
 """
 
 import asyncio
+from collections.abc import Awaitable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 from prefect import flow
 
-from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState, claim_name
+from assets.domain.batch import JobState, RemoteJob, SubmissionState, claim_name
 from assets.domain.errors import (
     GeminiAccessError,
     GeminiError,
@@ -24,10 +26,11 @@ from assets.reports import totals
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
 from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
+from flows.protocol.finished import Found, fetched, lacks_results
 from flows.protocol.kept_raw import remove_old_raw
 from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs, use_kept_late_answers
 from flows.protocol.orphans import sweep_uploads
-from flows.protocol.settlement import look_at_job, settle, with_result_file
+from flows.protocol.settlement import settle
 from flows.runtime.logs import logger
 from flows.runtime.one_line import one_line, told
 from flows.runtime.passes import Pass, open_pass
@@ -117,36 +120,46 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
 
 async def _advance_each(p: Pass, standing: Standing, jobs: list[RemoteJob], report: PollReport) -> list[QuireError]:
     troubles: list[QuireError] = []
+    with_job = [each for each in standing.active if each.state is SubmissionState.ACTIVE]
     for each in standing.active:
-        try:
-            await _advance(p, each, jobs, report)
-        except GeminiAccessError:
-            report.stuck[each.name] = (
-                f"Gemini does not give us its job or its answers; if the key and the project are right, run quire "
-                f"release {each.name}"
-            )
-            logger().exception(
-                "Gemini does not give us %s. If the key and the project are right, run quire release %s",
-                each.name,
-                each.name,
-            )
-        except UnwrittenError as error:
-            report.running += 1
-            report.unwritten += 1
-            report.stuck[each.name] = str(error)
-            logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, error)
-        except GeminiSpendingError as error:
-            report.running += 1
-            logger().warning("Cannot settle %s now: %s", each.name, error)
-        except GeminiError:
-            report.running += 1
-            logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
-        except OSError as error:
-            troubles.append(told(error))
-            report.stuck[each.name] = str(troubles[-1])
-            logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, troubles[-1])
+        if each not in with_job:
+            await _told(_advance(p, each, jobs, report), each, report, troubles)
+    async with aclosing(fetched(p, with_job, jobs)) as all_found:
+        async for each, found in all_found:
+            await _told(_use(p, each, found, report), each, report, troubles)
     troubles += await cancel_or_use_late_jobs(p, jobs)
     return troubles
+
+
+async def _told(step: Awaitable[None], each: ActiveSubmission, report: PollReport, troubles: list[QuireError]) -> None:
+    """Do a step of one submission, and tell its trouble, so that it holds up no other."""
+    try:
+        await step
+    except GeminiAccessError:
+        report.stuck[each.name] = (
+            f"Gemini does not give us its job or its answers; if the key and the project are right, run quire "
+            f"release {each.name}"
+        )
+        logger().exception(
+            "Gemini does not give us %s. If the key and the project are right, run quire release %s",
+            each.name,
+            each.name,
+        )
+    except UnwrittenError as error:
+        report.running += 1
+        report.unwritten += 1
+        report.stuck[each.name] = str(error)
+        logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, error)
+    except GeminiSpendingError as error:
+        report.running += 1
+        logger().warning("Cannot settle %s now: %s", each.name, error)
+    except GeminiError:
+        report.running += 1
+        logger().exception("Cannot settle %s now; it stays as it is for the next pass", each.name)
+    except OSError as error:
+        troubles.append(told(error))
+        report.stuck[each.name] = str(troubles[-1])
+        logger().error("Cannot settle %s now; it stays as it is for the next pass: %s", each.name, troubles[-1])
 
 
 async def _note_stuck(p: Pass, report: PollReport) -> None:
@@ -170,52 +183,41 @@ async def _refresh_derived(p: Pass) -> None:
 
 
 async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport) -> None:
+    """A submission that is settled already, or of which no job is known."""
     if each.state is SubmissionState.SETTLED:
         await close(p, each.submission_id, each.state, None)
-    elif each.state is not SubmissionState.ACTIVE:
-        if await resume(p, each, jobs):
-            report.stuck[each.name] = (
-                f"whether its create has made a job cannot be known with this API key: run quire release {each.name} "
-                "if there is none"
-            )
-        else:
-            report.running += 1
+    elif await resume(p, each, jobs):
+        report.stuck[each.name] = (
+            f"whether its create has made a job cannot be known with this API key: run quire release {each.name} "
+            "if there is none"
+        )
     else:
-        job = await _find_job(p, each, jobs)
-        if job.is_terminal and not _lacks_results(job):
-            committed = await settle(p, each.submission_id, job)
-            for kind, count in totals(committed).items():
-                report.outcomes[kind] = report.outcomes.get(kind, 0) + count
-            if (cause := main_cause(committed)) is not None and cause not in report.causes:
-                report.causes.append(cause)
-            report.settled += 1
-        elif _is_overdue(p, each, job):
-            report.stuck[each.name] = f"it {_oddity(job)}; to let go of it, run quire release {each.name}"
-            logger().error("%s %s; to let go of it, run quire release %s", each.name, _oddity(job), each.name)
-        else:
-            report.running += 1
-            if _is_odd(job):
-                logger().warning("%s %s: looked for again by each pass", each.name, _oddity(job))
+        report.running += 1
 
 
-async def _find_job(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob]) -> RemoteJob:
-    """The job in the list, or by a question of its own: never call a job dead because a list lacks it. Whose answers
-    are kept here, that one has ended, and needs no asking: Gemini may have forgotten it."""
-    kept = p.services.storage.raw.job(each.submission_id)
-    if kept is not None and kept.name == each.name:
-        return kept
-    found = next((job for job in jobs if job.name == each.name), None)
-    return await (look_at_job(p, each.name) if found is None else with_result_file(p, found))
-
-
-def _lacks_results(job: RemoteJob) -> bool:
-    """It has answered, and is paid for, but nobody tells where its answers are."""
-    return job.state in STATES_WITH_RESULTS and job.result_file is None
+async def _use(p: Pass, each: ActiveSubmission, found: Awaitable[Found], report: PollReport) -> None:
+    """Settle it if its job has ended."""
+    there = await found
+    job, is_kept = there.job, there.is_kept
+    if is_kept is not None:
+        committed = await settle(p, each.submission_id, job, is_kept=is_kept)
+        for kind, count in totals(committed).items():
+            report.outcomes[kind] = report.outcomes.get(kind, 0) + count
+        if (cause := main_cause(committed)) is not None and cause not in report.causes:
+            report.causes.append(cause)
+        report.settled += 1
+    elif _is_overdue(p, each, job):
+        report.stuck[each.name] = f"it {_oddity(job)}; to let go of it, run quire release {each.name}"
+        logger().error("%s %s; to let go of it, run quire release %s", each.name, _oddity(job), each.name)
+    else:
+        report.running += 1
+        if _is_odd(job):
+            logger().warning("%s %s: looked for again by each pass", each.name, _oddity(job))
 
 
 def _is_odd(job: RemoteJob) -> bool:
     """Whether it can neither be settled nor waited for as others."""
-    return job.state is JobState.UNKNOWN or _lacks_results(job)
+    return job.state is JobState.UNKNOWN or lacks_results(job)
 
 
 def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
@@ -228,7 +230,7 @@ def _is_overdue(p: Pass, each: ActiveSubmission, job: RemoteJob) -> bool:
 def _oddity(job: RemoteJob) -> str:
     return (
         f"has ended as {job.state} and names no result file"
-        if _lacks_results(job)
+        if lacks_results(job)
         else f"is in the unknown state {job.raw_state or '(none)'}"
     )
 

@@ -68,11 +68,13 @@ class Answers:
         return {key: reason for key, reason in reasons.items() if key in answered}
 
 
-async def keep_answers(p: Pass, name: str, job: RemoteJob) -> KeptAnswers:
-    """Keep the result file of ``job`` under ``name``. Raises GeminiError, OSError, StateError."""
+async def keep_answers(p: Pass, name: str, job: RemoteJob, *, is_there: bool | None = None) -> KeptAnswers:
+    """Keep the result file of ``job`` under ``name``. ``is_there``: what `keep_result` has said in this pass. Raises
+    GeminiError, OSError, StateError."""
     batch_manifest, facts = p.services.storage.read_batch_manifest(submission_of(name))
     validator = _validator(p, facts)
-    is_there = await _keep_result(p, name, job)
+    if is_there is None:
+        is_there = await keep_result(p, name, job)
     return kept_answers(name, job.name, batch_manifest, facts, validator, is_there=is_there)
 
 
@@ -223,8 +225,9 @@ def _in_hex(hashes: np.ndarray[Any, np.dtype[np.uint8]]) -> pa.Array:
     return pa.StringArray.from_buffers(len(hashes), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
-async def _keep_result(p: Pass, name: str, job: RemoteJob) -> bool:
-    """Have all that ``job`` has answered on our own disk. False: it has no result file."""
+async def keep_result(p: Pass, name: str, job: RemoteJob) -> bool:
+    """Have all that ``job`` has answered on our own disk. False: it has no result file. Raises GeminiError, OSError,
+    LeaseLostError."""
     storage = p.services.storage
     if await asyncio.to_thread(storage.raw.is_whole, name, job.name):
         return True

@@ -19,8 +19,9 @@ from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.answers import keep_answers, note_written, use_answers, warn_of_lines
 from flows.protocol.closing import cancel
+from flows.protocol.finished import with_result_file
 from flows.protocol.replaced import replaced_images, warn_of_replaced
-from flows.protocol.settlement import tell_of_model, with_result_file
+from flows.protocol.settlement import tell_of_model
 from flows.runtime.logs import logger
 from flows.runtime.one_line import told
 from flows.runtime.passes import Pass

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.answered_by import first_retirement, other_models, replaced_line, retirement_line
-from assets.domain.batch import STATES_WITH_RESULTS, JobState, RemoteJob, SubmissionState
+from assets.domain.batch import JobState, RemoteJob, SubmissionState
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.reports import totals
@@ -20,30 +20,14 @@ from flows.runtime.logs import logger, warn_of_each, warn_once
 from flows.runtime.passes import Pass
 
 
-async def with_result_file(p: Pass, job: RemoteJob) -> RemoteJob:
-    """``job``, as a list gave it, or what Gemini says to a question of its own where that names no result file though
-    the job has answered: whether lists carry that name is not documented. Raises GeminiError."""
-    if job.result_file is not None or job.state not in STATES_WITH_RESULTS:
-        return job
-    return await look_at_job(p, job.name)
-
-
-async def look_at_job(p: Pass, batch_id: str) -> RemoteJob:
-    """Raises GeminiError."""
-
-    async def get() -> RemoteJob:
-        return await p.services.gemini.get_job(batch_id)
-
-    return await p.services.mirror.retried("get_batch", get)
-
-
-async def settle(p: Pass, submission_id: str, job: RemoteJob) -> pa.Table:
+async def settle(p: Pass, submission_id: str, job: RemoteJob, *, is_kept: bool | None = None) -> pa.Table:
     """Turn the finished ``job`` into outputs, outcomes and counts. Returns the outcomes as they are committed.
+    ``is_kept``: what `answers.keep_result` has said of its result file in this pass, if it was asked.
 
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
     """
     services = p.services
-    kept = await keep_answers(p, submission_id, job)
+    kept = await keep_answers(p, submission_id, job, is_there=is_kept)
     others = await replaced_images(p, kept.batch_manifest) if kept.is_there else {}
     answers = await use_answers(p, kept, may_be_written=lambda key: key not in others, is_awaited=True)
     warn_of_lines(answers)
