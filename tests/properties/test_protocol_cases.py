@@ -1,12 +1,15 @@
 """Single stories in the world of the state machine, which chance comes to too rarely: answers that are kept here after
 Gemini has forgotten them, and answers that are judged again."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import cycle
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -237,3 +240,36 @@ def test_a_clock_that_was_set_back_makes_no_older_answer_the_one_that_was_given_
         text = told.world.text_of(KEYS[0])
         assert text is not None
         assert text["job"] == told.world.gemini.made[-1].name
+
+
+# --- several jobs that have answered
+
+
+def test_all_result_files_are_fetched_while_others_are_settled_and_the_first_that_is_there_goes_first() -> None:
+    with story() as told:
+        told.end_all([SUCCESS])
+        first, *others = [job.display_name for job in told.world.gemini.jobs()]
+        download, under_way, most = told.world.gemini.download, 0, 0
+
+        async def slow_download(file_name: str, destination: Path) -> int:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            try:
+                for _ in range(10_000):
+                    if not destination.name.startswith(first) or all(map(told.world.files.is_closed, others)):
+                        break
+                    await asyncio.sleep(0)
+                else:
+                    raise AssertionError("the others wait for the first one")
+                await asyncio.sleep(0)
+                return await download(file_name, destination)
+            finally:
+                under_way -= 1
+
+        with patch.object(told.world.gemini, "download", slow_download):
+            told.run_pass()
+
+        assert others
+        assert most > 1
+        assert all(map(told.world.files.is_closed, [first, *others]))
