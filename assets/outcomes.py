@@ -62,8 +62,8 @@ _NONE_REPLACED: Mapping[str, str] = MappingProxyType({})
 WRITTEN_COLUMNS = ("result_sha256", "result_bytes", "result_modified_at")
 """What is known of the result that a success has written."""
 
-_LINE_COLUMNS = ("line_offset", "line_bytes")
-"""Where the answer stands in the result file: needed until the outputs are written, not kept."""
+_LINE_COLUMNS = ("line_offset", "line_bytes", "text_at", "text_bytes")
+"""Where the answer stands in the result file, and where its text was set aside if it failed: not kept."""
 
 
 def _one_outcome_a_record(table: pa.Table) -> str | None:
@@ -199,6 +199,11 @@ def with_written(outcomes: pa.Table, written: pa.Table) -> pa.Table:
     return outcomes
 
 
+def with_raw_texts(outcomes: pa.Table, texts: pa.Array) -> pa.Table:
+    """The outcomes with the texts of failed answers, a text or null each."""
+    return _set(outcomes, "raw_text", texts)
+
+
 def with_counts(
     outcomes: pa.Table, counts: Mapping[str, int], *, given_up: Collection[str] = (), max_retries: int = 0
 ) -> pa.Table:
@@ -209,19 +214,19 @@ def with_counts(
     OUTCOME_SCHEMA.
     """
     at_once = set(given_up)
-    keys: list[str] = outcomes["record_key"].to_pylist()
-    kinds: list[str] = outcomes["kind"].to_pylist()
-    before = [counts.get(key, 0) if kind in COUNTED else None for key, kind in zip(keys, kinds, strict=True)]
+    rows = pc.indices_nonzero(pc.is_in(outcomes["kind"], value_set=pa.array(sorted(COUNTED), pa.string())))
+    keys: list[str] = outcomes["record_key"].take(rows).to_pylist()
+    before = [counts.get(key, 0) for key in keys]
     after = [
-        None if count is None else min(max(count + 1, max_retries + 1 if count and key in at_once else 0), MAX_COUNT)
+        min(max(count + 1, max_retries + 1 if count and key in at_once else 0), MAX_COUNT)
         for key, count in zip(keys, before, strict=True)
     ]
-    table = outcomes.drop_columns([name for name in _LINE_COLUMNS if name in outcomes.column_names])
+    at = pc.index_in(pa.array(range(len(outcomes)), pa.int64()), value_set=rows.cast(pa.int64()))
+    table = outcomes.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
     for name, values in (("count_before", before), ("count_after", after)):
-        table = table.set_column(
-            table.schema.get_field_index(name), OUTCOME_SCHEMA.field(name), pa.array(values, pa.int32())
-        )
-    return table.select(OUTCOME_SCHEMA.names).cast(OUTCOME_SCHEMA)
+        column = pa.array(values, pa.int32()).take(at)
+        table = table.set_column(table.schema.get_field_index(name), OUTCOME_SCHEMA.field(name), column)
+    return table
 
 
 def why_dead(count: int, last: tuple[str, int | None, int | None] | None) -> str:
@@ -263,7 +268,7 @@ def _good_answers(table: pa.Table) -> str | None:
 def output_results(record_outcomes: pa.Table) -> pa.Table:
     """The answers to be written as output results. Columns: record_key, line_offset, line_bytes."""
     good = record_outcomes.filter(pc.equal(record_outcomes["kind"], OutcomeKind.SUCCESS.value))
-    return good.select(["record_key", *_LINE_COLUMNS])
+    return good.select(["record_key", "line_offset", "line_bytes"])
 
 
 def main_cause(outcomes: pa.Table) -> str | None:

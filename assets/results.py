@@ -69,10 +69,13 @@ VERDICT_SCHEMA = pa.schema(
         pa.field("model_version", pa.string()),
         pa.field("retires_at", pa.timestamp("us", tz="UTC")),
         pa.field("raw_text", pa.string()),
+        pa.field("text_at", pa.int64()),
+        pa.field("text_bytes", pa.int64()),
         pa.field("line_offset", pa.int64(), nullable=False),
         pa.field("line_bytes", pa.int64(), nullable=False),
     ]
 )
+"""``raw_text``: of a failed answer, or ``text_at`` and ``text_bytes``: where it was set aside."""
 
 
 Redact = Callable[[str], str]
@@ -91,14 +94,17 @@ def batch_results(
     validator: ResultValidator,
     redact: Redact = _as_it_is,
     keep: Callable[[str, bytes], None] | None = None,
+    set_aside: Callable[[str], tuple[int, int]] | None = None,
 ) -> pa.Table:
     """What Gemini answered: one row for each line of the result file.
 
     ``lines``: offset in bytes and content. ``keys``: the batch's records. ``redact``: takes out of what is kept of a
     failure what nobody may see. ``keep``: gets the record key and the output result of each record's first good answer,
-    which is the one that counts. Columns: VERDICT_SCHEMA; record_key and kind are null for a line that is no object
-    with a key. Of lines that no record needs (no key, a key of another batch, a second line that is no better) the
-    first MAX_UNMATCHED_LINES are there, so that memory is bounded by the number of records and not by that of lines.
+    which is the one that counts. ``set_aside``: takes the text of a failed answer, as all of them may be too many for
+    the memory, and tells where it stands, and its length. Columns: VERDICT_SCHEMA; record_key and kind are null for a
+    line that is no object with a key. Of lines that no record needs (no key, a key of another batch, a second line that
+    is no better) the first MAX_UNMATCHED_LINES are there, so that memory is bounded by the number of records and not by
+    that of lines.
     """
     rows = _Rows()
     has_good_line: dict[str, bool] = {}
@@ -115,7 +121,7 @@ def batch_results(
         else:
             unmatched += 1
             verdict = _as_unmatched(verdict, redact, is_known=key in expected)
-        rows.add(verdict, offset, len(line))
+        rows.add(verdict, offset, len(line), set_aside)
     return rows.table()
 
 
@@ -126,7 +132,11 @@ class _Rows:
         self._rows: list[tuple[object, ...]] = []
         self._parts: list[pa.RecordBatch] = []
 
-    def add(self, verdict: Verdict, offset: int, size: int) -> None:
+    def add(self, verdict: Verdict, offset: int, size: int, set_aside: Callable[[str], tuple[int, int]] | None) -> None:
+        text = verdict.raw_text
+        place: tuple[int, int] | tuple[None, None] = (None, None)
+        if text is not None and set_aside is not None:
+            place, text = set_aside(text), None
         self._rows.append(
             (
                 verdict.record_key,
@@ -137,7 +147,8 @@ class _Rows:
                 verdict.unsure,
                 verdict.model_version,
                 verdict.retires_at,
-                verdict.raw_text,
+                text,
+                *place,
                 offset,
                 size,
             )

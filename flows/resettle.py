@@ -106,7 +106,14 @@ async def _judge_again(p: Pass, submission_id: str, name: str, *, dry_run: bool)
     not_now = {*inflight_keys(storage, standing.open_ids()), *others}
     before = _before(storage, submission_id, name)
     is_open = may_be_resettled(before, not_now)
-    answers = await use_answers(p, kept, may_be_written=lambda key: not dry_run and key in is_open, is_awaited=False)
+    answers = await use_answers(
+        p,
+        kept,
+        may_be_written=lambda key: not dry_run and key in is_open,
+        is_awaited=False,
+        # Nothing is noted of answers that are not good.
+        set_aside=lambda _: (0, 0),
+    )
     warn_of_replaced(answers.among(others))
     good = resettled_outcomes(
         batch_manifest,

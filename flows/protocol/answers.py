@@ -20,7 +20,9 @@ from assets.validation import ModelValidator, ResultValidator, SentSchemaValidat
 from flows.gateways.files.atomic import naming
 from flows.gateways.files.output_results import ResultFile
 from flows.gateways.files.result_groups import ResultGroups
+from flows.gateways.files.set_aside import SetAside
 from flows.gateways.files.trial import try_write
+from flows.protocol.replaced import IMAGE_COLUMNS
 from flows.protocol.replacing import GivenUp, end_answered_reruns
 from flows.runtime.logs import logger, warn_of_each
 from flows.runtime.one_line import told
@@ -31,6 +33,8 @@ OF_ONE_PLACE = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 )
 """What a folder or a file can have while all others are well; a full or broken disk is another matter."""
+COLUMNS = ("record_key", *IMAGE_COLUMNS)
+"""What a settlement needs of a batch manifest: all of it would fill the memory, of a large batch."""
 _SHA256_BYTES = 32
 
 
@@ -71,7 +75,7 @@ class Answers:
 async def keep_answers(p: Pass, name: str, job: RemoteJob, *, is_there: bool | None = None) -> KeptAnswers:
     """Keep the result file of ``job`` under ``name``. ``is_there``: what `keep_result` has said in this pass. Raises
     GeminiError, OSError, StateError."""
-    batch_manifest, facts = p.services.storage.read_batch_manifest(submission_of(name))
+    batch_manifest, facts = p.services.storage.read_batch_manifest(submission_of(name), COLUMNS)
     validator = _validator(p, facts)
     if is_there is None:
         is_there = await keep_result(p, name, job)
@@ -92,11 +96,16 @@ def kept_answers(
 
 
 async def use_answers(
-    p: Pass, kept: KeptAnswers, *, may_be_written: Callable[[str], bool], is_awaited: bool
+    p: Pass,
+    kept: KeptAnswers,
+    *,
+    may_be_written: Callable[[str], bool],
+    is_awaited: bool,
+    set_aside: Callable[[str], tuple[int, int]],
 ) -> Answers:
     """Judge each line, and write the good answers of the records that ``may_be_written``. ``is_awaited``: the
-    submission is in flight. Raises OSError, ManifestError, LeaseLostError; trouble of single documents waits for
-    `note_written`: then all others are written."""
+    submission is in flight; ``set_aside``: as in `assets.results.batch_results`. Raises OSError, ManifestError,
+    LeaseLostError; trouble of single documents waits for `note_written`: then all others are written."""
     written = Written(p, kept, is_awaited=is_awaited)
     if not kept.is_there:
         return Answers(kept, None, written)
@@ -118,10 +127,16 @@ async def use_answers(
             validator=kept.validator,
             redact=p.services.gemini.redacted,
             keep=keep,
+            set_aside=set_aside,
             write=tell,
             about=submission_of(kept.name),
         )
     return Answers(kept, judged, written)
+
+
+def aside(p: Pass, name: str) -> SetAside:
+    """For the texts of failed answers of the result file ``name``."""
+    return SetAside(lambda: p.services.storage.work_path(f"{name}.texts"))
 
 
 def warn_of_lines(answers: Answers) -> None:

@@ -15,11 +15,11 @@ from assets.domain.batch import SubmissionEvent, SubmissionState, transition
 from assets.domain.errors import GeminiError
 from assets.domain.outcome import OutcomeKind
 from assets.history import counts_of, failed_jobs_of
-from assets.outcomes import count_changes, uniform_outcomes, with_counts
+from assets.outcomes import OUTCOME_SCHEMA, count_changes, uniform_outcomes, with_counts
 from assets.repair import exhausted
 from assets.reports import totals
 from assets.spending import submission_row
-from flows.gateways.files.storage import JobFile, Storage
+from flows.gateways.files.storage import JobFile, RawTexts, Storage
 from flows.gateways.ports import LedgerTransaction
 from flows.protocol.active import resolve, views
 from flows.runtime.logs import logger
@@ -27,11 +27,21 @@ from flows.runtime.passes import Pass
 from flows.tables.derived import history_table
 from flows.tables.rules import repair_rules
 
+WITHOUT_TEXTS = tuple(name for name in OUTCOME_SCHEMA.names if name != "raw_text")
+UPLOADS = ("file_name", "context_file_name")
 
-async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: pa.Table | None) -> pa.Table:
-    """End a submission and return its committed outcomes.
 
-    ``outcomes``: what is to be committed, or None where the outcomes file is there already. Raises OSError: then
+async def close(
+    p: Pass,
+    submission_id: str,
+    state: SubmissionState,
+    outcomes: pa.Table | None,
+    raw_texts: RawTexts | None = None,
+) -> pa.Table:
+    """End a submission and return its committed outcomes, without the texts of failed answers.
+
+    ``outcomes``: what is to be committed, or None where the outcomes file is there already; ``raw_texts``: see
+    `Storage.create_outcomes`. Raises OSError: then
     nothing was freed, and the next pass comes here again.
     """
     storage = p.services.storage
@@ -42,8 +52,8 @@ async def close(p: Pass, submission_id: str, state: SubmissionState, outcomes: p
             storage.home.check_marks()
             most = p.services.settings.execution.max_retries
             counted = with_counts(outcomes, change.ledger.counts, given_up=given_up, max_retries=most)
-            storage.create_outcomes(submission_id, counted)
-            committed = storage.read_outcomes(submission_id)
+            await asyncio.to_thread(storage.create_outcomes, submission_id, counted, raw_texts)
+            committed = storage.read_outcomes(submission_id, WITHOUT_TEXTS)
             await change.apply_counts(count_changes(committed))
         state = transition(state, SubmissionEvent.COMMIT)
     else:
@@ -77,7 +87,7 @@ def _given_up(p: Pass, outcomes: pa.Table) -> list[str]:
 
 async def count_failures(p: Pass, submission_id: str) -> pa.Table:
     """Apply the counts of committed outcomes where they are not applied yet; returns the outcomes."""
-    committed = p.services.storage.read_outcomes(submission_id)
+    committed = p.services.storage.read_outcomes(submission_id, WITHOUT_TEXTS)
     async with p.services.ledger.transaction() as change:
         p.lease.check()
         await change.apply_counts(count_changes(committed))
@@ -146,7 +156,7 @@ async def delete_uploads(p: Pass, submission_id: str) -> None:
     """Delete what was uploaded for a submission whose failures are counted. What cannot be deleted now, and what only
     Gemini knows the name of, is left to `orphans`; its mark stays."""
     storage = p.services.storage
-    table, _ = storage.read_batch_manifest(submission_id)
+    table, _ = storage.read_batch_manifest(submission_id, UPLOADS)
     job = storage.read_job(submission_id)
     names = uploaded_files(table) | ({job.input_file} if job is not None and job.input_file else set())
     are_gone = await delete_files(p, sorted(names))
@@ -159,7 +169,7 @@ async def delete_uploads(p: Pass, submission_id: str) -> None:
 
 def uploaded_files(batch_manifest: pa.Table) -> set[str]:
     """The names of all images that a batch refers to: its records' own, and those that go along."""
-    columns = (batch_manifest[name].drop_null().to_pylist() for name in ("file_name", "context_file_name"))
+    columns = (batch_manifest[name].drop_null().to_pylist() for name in UPLOADS)
     return {name for names in columns for name in names}
 
 

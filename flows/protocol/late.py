@@ -17,7 +17,7 @@ from assets.domain.errors import GeminiError, QuireError, UnwrittenError
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import late_outcomes, without_counts
 from flows.protocol.active import inflight_keys, resolve
-from flows.protocol.answers import keep_answers, note_written, use_answers, warn_of_lines
+from flows.protocol.answers import aside, keep_answers, note_written, use_answers, warn_of_lines
 from flows.protocol.closing import cancel
 from flows.protocol.finished import with_result_file
 from flows.protocol.replaced import replaced_images, warn_of_replaced
@@ -143,25 +143,34 @@ async def _use(p: Pass, job: RemoteJob) -> None:
     in_flight = set(inflight_keys(storage, standing.open_ids()))
     kept = await keep_answers(p, submission_id + LATE, job)
     others = await replaced_images(p, kept.batch_manifest) if kept.is_there else {}
-    answers = await use_answers(
-        p, kept, may_be_written=lambda key: key not in others and key not in in_flight, is_awaited=False
-    )
-    warn_of_lines(answers)
-    replaced = answers.among(others)
-    warn_of_replaced(replaced)
-    outcomes = late_outcomes(
-        kept.batch_manifest,
-        answers.judged,
-        batch_id=job.name,
-        facts=kept.facts,
-        settled_at=p.services.now(),
-        in_flight=in_flight,
-        replaced=replaced,
-    )
-    outcomes = await note_written(p, outcomes, answers)
-    async with p.services.ledger.transaction():
-        p.lease.check()
-        storage.create_outcomes(submission_id + LATE, without_counts(outcomes))
+    with aside(p, submission_id + LATE) as texts:
+        answers = await use_answers(
+            p,
+            kept,
+            may_be_written=lambda key: key not in others and key not in in_flight,
+            is_awaited=False,
+            set_aside=texts.put_aside,
+        )
+        warn_of_lines(answers)
+        replaced = answers.among(others)
+        warn_of_replaced(replaced)
+        outcomes = late_outcomes(
+            kept.batch_manifest,
+            answers.judged,
+            batch_id=job.name,
+            facts=kept.facts,
+            settled_at=p.services.now(),
+            in_flight=in_flight,
+            replaced=replaced,
+        )
+        outcomes = await note_written(p, outcomes, answers)
+        async with p.services.ledger.transaction():
+            p.lease.check()
+            storage.create_outcomes(
+                submission_id + LATE,
+                without_counts(outcomes),
+                lambda start, rows: texts.raw_texts(outcomes.slice(start, rows)),
+            )
     tell_of_model(p, outcomes)
     used = pc.sum(pc.equal(outcomes["kind"], OutcomeKind.SUCCESS.value), min_count=0).as_py()
     logger().warning(

@@ -28,6 +28,15 @@ from flows.tables.known_images import known_files
 PART_ROWS = 2_000
 MAX_NAMES = 20_000
 
+_TYPES = {"path": pa.string(), "frame": pa.int32(), "bytes": pa.int64(), "modified_at": pa.int64()}
+_TYPES |= {"sha256": pa.string()}
+# The time as a number: Python's datetime has no nanoseconds.
+IMAGE_COLUMNS = (
+    *(f"image_{name}" for name in _TYPES),
+    "context_key",
+    *(f"context_image_{name}" for name in _TYPES),
+)
+"""Of a batch manifest, beside ``record_key``: which images were sent."""
 Place = tuple[str, int]
 """Path from the project's root, and which page of that file."""
 
@@ -103,10 +112,7 @@ def _before(rows: pa.Table) -> Iterator[_Sent]:
 
 
 def _images(rows: pa.Table, prefix: str) -> Iterator[ImageThen]:
-    # The time as a number: Python's datetime has no nanoseconds.
-    types = {"path": pa.string(), "frame": pa.int32(), "bytes": pa.int64(), "modified_at": pa.int64()}
-    types |= {"sha256": pa.string()}
-    columns = (rows[f"{prefix}{name}"].cast(type_).to_pylist() for name, type_ in types.items())
+    columns = (rows[f"{prefix}{name}"].cast(type_).to_pylist() for name, type_ in _TYPES.items())
     return (ImageThen(*each) for each in zip(*columns, strict=True))
 
 

@@ -4,6 +4,7 @@ I/O error ends the attempt and is never an outcome.
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from assets.domain.batch import JobState, RemoteJob, SubmissionState
 from assets.domain.models import retirement_notice
 from assets.domain.outcome import OutcomeKind
 from assets.reports import totals
-from flows.protocol.answers import keep_answers, note_written, use_answers, warn_of_lines
+from flows.protocol.answers import KeptAnswers, aside, keep_answers, note_written, use_answers, warn_of_lines
 from flows.protocol.closing import close, has_failed_before
 from flows.protocol.replaced import replaced_images, warn_of_replaced
 from flows.runtime.logs import logger, warn_of_each, warn_once
@@ -26,10 +27,29 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob, *, is_kept: bool |
 
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
     """
-    services = p.services
     kept = await keep_answers(p, submission_id, job, is_there=is_kept)
     others = await replaced_images(p, kept.batch_manifest) if kept.is_there else {}
-    answers = await use_answers(p, kept, may_be_written=lambda key: key not in others, is_awaited=True)
+    with aside(p, submission_id) as texts:
+        outcomes = await _outcomes(p, job, kept, others, texts.put_aside)
+
+        def raw_texts(start: int, rows: int) -> pa.Array:
+            return texts.raw_texts(outcomes.slice(start, rows))
+
+        committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes, raw_texts)
+    _log_end(job, committed)
+    tell_of_model(p, committed)
+    return committed
+
+
+async def _outcomes(
+    p: Pass, job: RemoteJob, kept: KeptAnswers, others: Mapping[str, str], put_aside: Callable[[str], tuple[int, int]]
+) -> pa.Table:
+    """What became of each record; the good answers are written then. ``others``: records whose image is another one by
+    now. Columns: as of `assets.outcomes.record_outcomes`."""
+    services = p.services
+    answers = await use_answers(
+        p, kept, may_be_written=lambda key: key not in others, is_awaited=True, set_aside=put_aside
+    )
     warn_of_lines(answers)
     replaced = answers.among(others)
     warn_of_replaced(replaced)
@@ -49,13 +69,9 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob, *, is_kept: bool |
         replaced=replaced,
         settled_at=services.now(),
         write=tell,
-        about=submission_id,
+        about=kept.facts.submission_id,
     )
-    outcomes = await note_written(p, outcomes, answers)
-    committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes)
-    _log_end(job, committed)
-    tell_of_model(p, committed)
-    return committed
+    return await note_written(p, outcomes, answers)
 
 
 def tell_of_model(p: Pass, committed: pa.Table) -> None:

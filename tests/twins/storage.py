@@ -9,13 +9,13 @@ import pyarrow as pa
 from assets.domain.errors import ManifestError
 from assets.manifest import manifest_schema
 from assets.numbering import Records
-from assets.outcomes import OUTCOME_SCHEMA, numbered
+from assets.outcomes import OUTCOME_SCHEMA, numbered, with_raw_texts
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.reruns import RERUN_SCHEMA
 from flows.gateways.files.atomic import create_file, replace_file
 from flows.gateways.files.parquet import Rows
 from flows.gateways.files.parts import Part, Parts
-from flows.gateways.files.storage import Storage
+from flows.gateways.files.storage import RawTexts, Storage
 
 
 class Tables:
@@ -101,17 +101,23 @@ class StorageTwin(Storage):
     def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
         return self._create(self.batch_path(submission_id), table)
 
-    def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
+    def read_batch_manifest(
+        self, submission_id: str, columns: Sequence[str] = BATCH_SCHEMA.names
+    ) -> tuple[pa.Table, SubmissionFacts]:
         path = self.batch_path(submission_id)
-        return self._tables.read(path, BATCH_SCHEMA), self._tables.facts(path)
+        schema = pa.schema([BATCH_SCHEMA.field(name) for name in columns])
+        return self._tables.read(path, schema), self._tables.facts(path)
 
     def batch_keys(self, submission_id: str) -> list[str]:
         schema = pa.schema([BATCH_SCHEMA.field("record_key")])
         keys: list[str] = self._tables.read(self.batch_path(submission_id), schema)["record_key"].to_pylist()
         return keys
 
-    def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
-        return self._create(self.outcomes_path(submission_id), numbered(table, self.settlements() + 1))
+    def create_outcomes(self, submission_id: str, table: pa.Table, raw_texts: RawTexts | None = None) -> bool:
+        table = numbered(table, self.settlements() + 1)
+        if raw_texts is not None:
+            table = with_raw_texts(table, raw_texts(0, len(table)))
+        return self._create(self.outcomes_path(submission_id), table)
 
     def read_outcomes(self, submission_id: str, columns: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
         return self._tables.read(

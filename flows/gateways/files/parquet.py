@@ -3,7 +3,7 @@ nor the file's name.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from flows.gateways.files.atomic import naming
 from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_format
 
 _DAMAGED = "restore it from a backup"
+PART_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,17 @@ def in_form(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _check_format(path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
     version = (metadata or {}).get(PARQUET_FORMAT)
     check_format(path, None if version is None else int(version))
+
+
+def write_parts(table: pa.Table, path: Path, part_of: Callable[[pa.Table, int], pa.Table]) -> None:
+    """Write a table part by part, each as ``part_of`` makes it of a slice and of the row that this begins with. Raises
+    OSError, and what ``part_of`` raises."""
+    metadata = {PARQUET_FORMAT: str(NEWEST_FORMAT).encode()}
+    schema = table.schema.with_metadata(metadata)
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for start in range(0, max(len(table), 1), PART_ROWS):
+            part = part_of(table.slice(start, PART_ROWS), start)
+            writer.write_table(part.replace_schema_metadata(metadata))
 
 
 def write_table(

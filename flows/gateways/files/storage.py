@@ -19,7 +19,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.moments import Moment
 from assets.manifest import manifest_schema
 from assets.numbering import Records
-from assets.outcomes import OUTCOME_SCHEMA, numbered
+from assets.outcomes import OUTCOME_SCHEMA, numbered, with_raw_texts
 from assets.planning import BATCH_SCHEMA, SubmissionFacts
 from assets.sources import LEFT_OUT_SCHEMA
 from flows.gateways.files.acts import Acts
@@ -30,7 +30,7 @@ from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.output_results import OutputResults
-from flows.gateways.files.parquet import read_table, write_table
+from flows.gateways.files.parquet import read_table, write_parts, write_table
 from flows.gateways.files.parts import Parts
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
@@ -41,6 +41,7 @@ from flows.gateways.files.tries import Tries
 from flows.gateways.files.upload_marks import UploadMarks
 
 SHORT_HASH_CHARS = 12
+RawTexts = Callable[[int, int], pa.Array]
 _KEPT_PROMPT = re.compile(rf"(.+)-([0-9a-f]{{{SHORT_HASH_CHARS}}})\.jinja")
 
 
@@ -159,9 +160,12 @@ class Storage(OutputResults):
     def create_batch_manifest(self, submission_id: str, table: pa.Table) -> bool:
         return create_file(self.batch_path(submission_id), lambda path: write_table(table, path, compression="snappy"))
 
-    def read_batch_manifest(self, submission_id: str) -> tuple[pa.Table, SubmissionFacts]:
+    def read_batch_manifest(
+        self, submission_id: str, columns: Sequence[str] = BATCH_SCHEMA.names
+    ) -> tuple[pa.Table, SubmissionFacts]:
+        """Columns: ``columns`` of BATCH_SCHEMA."""
         path = self.batch_path(submission_id)
-        table = read_table(path, BATCH_SCHEMA)
+        table = read_table(path, pa.schema([BATCH_SCHEMA.field(name) for name in columns]))
         try:
             metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             return table, SubmissionFacts.from_metadata(metadata)
@@ -174,10 +178,15 @@ class Storage(OutputResults):
         keys: list[str] = table["record_key"].to_pylist()
         return keys
 
-    def create_outcomes(self, submission_id: str, table: pa.Table) -> bool:
-        """The commit of a settlement, with the next number: under the ledger's lock. False: there was one before."""
+    def create_outcomes(self, submission_id: str, table: pa.Table, raw_texts: RawTexts | None = None) -> bool:
+        """The commit of a settlement, with the next number: under the ledger's lock. ``raw_texts``: of so many rows
+        from a row on, where they are not in the table. False: there was one before."""
         table = numbered(table, self.settlements() + 1)
-        return create_file(self.outcomes_path(submission_id), lambda path: write_table(table, path, compression="zstd"))
+
+        def part_of(rows: pa.Table, start: int) -> pa.Table:
+            return rows if raw_texts is None else with_raw_texts(rows, raw_texts(start, len(rows)))
+
+        return create_file(self.outcomes_path(submission_id), lambda path: write_parts(table, path, part_of))
 
     def settlements(self) -> int:
         """The number of the last settlement: none of their files ever goes."""
