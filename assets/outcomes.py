@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,8 +14,8 @@ from assets.domain.ledger import MAX_COUNT, CountChange
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, OutcomeKind, kind_without_line
 from assets.domain.record import entry_of
 from assets.graph import Check, asset
+from assets.lines import best_lines, with_column
 from assets.planning import SubmissionFacts
-from assets.results import VERDICT_SCHEMA
 from assets.usage import USAGE_COLUMNS
 
 KINDS_SCHEMA = pa.schema(
@@ -96,9 +95,9 @@ def record_outcomes(
     message = "no line in the result" if without_line is OutcomeKind.MISSING else f"the job ended {job_state}"
     if without_line is OutcomeKind.FAILED_ALONE:
         message += ", with this record alone in it"
-    lines = _best_lines(batch_manifest["record_key"], batch_results, replaced)
+    lines = best_lines(batch_manifest["record_key"], batch_results, replaced)
     for name, value in (("kind", without_line.value), ("message", message)):
-        lines = _set(lines, name, pc.fill_null(lines[name], value))
+        lines = with_column(lines, name, pc.fill_null(lines[name], value))
     return _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
 
 
@@ -132,7 +131,7 @@ def late_outcomes(
     """The outcomes of a job that nobody counted on any more: a row for each record of its batch that has a line, in the
     order of the batch manifest. No failure counts; an answer for a record that is ``in_flight`` again is superseded.
     ``replaced``, and columns, as in `record_outcomes`."""
-    lines = _best_lines(batch_manifest["record_key"], batch_results, replaced)
+    lines = best_lines(batch_manifest["record_key"], batch_results, replaced)
     lines = lines.filter(lines["kind"].is_valid())
     table = _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
     good = table.filter(pc.equal(table["kind"], OutcomeKind.SUCCESS.value))["record_key"].to_pylist()
@@ -157,13 +156,13 @@ def resettled_outcomes(
     which nothing may be written: in flight, or with another image by now.
     """
     open_keys = pa.array(sorted(may_be_resettled(before, not_now)), pa.string())
-    lines = _best_lines(batch_manifest["record_key"], batch_results, _NONE_REPLACED)
+    lines = best_lines(batch_manifest["record_key"], batch_results, _NONE_REPLACED)
     is_good = pc.fill_null(pc.equal(lines["kind"], OutcomeKind.SUCCESS.value), False)
     lines = lines.filter(pc.and_(is_good, pc.is_in(lines["record_key"], value_set=open_keys)))
     at = pc.index_in(lines["record_key"], value_set=before["record_key"].combine_chunks()).combine_chunks()
     for name in USAGE_COLUMNS:
-        lines = _set(lines, name, pa.nulls(len(lines), pa.int64()))
-    lines = _set(lines, "unsure", pa.array([False] * len(lines), pa.bool_()))
+        lines = with_column(lines, name, pa.nulls(len(lines), pa.int64()))
+    lines = with_column(lines, "unsure", pa.array([False] * len(lines), pa.bool_()))
     for name, of in (("count_before", "count_after"), ("count_after", "count_before")):
         lines = lines.append_column(name, before[of].take(at))
     return _outcome_table(lines, batch_id=batch_id, facts=facts, settled_at=settled_at)
@@ -201,7 +200,7 @@ def with_written(outcomes: pa.Table, written: pa.Table) -> pa.Table:
 
 def with_raw_texts(outcomes: pa.Table, texts: pa.Array) -> pa.Table:
     """The outcomes with the texts of failed answers, a text or null each."""
-    return _set(outcomes, "raw_text", texts)
+    return with_column(outcomes, "raw_text", texts)
 
 
 def with_counts(
@@ -287,50 +286,6 @@ def cause_of(kind: str, message: str) -> str:
     said = " ".join(message.split())
     said = said if len(said) <= MAX_CAUSE_CHARS else f"{said[:MAX_CAUSE_CHARS]}…"
     return f"{kind} ({said})" if said else kind
-
-
-def line_problems(batch_manifest: pa.Table, batch_results: pa.Table) -> list[str]:
-    """One line of text for each result line that belongs to nobody: no key, an unknown key, a repeated one."""
-    keys = batch_results["record_key"].combine_chunks()
-    expected = pc.is_in(keys, value_set=batch_manifest["record_key"].combine_chunks())
-    is_first = np.asarray(pc.index_in(keys, value_set=keys)) == np.arange(len(keys))
-    is_problem = np.asarray(pc.is_null(keys)) | ~np.asarray(expected) | ~is_first
-    problems = []
-    told = batch_results.select(["record_key", "message", "line_offset"]).append_column("is_known", expected)
-    for row in told.filter(pa.array(is_problem)).to_pylist():
-        key, place = row["record_key"], f"result line at byte {row['line_offset']}"
-        if key is None:
-            problems.append(f"{place}: {row['message']}")
-        elif not row["is_known"]:
-            problems.append(f"{place}: the key {key[:200]!r} is not in this batch")
-        else:
-            problems.append(f"{place}: the key {key!r} came before")
-    return problems
-
-
-def _best_lines(keys: pa.ChunkedArray, batch_results: pa.Table | None, replaced: Mapping[str, str]) -> pa.Table:
-    """For each of ``keys`` its line: the first good one, else the first; all null for a record that has none. Columns:
-    those of the judged lines."""
-    lines = batch_results if batch_results is not None else VERDICT_SCHEMA.empty_table()
-    of_line = lines["record_key"].combine_chunks()
-    rows = np.arange(len(lines))
-    good = rows[np.asarray(pc.fill_null(pc.equal(lines["kind"], OutcomeKind.SUCCESS.value), False).combine_chunks())]
-    first = pc.index_in(keys, value_set=of_line, skip_nulls=True).combine_chunks()
-    first_good = pc.index_in(keys, value_set=of_line.take(pa.array(good)), skip_nulls=True).combine_chunks()
-    at = pc.coalesce(pa.array(good, pa.int64()).take(first_good), first.cast(pa.int64()))
-    best = lines.take(at)
-    best = _set(best, "record_key", keys)
-    if not replaced:
-        return best
-    reasons = pa.array(list(replaced), pa.string()), pa.array(list(replaced.values()), pa.string())
-    reason = reasons[1].take(pc.index_in(keys, value_set=reasons[0]).combine_chunks())
-    is_other = pc.and_(reason.is_valid(), at.is_valid())
-    best = _set(best, "kind", pc.if_else(is_other, OutcomeKind.IMAGE_REPLACED.value, best["kind"]))
-    return _set(best, "message", pc.if_else(is_other, reason, best["message"]))
-
-
-def _set(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return table.set_column(table.schema.get_field_index(name), name, column)
 
 
 def _outcome_table(lines: pa.Table, *, batch_id: str | None, facts: SubmissionFacts, settled_at: datetime) -> pa.Table:

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from assets.domain.batch import RemoteJob, submission_of
 from assets.domain.errors import ManifestError, UnwrittenError
-from assets.outcomes import WRITTEN_COLUMNS, line_problems, with_superseded, with_written
+from assets.lines import line_problems
+from assets.outcomes import WRITTEN_COLUMNS, with_superseded, with_written
 from assets.planning import SubmissionFacts
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
 from flows.gateways.files.atomic import naming

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from assets.domain.batch import TERMINAL_STATES, JobState
 from assets.domain.outcome import OutcomeKind, kind_without_line
-from assets.outcomes import count_changes, line_problems, output_results, record_outcomes, with_counts
+from assets.lines import line_problems
+from assets.outcomes import count_changes, output_results, record_outcomes, with_counts
 from assets.results import batch_results, judge_line
 from assets.validation import ModelValidator, SentSchemaValidator
 from config.schemas.page_transcript import BlockKind, Heading, PageTranscript, TextBlock

@@ -7,10 +7,10 @@ from assets.domain.batch import JobState
 from assets.domain.errors import AssetCheckError
 from assets.domain.ledger import apply_counts
 from assets.domain.outcome import COUNTED, OutcomeKind
+from assets.lines import line_problems
 from assets.outcomes import (
     OUTCOME_SCHEMA,
     count_changes,
-    line_problems,
     output_results,
     record_outcomes,
     uniform_outcomes,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from assets.outcomes import line_problems, output_results
+from assets.lines import line_problems
+from assets.outcomes import output_results
 from assets.results import batch_results
 from assets.usage import USAGE_COLUMNS
 from assets.validation import ModelValidator, ResultValidator, SentSchemaValidator
