@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.domain.errors import ImageError
-from assets.domain.labels import number_of
+from assets.domain.labels import MAX_PAGE
 from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR
 from assets.graph import Check, asset
@@ -179,11 +180,12 @@ def page_images(
     fields, then IMAGE_COLUMNS; in the order of ``images``.
     """
     columns = {name: [image.fields[at] for image in images] for at, name in enumerate(document_fields)}
+    labels = pa.array([image.label for image in images], pa.string())
     return pa.table(
         {
             **columns,
-            "page": [number_of(image.label) for image in images],
-            "page_label": [image.label for image in images],
+            "page": _numbers(labels),
+            "page_label": labels,
             "image_path": [image.path for image in images],
             "image_frame": [image.frame for image in images],
             "image_frames": [image.frames for image in images],
@@ -198,6 +200,13 @@ def page_images(
         if images
         else {field.name: pa.array([], field.type) for field in image_schema(document_fields)}
     ).cast(image_schema(document_fields))
+
+
+def _numbers(labels: pa.Array) -> pa.Array:
+    """`assets.domain.labels.number_of` of each of good labels."""
+    is_number = pc.match_substring_regex(labels, "^[0-9]{1,10}$")
+    numbers = pc.if_else(is_number, labels, None).cast(pa.int64())
+    return pc.if_else(pc.less_equal(numbers, MAX_PAGE), numbers, None)
 
 
 LEFT_OUT_SCHEMA = pa.schema(

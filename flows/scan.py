@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import flow
 
 from assets.domain.errors import ManifestError
@@ -157,7 +158,8 @@ async def look_at_records(p: ScanPass, *, full: bool = False, limit: int | None 
 
 
 def _report(scanned: Scanned, problems: int) -> ScanReport:
-    old = set(scanned.rest["record_key"].to_pylist()) if scanned.rest is not None else set()
-    new = set(scanned.made["record_key"].to_pylist())
-    counts = scanned.count, len(new - old), len(old - new), problems
+    new = scanned.made["record_key"]
+    old = new.slice(0, 0) if scanned.rest is None else scanned.rest["record_key"]
+    stayed = int(pc.sum(pc.is_in(new, value_set=old.combine_chunks()), min_count=0).as_py())
+    counts = scanned.count, len(new) - stayed, len(old) - stayed, problems
     return ScanReport(*counts, changed=scanned.is_changed, gaps=scanned.gaps, notes=scanned.notes)

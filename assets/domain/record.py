@@ -7,6 +7,7 @@ pages (``CA:Lincoln:2023:1-40``, of leaves ``12r-15v``), or ``CA:Lincoln:2023:=1
 12-13. A field becomes a folder's name, so what cannot be a safe file name is refused here, once, for the whole product.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from assets.domain.labels import (
 )
 
 SEPARATOR = ":"
+_PLAIN_FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,99}", re.ASCII)
+"""What most fields are like: there is nothing to be asked of them."""
 MAX_FIELD_BYTES = 255
 """The longest file name that the usual file systems take, in bytes of UTF-8."""
 MAX_RANGE_PAGES = 1_000_000
@@ -106,6 +109,8 @@ def check_field(text: str) -> str:
 
     Raises RecordKeyError for what cannot be a safe file name, or would break a key apart.
     """
+    if _PLAIN_FIELD.fullmatch(text):
+        return text
     field = unicodedata.normalize("NFC", text)
     if not field:
         raise RecordKeyError(text, "a field is empty")

@@ -26,8 +26,9 @@ files (2 s on FAT), and than clocks of two machines drift apart between two tria
 UNTRIED_GRAIN_NS = 3_600_000_000_000
 """The same where nobody has compared the file system's clock with ours."""
 THREADS = 16
-_SLOW_SECONDS = 0.000_3
-"""A call to a file system that takes longer waits for a network, and others can wait beside it."""
+_WAITING = 20
+"""Who waits so many times longer than he works waits for a network, and others can wait beside him; on a busy machine a
+call waits a few times as long as it works, and threads would only make it longer."""
 _TRIAL = f"{TEMPORARY_PREFIX}trial-folder-"
 
 T = TypeVar("T")
@@ -80,19 +81,18 @@ def look_at_folders(folders: Sequence[str], clocks: FolderClocks) -> list[Folder
 
 def side_by_side(call: Callable[[T], R], each: Sequence[T], *, probe: int = 20) -> Iterator[R]:
     """``call`` of ``each``, in order: in threads where the first ``probe`` show that it waits for a network."""
-    seconds = []
+    waits = []
     for one in each[:probe]:
         started, worked = time.perf_counter(), time.thread_time()
         yield call(one)
-        seconds.append(time.perf_counter() - started - (time.thread_time() - worked))
+        worked = time.thread_time() - worked
+        waits.append((time.perf_counter() - started - worked) / max(worked, 1e-6))
     rest = each[probe:]
-    if not rest:
-        return
-    if statistics.median(seconds) < _SLOW_SECONDS:
+    if rest and statistics.median(waits) > _WAITING:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="folders") as pool:
+            yield from pool.map(call, rest)
+    else:
         yield from map(call, rest)
-        return
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="folders") as pool:
-        yield from pool.map(call, rest)
 
 
 # --- which file systems keep folders' times

@@ -167,7 +167,15 @@ def walk_images(
 
     def look(document: Document) -> FoundDocument | None:
         on_document()
-        return _look_into(tree.apart_from_others(), document, rules, known, seen)
+        fields, directory = document
+        alone = tree.apart_from_others()
+        entries = alone.listed(directory)
+        listing = None
+        if seen is not None and entries is not None:
+            listing = listing_of(entries)
+            if seen.is_as_it_was(fields, listing):
+                return None
+        return _look_into(alone, document, entries or [], listing, rules, known)
 
     if seen is None:
         documents = {document[0]: look(document) for document in wanted()}
@@ -179,15 +187,14 @@ def walk_images(
 
 
 def _look_into(
-    tree: Tree, document: Document, rules: ImageRules, known: KnownDocuments, seen: SeenDocuments | None
-) -> FoundDocument | None:
-    """None: it holds what it held."""
+    tree: Tree,
+    document: Document,
+    listed: Sequence[os.DirEntry[str]],
+    listing: Listing | None,
+    rules: ImageRules,
+    known: KnownDocuments,
+) -> FoundDocument:
     fields, directory = document
-    passed_over: list[str] = []
-    entries = tree.entries(directory, passed_over)
-    listing = listing_of(entries, passed_over) if seen is not None and not tree.problems else None
-    if seen is not None and listing is not None and seen.is_as_it_was(fields, listing):
-        return None
     place = tree.place(directory)
     is_numbered = rules.pattern.pattern != NUMBER.pattern and any(
         is_there(os.path.join(directory, name))  # noqa: PTH118 - a million files
@@ -196,7 +203,7 @@ def _look_into(
     images = known.images(fields, place)
     files: list[ImageFile] = []
     own_labels: set[str] = set()
-    for entry in entries:
+    for entry in tree.looked_at(directory, listed):
         pattern = NUMBER if is_numbered and is_number(entry.name) else rules.pattern
         file = image_file(entry, fields, f"{place}/{entry.name}", rules, pattern, images, own_labels)
         if isinstance(file, Unsure):

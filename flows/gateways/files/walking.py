@@ -5,9 +5,9 @@ What an entry is, and what is made of it, stands with each tree: page images and
 results in `results`, PDFs in `pdf.tree`.
 """
 
-import copy
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -63,15 +63,19 @@ class Tree:
 
     def apart_from_others(self) -> Self:
         """The same tree with no problem yet: for a look into one folder beside others."""
-        alone = copy.copy(self)
-        alone.problems, alone.unfinished = [], []
+        alone = self.__class__.__new__(self.__class__)
+        alone.__dict__ = {**self.__dict__, "problems": [], "unfinished": []}
         return alone
 
-    def entries(self, directory: str, passed_over: list[str] | None = None) -> list[os.DirEntry[str]]:
-        """What lies in a folder, by name. ``passed_over``: gets the names of what nobody looks at."""
+    def entries(self, directory: str) -> list[os.DirEntry[str]]:
+        """What lies in a folder, by name."""
+        return self.looked_at(directory, self.listed(directory) or [])
+
+    def listed(self, directory: str) -> list[os.DirEntry[str]] | None:
+        """All that lies in a folder, in the order of the file system; None where it cannot be read, which is told."""
         try:
             with os.scandir(directory) as entries:
-                found = list(entries)
+                return list(entries)
         except FileNotFoundError:
             # Removed while we walked, or an output folder that nothing was written to yet.
             return []
@@ -80,16 +84,16 @@ class Tree:
             if directory == os.fspath(self.top):
                 raise ManifestError(directory, f"{reason}; {_NOTHING_GOES_ON}") from error
             self.fail(directory, reason)
-            return []
+            return None
+
+    def looked_at(self, directory: str, found: Sequence[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        """What of that is not passed over, by name."""
         wanted = [each for each in found if each.name[0] != "." and each.name.lower() not in PASSED_OVER]
-        if len(wanted) < len(found):
-            if any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
-                self.unfinished.append(directory)
-            if passed_over is not None:
-                passed_over += {each.name for each in found}.difference(each.name for each in wanted)
+        if len(wanted) < len(found) and any(each.name.startswith(TEMPORARY_PREFIX) for each in found):
+            self.unfinished.append(directory)
         if self._apart:
             wanted = [each for each in wanted if each.path not in self._apart]
-        return sorted(wanted, key=lambda entry: entry.name)
+        return sorted(wanted, key=attrgetter("name"))
 
     def tell(self, path: str, reason: str) -> None:
         """``path`` is no document's, or nothing that the tree is looked at for."""
