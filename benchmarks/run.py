@@ -45,6 +45,7 @@ from benchmarks.results import (
 from benchmarks.rows import Row
 
 MODULES: tuple[str, ...] = (
+    "benchmarks.scan",
     "benchmarks.plan",
     "benchmarks.idle",
     "benchmarks.questions",

@@ -83,6 +83,9 @@ async def scan_records(p: ScanPass, *, full: bool = False) -> ScanReport:
     RenderError, OSError."""
     settings, storage, mirror = p.services.settings, p.services.storage, p.services.mirror
     sources = await render_sources(p)
+    if full:
+        p.lease.check()
+        storage.forget_results()
     documents = mirror.observe("source_documents", documents=sources.documents)
     scanned = await scan_images(p, documents, sources.problems, full=full)
     problems = await tell_left_out(p, scanned.problems)

@@ -61,6 +61,10 @@ async def plan(p: Pass) -> Choice:
     # Now, and not before the walk: a share may have been unmounted in its middle.
     services.storage.home.check_marks()
     p.lease.check()
+    try:
+        await asyncio.to_thread(services.storage.remember_results, found)
+    except OSError as error:
+        logger().warning("The next pass lists every folder of results again: %s", error)
     await asyncio.to_thread(services.storage.clear_leftovers, map(Path, unfinished), now=services.now())
     no_json = await notice_edited(p, found)
     existing = services.mirror.observe("existing_results", pages=found.done_pages)

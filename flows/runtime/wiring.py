@@ -161,12 +161,14 @@ def _clock(settings: Settings) -> CollectionClock:
 
 
 def make_storage(settings: Settings) -> Storage:
-    return Storage(
+    storage = Storage(
         root=settings.root,
         manifests=settings.paths.manifests,
         output_results=settings.paths.output_results,
         document_fields=settings.record.document_fields,
     )
+    storage.clocks = folder_clocks(settings, may_try=False)
+    return storage
 
 
 def folder_clocks(settings: Settings, *, may_try: bool) -> FolderClocks:

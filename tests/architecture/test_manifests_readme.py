@@ -23,6 +23,7 @@ from assets.spending import SUBMISSIONS_SCHEMA
 from assets.spreads import SPREAD_SCHEMA
 from assets.validation import MAX_MESSAGE_CHARS
 from config.settings import Settings
+from flows.gateways.files.result_index import RESULT_INDEX_SCHEMA
 from flows.tables.image_index import INDEX_SCHEMA
 
 TEXT = (Path(__file__).parents[2] / "manifests" / "README.md").read_text(encoding="utf-8")
@@ -49,6 +50,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("image_hashes.parquet", IMAGE_HASH_SCHEMA),
         ("image_checks.parquet", IMAGE_CHECK_SCHEMA),
         ("index/images.arrow", INDEX_SCHEMA),
+        ("index/results.arrow", RESULT_INDEX_SCHEMA),
         ("decoded_images.parquet", DECODED_SCHEMA),
         ("spreads.parquet", SPREAD_SCHEMA),
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),

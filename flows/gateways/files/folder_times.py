@@ -52,6 +52,10 @@ class FolderClocks:
     ahead_ns: Mapping[int, int]
     untried: bool = False
 
+    @property
+    def believe_any(self) -> bool:
+        return bool(self.ahead_ns) or self.untried
+
     def look(self, found: os.stat_result, now_ns: int) -> FolderLook:
         """``now_ns``: by our clock, from before ``found`` was asked for."""
         stamp = f"{found.st_dev}:{found.st_ino}:{found.st_mtime_ns}:{found.st_ctime_ns}"

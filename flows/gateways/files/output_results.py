@@ -8,7 +8,7 @@ until the new one is written, and goes to ``manifests/replaced``.
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -22,9 +22,11 @@ from assets.reruns import RERUN_SCHEMA, RESULT_FILE_SCHEMA, is_as_it_was
 from assets.result_files import ResultFiles
 from flows.gateways.files.atomic import create_file, naming, replace_file
 from flows.gateways.files.decisions import Decisions
+from flows.gateways.files.folder_times import NEVER
 from flows.gateways.files.parquet import read_table, write_table
 from flows.gateways.files.presence import found_at, is_there
-from flows.gateways.files.results import StoredResults, is_result, modified_ns, present_pages, walk_documents
+from flows.gateways.files.result_index import SeenResults, see_results, write_seen
+from flows.gateways.files.results import StoredResults, is_result, modified_ns, present_pages
 from flows.gateways.files.walking import check_inside
 
 WITHOUT_WISHES = (
@@ -35,10 +37,11 @@ WITHOUT_WISHES = (
 @dataclass(frozen=True)
 class FoundResults:
     """``by_document``: all results in arrays; ``to_be_replaced``: the notes of those among them that a person wants
-    read again, columns RERUN_SCHEMA."""
+    read again, columns RERUN_SCHEMA; ``seen``: what `OutputResults.remember_results` keeps."""
 
     by_document: ResultFiles
     to_be_replaced: pa.Table
+    seen: SeenResults | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def files(self) -> pa.Table:
@@ -88,6 +91,8 @@ class OutputResults(Decisions):
     def __init__(self, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
         super().__init__(manifests, document_fields)
         self.output_results = output_results
+        self.clocks = NEVER
+        """Which folders of results are believed by their times."""
 
     def result_path(self, record_key: str) -> Path:
         """Where the output result of ``record_key`` lies. Raises RecordKeyError for what is no safe key, ManifestError
@@ -126,15 +131,33 @@ class OutputResults(Decisions):
     # --- which records are done
 
     def find_results(self, unfinished: list[str] | None = None) -> FoundResults:
-        """All results, in a walk. ``unfinished``, and what it raises: see `results.walk_documents`."""
-        found = walk_documents(self.output_results, depth=len(self.document_fields), unfinished=unfinished)
+        """All results; only folders that changed since `remember_results` are listed. ``unfinished``, and what it
+        raises: see `results.walk_documents`."""
+        depth = len(self.document_fields)
+        seen = see_results(
+            self.output_results, depth=depth, index=self._index_path, clocks=self.clocks, unfinished=unfinished
+        )
+        found = seen.files
         noted = self.read_reruns()
         if not len(noted):
-            return FoundResults(found, noted)
+            return FoundResults(found, noted, seen)
         files = found.table()
         at = pc.index_in(noted["record_key"], value_set=files["record_key"].combine_chunks())
         noted, there = noted.filter(at.is_valid()), files.take(at.drop_null().combine_chunks())
-        return FoundResults(found, self._those_still_there(noted, there))
+        return FoundResults(found, self._those_still_there(noted, there), seen)
+
+    def remember_results(self, found: FoundResults) -> None:
+        """Keep what was seen of the folders of results, unless no folder is believed."""
+        if found.seen is not None and self.clocks.believe_any:
+            write_seen(self._index_path, found.seen)
+
+    def forget_results(self) -> None:
+        """The next look at results lists every folder."""
+        self._index_path.unlink(missing_ok=True)
+
+    @property
+    def _index_path(self) -> Path:
+        return self.manifests / "index" / "results.arrow"
 
     def done_among(self, record_keys: Iterable[str]) -> set[str]:
         """Those of them that are done, in a question to the file system for each and a few for each document. Raises

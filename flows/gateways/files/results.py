@@ -54,24 +54,29 @@ def walk_documents(folder: Path, *, depth: int, unfinished: list[str] | None = N
     folders in which temporary files lie, of a write that goes on or was cut off.
     """
     tree = Tree(folder, root=folder, strict=True, stays_inside=True, in_nfc=True)
-    found = ResultFiles.of(_results_in(tree, fields, directory) for fields, directory in tree.documents(depth))
+    found = ResultFiles.of(results_in(tree, fields, directory)[0] for fields, directory in tree.documents(depth))
     if unfinished is not None:
         unfinished += tree.unfinished
     return found
 
 
-def _results_in(tree: Tree, fields: tuple[str, ...], directory: str) -> DocumentResults:
+def results_in(tree: Tree, fields: tuple[str, ...], directory: str) -> tuple[DocumentResults, bool]:
+    """The results of one document; and whether links are among them, whose targets may change while the folder stays.
+    Raises as `walk_documents`."""
     rows: list[tuple[tuple[int, str], int, int]] = []
+    has_links = False
     for entry in tree.entries(directory):
         label, dot, suffix = entry.name.rpartition(".")
         if entry.is_symlink():
+            has_links = True
             check_inside(entry.path, tree.top)
         if not label.isascii():
             label = _as_looked_for(label, directory)
         if dot and suffix == "json" and is_canonical(label) and (found := _result(tree, entry)) is not None:
             rows.append((label_order(label), found.st_size, modified_ns(found)))
     rows.sort()
-    return DocumentResults(fields, [row[0][1] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+    labels, sizes, times = [row[0][1] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+    return DocumentResults(fields, labels, sizes, times), has_links
 
 
 def modified_ns(found: os.stat_result) -> int:
