@@ -75,10 +75,11 @@ DEPLOYMENTS: Sequence[Deployment] = (
     Deployment(
         "scan",
         "scan.scan",
-        "Refresh the record manifest from the page images; sends nothing.",
+        "Refresh the record manifest from the page images, each of which is asked for; sends nothing.",
         "docs/operations.md",
         "A. What is going on",
         cron="0 2 1 * *",
+        parameters={"full": True},
     ),
     Deployment(
         "prune",
@@ -161,7 +162,7 @@ DEPLOYMENTS: Sequence[Deployment] = (
     Deployment(
         "full-scan",
         "scan.scan",
-        "By hand: a scan that opens every image anew.",
+        "By hand: a scan that asks for every image file.",
         "docs/operations.md",
         "A. What is going on",
         parameters={"full": True},

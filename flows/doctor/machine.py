@@ -2,12 +2,14 @@
 
 import platform
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from assets.domain.errors import DiskError
 from config.settings import Settings
 from flows.doctor.check import Check, Verdict
+from flows.gateways.files.folder_times import time_ahead
 from flows.gateways.files.trial import Abilities, abilities, nearest_folder
 from flows.protocol.places import RECORD_BYTES
 
@@ -28,19 +30,21 @@ def check_folders(settings: Settings) -> list[Check]:
     checks = [_readable("PDFs", paths.source_documents)] if has_documents else []
     # Where there are PDFs, a pass makes the folder for their images.
     if paths.page_images.is_dir() or not has_documents:
-        checks.append(_readable("page images", paths.page_images))
+        checks.append(_readable("page images", paths.page_images, settings))
     if paths.allow_list is not None:
         checks.append(_readable("allow list", paths.allow_list))
     places = (("results", paths.output_results), ("manifests", paths.manifests))
     return [*checks, *(_writable(what, folder, settings) for what, folder in places)]
 
 
-def _readable(what: str, folder: Path) -> Check:
+def _readable(what: str, folder: Path, settings: Settings | None = None) -> Check:
+    """``settings``: where folders in it are looked into again and again."""
     try:
         next(folder.iterdir(), None)
+        times = "" if settings is None else f": {_times_told(settings, folder)}"
     except OSError as error:
         return _trouble(what, error)
-    return Check(what, Verdict.OK, str(folder))
+    return Check(what, Verdict.OK, f"{folder}{times}")
 
 
 def _writable(what: str, folder: Path, settings: Settings) -> Check:
@@ -50,11 +54,31 @@ def _writable(what: str, folder: Path, settings: Settings) -> Check:
     except OSError as error:
         return _trouble(what, error)
     most = settings.execution.batch_size_limit * settings.execution.max_concurrent_batches * RECORD_BYTES
-    found = f"{folder}: can be written, {_told(can)}, {can.free_bytes / 1e9:,.1f} GB free"
+    found = (
+        f"{folder}: can be written, {_told(can)}, {_times_told(settings, folder)}, {can.free_bytes / 1e9:,.1f} GB free"
+    )
     if can.free_bytes < most:
         mend = f"all batches that may be open can need {most / 1e9:,.1f} GB: make room"
         return Check(what, Verdict.LOOK, found, mend)
     return Check(what, Verdict.OK, found)
+
+
+def _times_told(settings: Settings, folder: Path) -> str:
+    """Whether the times of folders there are believed, and so only those looked into that changed."""
+    if settings.scan.trust_folder_times is False:
+        return "each file is asked for (scan.trust_folder_times: false)"
+    paths = settings.paths
+    nearest = nearest_folder(folder)
+    device = nearest.stat().st_dev
+    places = [nearest_folder(each) for each in (paths.manifests, paths.output_results, paths.page_images)]
+    for place in places:
+        with suppress(OSError):
+            if place.stat().st_dev == device:
+                moves = time_ahead(place) is not None
+                return "a folder's time tells changes" if moves else "no folder's time tells changes"
+    if settings.scan.trust_folder_times:
+        return "a folder's time is believed (scan.trust_folder_times: true)"
+    return "whether a folder's time tells changes cannot be tried, so each file is asked for (scan.trust_folder_times)"
 
 
 def _told(can: Abilities) -> str:

@@ -4,7 +4,8 @@ and when it writes, stands in `flows.scan`.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -201,6 +202,7 @@ async def _walk(
             done.count += 1
 
         return await asyncio.to_thread(
+            _without_collector,
             walk_images,
             settings.paths.page_images,
             root=storage.root,
@@ -219,6 +221,18 @@ async def _walk(
             seen=index if limit is None else None,
             on_document=count,
         )
+
+
+def _without_collector(walk: Callable[..., ImageWalk], *arguments: Any, **options: Any) -> ImageWalk:
+    """Nothing that a walk makes refers to itself, and with a million images that are new Python would look through all
+    of them again and again."""
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        return walk(*arguments, **options)
+    finally:
+        if is_on:
+            gc.enable()
 
 
 async def _split(

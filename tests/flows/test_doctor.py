@@ -87,7 +87,8 @@ async def test_pdfs_and_images_are_told_apart_where_there_are_both(project: Proj
     documents, images = project.root / "dataset/source_documents", project.root / "dataset/page_images"
     documents.mkdir()
     diagnosis = await diagnose(str(project.config))
-    assert [found(diagnosis, what).found for what in ("PDFs", "page images")] == [str(documents), str(images)]
+    assert found(diagnosis, "PDFs").found == str(documents)
+    assert found(diagnosis, "page images").found == f"{images}: a folder's time tells changes"
     images.rmdir()
     diagnosis = await diagnose(str(project.config))
     assert "page images" not in [check.what for check in diagnosis.checks], "the first scan makes the folder"
@@ -104,7 +105,7 @@ async def test_without_prefect_images_and_with_a_wrong_key_the_rest_is_told(
     assert shown.code == 1
     stops = [line for line in shown.out.splitlines() if line.startswith("STOP")]
     for what, said in (
-        ("page images", f"{images}"),
+        ("page images", f"{images}: a folder's time tells changes"),
         ("Prefect", "http://127.0.0.1:9/api"),
         ("Gemini", "see that the key and its project are right"),
     ):
