@@ -22,7 +22,7 @@ from assets.domain.schema import translated
 from assets.requests import RequestTemplate
 from config.schema_loader import load_prompt, load_schema
 from config.settings import Settings, read_api_key
-from flows.gateways.files.folder_times import NEVER, FolderClocks, tried_clocks
+from flows.gateways.files.folder_times import NEVER, FolderClocks, known_clocks, tried_clocks
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import GeminiGateway, LedgerGateway, Lock
 from flows.gateways.prefect.api import PrefectApi
@@ -167,20 +167,27 @@ def make_storage(settings: Settings) -> Storage:
         output_results=settings.paths.output_results,
         document_fields=settings.record.document_fields,
     )
-    storage.clocks = folder_clocks(settings, may_try=False)
+    storage.clocks = folder_clocks(settings)
     return storage
 
 
-def folder_clocks(settings: Settings, *, may_try: bool) -> FolderClocks:
-    """Which file systems are believed when they say that a folder is as it was. ``may_try``: whether one that is new
-    is tried, in a folder that is removed again."""
+def folder_clocks(settings: Settings) -> FolderClocks:
+    """Which file systems are believed when they say that a folder is as it was, by the trials of before."""
     trust = settings.scan.trust_folder_times
-    if trust is False:
-        return NEVER
+    return NEVER if trust is False else replace(known_clocks(*_clock_places(settings)), untried=trust is True)
+
+
+def tried_folder_clocks(settings: Settings) -> FolderClocks:
+    """The same; a file system that is new is tried, in a folder that is removed again."""
+    if settings.scan.trust_folder_times is not False:
+        tried_clocks(*_clock_places(settings))
+    return folder_clocks(settings)
+
+
+def _clock_places(settings: Settings) -> tuple[Path, tuple[Path, ...]]:
     paths = settings.paths
     note = paths.manifests / "index" / "file_systems.json"
-    clocks = tried_clocks(note, (paths.manifests, paths.output_results, paths.page_images), may_try=may_try)
-    return replace(clocks, untried=trust is True)
+    return note, (paths.manifests, paths.output_results, paths.page_images)
 
 
 def lock_name(settings: Settings, what: str) -> str:

@@ -31,7 +31,7 @@ from flows.gateways.files.trial import folds_case
 from flows.gateways.images.headers import read_header
 from flows.runtime.long_steps import long_step
 from flows.runtime.passes import ScanPass
-from flows.runtime.wiring import folder_clocks
+from flows.runtime.wiring import folder_clocks, tried_folder_clocks
 from flows.tables.image_checks import read_checks, without_unfit
 from flows.tables.image_index import ImageIndex, Later, Summary, problems_of, stamp_of
 from flows.tables.known_images import ManifestFiles
@@ -166,7 +166,7 @@ def _index(
     settings: Settings, storage: Storage, fingerprint: str, checks: pa.Table, *, full: bool, may_write: bool
 ) -> ImageIndex:
     goes_by = f"{fingerprint} {_gutters_stamp(settings, storage)}"
-    index = ImageIndex.read(storage, folder_clocks(settings, may_try=may_write), goes_by)
+    index = ImageIndex.read(storage, (tried_folder_clocks if may_write else folder_clocks)(settings), goes_by)
     index.expect(storage, checks, full=full)
     return index
 

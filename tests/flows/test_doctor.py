@@ -105,7 +105,7 @@ async def test_without_prefect_images_and_with_a_wrong_key_the_rest_is_told(
     assert shown.code == 1
     stops = [line for line in shown.out.splitlines() if line.startswith("STOP")]
     for what, said in (
-        ("page images", f"{images}: a folder's time tells changes"),
+        ("page images", f"{images}"),
         ("Prefect", "http://127.0.0.1:9/api"),
         ("Gemini", "see that the key and its project are right"),
     ):

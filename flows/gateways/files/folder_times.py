@@ -102,28 +102,30 @@ def side_by_side(call: Callable[[T], R], each: Sequence[T], *, probe: int = 20) 
 # --- which file systems keep folders' times
 
 
-def tried_clocks(note: Path, folders: Iterable[Path], *, may_try: bool = True) -> FolderClocks:
-    """The clocks of the file systems of ``folders``, each tried once and kept in the file ``note``: in the first of
-    ``folders`` that lies on it and can be written. What cannot be tried is not believed, and tried again. ``may_try``:
-    whether anything may be written."""
-    known = _read(note)
-    ahead_ns: dict[int, int] = {}
-    fresh = dict(known)
+def known_clocks(note: Path, folders: Iterable[Path]) -> FolderClocks:
+    """The clocks of those file systems of ``folders`` that were tried; writes nothing. ``note``: see `tried_clocks`."""
+    known, ahead_ns = _read(note), dict[int, int]()
     for folder in folders:
-        try:
-            device, name = os.stat(folder).st_dev, _name_of(folder)  # noqa: PTH116
-        except OSError:
-            continue
-        if name not in fresh and may_try:
-            with suppress(OSError):
-                fresh[name] = time_ahead(folder)
-        if (ahead := fresh.get(name)) is not None:
-            ahead_ns[device] = ahead
-    if fresh != known:
+        with suppress(OSError):
+            if (ahead := known.get(_name_of(folder))) is not None:
+                ahead_ns[folder.stat().st_dev] = ahead
+    return FolderClocks(ahead_ns)
+
+
+def tried_clocks(note: Path, folders: Sequence[Path]) -> FolderClocks:
+    """The clocks of the file systems of ``folders``, each tried once and kept in the file ``note``: in the first of
+    ``folders`` that lies on it and can be written. What cannot be tried is not believed, and tried again."""
+    known = _read(note)
+    tried = dict(known)
+    for folder in folders:
+        with suppress(OSError):
+            if (name := _name_of(folder)) not in tried:
+                tried[name] = time_ahead(folder)
+    if tried != known:
         with suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps(fresh) + "\n", encoding="utf-8")
-    return FolderClocks(ahead_ns)
+            note.write_text(json.dumps(tried) + "\n", encoding="utf-8")
+    return known_clocks(note, folders)
 
 
 def time_ahead(folder: Path) -> int | None:

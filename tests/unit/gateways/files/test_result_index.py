@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.gateways.files.folder_times import NEVER, FolderClocks, look_at_folders, tried_clocks
+from flows.gateways.files.folder_times import NEVER, FolderClocks, known_clocks, look_at_folders, tried_clocks
 from flows.gateways.files.results import walk_results
 from flows.gateways.files.storage import Storage
 
@@ -109,13 +109,13 @@ def test_a_link_or_a_damaged_index_is_looked_at_again(storage: Storage) -> None:
 def test_a_file_system_is_tried_once_and_nothing_is_left_of_the_trial(tmp_path: Path) -> None:
     note, folder = tmp_path / "index" / "file_systems.json", tmp_path / "results"
     folder.mkdir()
-    assert tried_clocks(note, [folder], may_try=False) == NEVER
+    assert known_clocks(note, [folder]) == NEVER
     clocks = tried_clocks(note, [folder])
     assert clocks.ahead_ns.keys() == {folder.stat().st_dev}
     assert list(folder.iterdir()) == []
-    assert tried_clocks(note, [folder], may_try=False) == clocks
+    assert known_clocks(note, [folder]) == clocks
     note.write_text("{")
-    assert tried_clocks(note, [folder], may_try=False) == NEVER
+    assert known_clocks(note, [folder]) == NEVER
 
 
 def test_another_folder_with_the_same_time_is_another(tmp_path: Path) -> None:
