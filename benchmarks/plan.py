@@ -9,6 +9,10 @@ dead letter. What a walk of the results finds is made beforehand for both sides:
 pandas as a frame of keys. Prefect and Gemini are told and asked nothing. Both sides read the record manifest, what is
 in flight and what has succeeded, look for results that have vanished, tell who can go, and sort by what is left of each
 chain. Ours also looks whether a result was edited since the last pass, which theirs does not.
+
+What is left of ours at ten million records (4 s of CPU): a quarter reads the images' columns, of which each group of
+rows has some page that goes; a seventh hashes what lies in the results; the rest is spread over the lookups of pages.
+A derived table whose groups each held the names of all documents took as long again, and half of the memory.
 """
 
 import asyncio
