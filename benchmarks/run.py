@@ -50,6 +50,8 @@ MODULES: tuple[str, ...] = (
     "benchmarks.idle",
     "benchmarks.questions",
     "benchmarks.settle",
+    "benchmarks.rendering",
+    "benchmarks.waves",
 )
 """Every module with rows, in the order of the table."""
 PATIENCE_SECONDS = 3600

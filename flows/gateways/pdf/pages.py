@@ -220,7 +220,8 @@ def _render(page: Any, number: int, look: Look, order: Order) -> str | None:
     wanted = usual if look.has_else and not is_scan else own if is_scan and not look.has_else else max(own, usual)
     # Half a pixel less gives just the longest side that is allowed.
     scale = min(wanted, (order.max_side_pixels - 0.5) / longest)
-    bitmap = page.render(scale=scale, rev_byteorder=True, limit_image_cache=True)
+    # Four bytes a pixel in just this order: Pillow takes them as they are, and need not copy them.
+    bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=True, limit_image_cache=True)
     dpi = max(1, round(scale * _POINTS_PER_INCH))
     image, size, buffer = bitmap.to_pil(), (bitmap.width, bitmap.height), io.BytesIO()
     image.save(buffer, "JPEG", quality=order.jpeg_quality, dpi=(dpi, dpi))
