@@ -2,6 +2,7 @@
 was closed stands in `spending`, how often a record failed in `history`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,6 +34,31 @@ class Pace:
             return at + timedelta(hours=hours)
         except OverflowError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``batch_seconds``: the turnaround so far, as in `Pace`, None: not known; ``done_by``: context mode -> when the
+    collection would be done in it (UTC), None: not known."""
+
+    batch_seconds: float | None
+    done_by: Mapping[str, datetime | None]
+
+
+def forecast(waves: Mapping[str, int], pace: Pace, at: datetime, *, pages: int, pages_a_round: int) -> Forecast:
+    """For each context mode, by the turnaround so far. ``waves``: of each mode; ``pages``: how many are left;
+    ``pages_a_round``: how many can be in flight at once."""
+    rounds = {mode: max(count, -(-pages // pages_a_round) if count else 0) for mode, count in waves.items()}
+    return Forecast(pace.batch_seconds, {mode: _after(at, pace, count) for mode, count in rounds.items()})
+
+
+def _after(at: datetime, pace: Pace, rounds: int) -> datetime | None:
+    if pace.batch_seconds is None:
+        return None
+    try:
+        return at + timedelta(seconds=rounds * pace.batch_seconds)
+    except OverflowError:
+        return None
 
 
 def pace_of(submissions: pa.Table, at: datetime) -> Pace:

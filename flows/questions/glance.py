@@ -213,7 +213,7 @@ def document_rows(glance: Glance) -> list[dict[str, Any]]:
     of documents are untrusted: Prefect shows the cells of a table as text."""
     rows = []
     for row in glance.documents.slice(0, MAX_DOCUMENTS).to_pylist():
-        waves = row["left"] if glance.status.waves_left > 1 else 1
+        waves = min(row["left"], max(1, glance.status.waves_left))
         end = glance.pace.end(glance.at, pages=row["left"], waves=waves) if row["left"] else None
         rows.append(
             {

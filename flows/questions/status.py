@@ -23,6 +23,7 @@ from assets.history import unjudged_records
 from assets.manifest import manifest_schema
 from assets.numbering import Records
 from assets.outcomes import cause_of, why_dead
+from assets.pace import Forecast
 from assets.sources import existing_results
 from config.settings import Settings
 from flows.gateways.files.output_results import FoundResults
@@ -30,6 +31,7 @@ from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway
 from flows.protocol.active import inflight_keys, resolve
 from flows.protocol.breaking import breaker_reason
+from flows.questions.forecasting import forecast_of
 from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger, utc_now
@@ -78,7 +80,7 @@ class Status:
     records whose result is not what was written, ``no_json``: those of them whose result is no JSON;
     ``results_not_compared``: how many a pass has not read yet that only their content can tell of; ``kept_back``:
     records that could run and that the last submit has not sent, each with the reason and the way out;
-    ``dead_because``: dead record key -> why it is that, in a few words."""
+    ``dead_because``: dead record key -> why it is that, in a few words; ``forecast``: when it may be done."""
 
     collection: str
     records: int
@@ -109,6 +111,7 @@ class Status:
     results_not_compared: int
     kept_back: Mapping[str, str] = field(default_factory=dict)
     dead_because: Mapping[str, str] = field(default_factory=dict)
+    forecast: Forecast | None = None
 
     def why_dead(self, key: str) -> str:
         """``key``: of a dead letter."""
@@ -240,6 +243,7 @@ def status_of(
         no_json=tuple(comparison.problems["record_key"].to_pylist()),
         results_not_compared=len(comparison.unread),
         kept_back=_kept_back(storage, states),
+        forecast=forecast_of(settings, storage, states, waves, now=now),
         dead_because={key: why_dead(count, _counted(last.get(key))) for key, count in dead_letters.items()},
     )
 

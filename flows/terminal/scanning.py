@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 from assets.candidates import waves_by_mode
 from assets.catalog import CATALOG
 from assets.domain.errors import LockBusyError, PrefectUnavailableError
+from assets.pace import Forecast
 from config.settings import Settings, check_folders, load_settings
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import Lease
+from flows.questions.forecasting import forecast_of
 from flows.questions.status import ledger_of_files, read_ledger_or_files, states_in_mode
 from flows.runtime.home import check_home, check_settings
 from flows.runtime.passes import OperatorsLease
@@ -24,7 +26,7 @@ from flows.scan import ScanReport, look_at_records, scan_records
 from flows.tables.scanned import gaps_told
 from flows.terminal.facts import short
 from flows.terminal.nothing_found import why_no_pages
-from flows.terminal.show import waves_text
+from flows.terminal.show import forecast_lines, waves_text
 
 BUSY = "another pass is running; nothing to do here"
 
@@ -74,15 +76,16 @@ async def scan_text(
             report = await scan_records(_Scan(files, lease), full=full)
     except LockBusyError:
         return "null" if as_json else BUSY, True
-    waves = await _waves_left(settings, storage, problem)
+    waves, ends = await _waves_left(settings, storage, problem)
     if as_json:
-        text = printable_json({**asdict(report), "waves_by_mode": waves, "prefect_problem": problem})
-        return text, bool(report.records)
+        also = {"waves_by_mode": waves, "forecast": asdict(ends), "prefect_problem": problem}
+        return printable_json({**asdict(report), **also}), bool(report.records)
     lines = [_found(report)]
     if report.records:
         is_written = "is written" if report.changed else "is as it was"
         lines.append(f"the record manifest {is_written}: {short(storage.records_path)}")
         lines.append(f"waves left: {waves_text(waves)}")
+        lines += forecast_lines(waves, ends)
     else:
         lines += why_no_pages(settings)
     lines += _noted(settings, report)
@@ -108,12 +111,20 @@ async def _held(settings: Settings, storage: Storage, *, wait: bool) -> AsyncIte
         yield lease, None
 
 
-async def _waves_left(settings: Settings, storage: Storage, problem: str | None) -> dict[str, int]:
+async def _waves_left(settings: Settings, storage: Storage, problem: str | None) -> tuple[dict[str, int], Forecast]:
+    """By context mode; and when it may be done in each."""
     if problem is None:
         ledger, _ = await read_ledger_or_files(settings, storage)
     else:
         ledger = await asyncio.to_thread(ledger_of_files, storage)
-    return await asyncio.to_thread(lambda: waves_by_mode(states_in_mode(settings, storage, ledger, now=utc_now())))
+
+    def count() -> tuple[dict[str, int], Forecast]:
+        now = utc_now()
+        states = states_in_mode(settings, storage, ledger, now=now)
+        waves = waves_by_mode(states)
+        return waves, forecast_of(settings, storage, states(settings.context.mode), waves, now=now)
+
+    return await asyncio.to_thread(count)
 
 
 def _looked(

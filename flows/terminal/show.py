@@ -11,6 +11,7 @@ from assets.domain.errors import QuireError
 from assets.domain.money import dollars
 from assets.domain.record import encode_ranges
 from assets.outdated import Reason
+from assets.pace import Forecast
 from config.settings import Settings, load_settings
 from flows import operate
 from flows.gateways.files.storage import Storage
@@ -59,6 +60,20 @@ def waves_text(by_mode: Mapping[str, int]) -> str:
     return ", ".join(f"{count} with {mode}" for mode, count in by_mode.items())
 
 
+def forecast_lines(waves: Mapping[str, int], forecast: Forecast | None) -> list[str]:
+    """When the collection would be done in each context mode; nothing where nothing is left."""
+    if forecast is None or not any(waves.values()):
+        return []
+    if forecast.batch_seconds is None:
+        return ["when that will be done is not known: no batch was answered in the last 7 days"]
+    minutes = round(forecast.batch_seconds / 60)
+    ends = (
+        f"{end:%Y-%m-%d %H:%M} UTC with {mode}" if end else f"in no time that can be told with {mode}"
+        for mode, end in forecast.done_by.items()
+    )
+    return [f"if a batch takes {minutes // 60} h {minutes % 60} min, as the last ones did, done by {', '.join(ends)}"]
+
+
 def place_in_prefect(config: str | None) -> str:
     """Where Prefect's UI shows how the collection stands: its menu has no entry for artifacts."""
     key = artifact_key(load_settings(config_path(config)).collection, "status")
@@ -77,6 +92,7 @@ def status_lines(found: Status, left_out_place: str, *, now: datetime | None = N
     lines = [f"{'records':<{width}} {found.records:>9}"]
     lines += [f"{state:<{width}} {found.states[state]:>9}" for state in RecordState]
     lines.append(f"waves left {found.waves_left} ({waves_text(found.waves_by_mode)})")
+    lines += forecast_lines(found.waves_by_mode, found.forecast)
     if found.spent_usd or found.open_usd:
         lines.append(f"spent {dollars(found.spent_usd)}, in flight at most {dollars(found.open_usd)}")
     if found.unsure:

@@ -210,7 +210,6 @@ def _matrix_on_page(each: Any) -> tuple[float, float, float, float, float, float
 def _render(page: Any, number: int, look: Look, order: Order) -> str | None:
     """Write the page as a JPEG. A scan counts with its own pixels, whatever size of paper it is said to lie on."""
     width, height = page.get_size()
-    longest = max(width, height)
     # pdfium rounds up: what is a whole number but for the last bit must not get a row more.
     usual = order.dpi / _POINTS_PER_INCH * (1 - 1e-7)
     large = [each for each in look.pictures if each.area >= _LARGE_SHARE * width * height]
@@ -219,7 +218,7 @@ def _render(page: Any, number: int, look: Look, order: Order) -> str | None:
     is_scan = sum(each.area for each in large) >= _SCAN_SHARE * width * height
     wanted = usual if look.has_else and not is_scan else own if is_scan and not look.has_else else max(own, usual)
     # Half a pixel less gives just the longest side that is allowed.
-    scale = min(wanted, (order.max_side_pixels - 0.5) / longest)
+    scale = min(wanted, (order.max_side_pixels - 0.5) / max(width, height))
     # Four bytes a pixel in just this order: Pillow takes them as they are, and need not copy them.
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=True, limit_image_cache=True)
     dpi = max(1, round(scale * _POINTS_PER_INCH))

@@ -56,10 +56,11 @@ async def test_it_works_with_files_alone_and_says_what_it_did(shelf: Path) -> No
     first, again = [await run_quire("scan", env=nothing(), cwd=shelf) for _ in range(2)]
 
     assert (first.code, first.err) == (0, "")
-    head, manifest, waves, why = first.out.splitlines()
+    head, manifest, waves, ends, why = first.out.splitlines()
     assert head == "3 records, 3 new, 0 gone, 0 files left out"
     assert manifest == "the record manifest is written: manifests/records.parquet"
     assert waves.startswith("waves left: 2 with previous_result")
+    assert ends == "when that will be done is not known: no batch was answered in the last 7 days"
     assert why.startswith(NO_PREFECT)
     assert "the record manifest is as it was: " in again.out
     (shelf / "dataset/page_images/Kent/13/1.png").unlink()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.pace import WINDOW, pace_of, read_by_time
+from assets.pace import WINDOW, Pace, forecast, pace_of, read_by_time
 from assets.spending import SUBMISSIONS_SCHEMA
 from tests.unit.assets.tables import NOW
 
@@ -41,6 +41,22 @@ def test_without_an_answer_no_end_is_known() -> None:
     failed = submissions((NOW - hours(2), NOW - hours(1), 0))
     for pace in (pace_of(SUBMISSIONS_SCHEMA.empty_table(), NOW), pace_of(failed, NOW)):
         assert pace.end(NOW, pages=10, waves=1) is None
+
+
+def test_an_end_is_told_for_each_mode_by_its_rounds_and_by_how_many_fit_at_once() -> None:
+    pace = pace_of(submissions((NOW - hours(4), NOW - hours(2), 200)), NOW)
+    waves = {"previous_result": 300, "previous_image": 1, "none": 0}
+
+    found = forecast(waves, pace, NOW, pages=25_000, pages_a_round=10_000)
+
+    assert found.batch_seconds == 2 * 3600
+    ends = {"previous_result": NOW + hours(600), "previous_image": NOW + hours(6), "none": NOW}
+    assert found.done_by == ends, "25,000 pages are three rounds of 10,000, whoever waits for whom"
+
+
+def test_without_an_answer_no_mode_has_an_end() -> None:
+    found = forecast({"none": 1}, Pace(None, None), NOW, pages=1, pages_a_round=500)
+    assert (found.batch_seconds, found.done_by) == (None, {"none": None})
 
 
 def test_an_end_that_no_calendar_holds_is_not_known() -> None:

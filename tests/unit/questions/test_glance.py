@@ -152,8 +152,8 @@ def test_documents_say_what_they_cost_and_when_they_may_be_done() -> None:
         "in flight": 1,
         "failing": 0,
         "cost, about": "not known",
-        "may be done by": "2026-11-24 16:00 UTC",
-    }, "eight pages, one after the other, half an hour each"
+        "may be done by": "2026-11-24 13:30 UTC",
+    }, "three rounds, half an hour each: no document takes more of them than the collection"
     assert (second["cost, about"], second["may be done by"]) == ("$0.0200", "")
     one_wave = replace(found, status=status(waves_left=1))
     assert document_rows(one_wave)[0]["may be done by"] == "2026-11-24 12:30 UTC"
