@@ -129,7 +129,8 @@ def table(rows: Iterable[Row], kept: Mapping[str, Any]) -> str:
     for row in rows:
         entry = kept.get(row.name)
         for number, bar in enumerate(row.bars):
-            first = (f"`{row.name}`", row.work, row.against) if number == 0 else ("", "", "")
+            sides = (row.work.format(**row.size), row.against.format(**row.size))
+            first = (f"`{row.name}`", *sides) if number == 0 else ("", "", "")
             values = entry["bars"].get(bar.name) if entry else None
             found = f"{shown(bar, values[0])} ({_range(bar, values)})" if values else "–"
             met = "" if values is None else "met" if bar.is_met(values[0]) else "**not met**"

@@ -60,7 +60,7 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table. ``name``: short, in letters and hyphens (``scan-full``); ``work``, ``against``: what a
-    person reads of both sides.
+    person reads of both sides, names of ``size`` in braces.
 
     ``ours``, ``theirs``: what Python is called with, each time in a process of its own, from the root of the
     repository: ``("-m", "benchmarks.scan", "full", "{data}")``, ``("benchmarks/baselines/walk.py", "{data}")``; None:
