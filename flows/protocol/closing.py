@@ -29,6 +29,8 @@ from flows.tables.rules import repair_rules
 
 WITHOUT_TEXTS = tuple(name for name in OUTCOME_SCHEMA.names if name != "raw_text")
 UPLOADS = ("file_name", "context_file_name")
+COST = ("record_key", "estimated_image_tokens", "estimated_text_tokens", "estimated_usd", "max_usd")
+"""Of a batch manifest, what these steps need: all of it would fill the memory, of a large batch."""
 
 
 async def close(
@@ -210,7 +212,7 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
     if set(committed["kind"].unique().to_pylist()) == {OutcomeKind.RELEASED}:
         return
     settings = p.services.settings
-    table, facts = p.services.storage.read_batch_manifest(submission_id)
+    table, facts = p.services.storage.read_batch_manifest(submission_id, COST)
 
     async def tell(_: str) -> dict[str, int]:
         return {"records": len(committed)}
