@@ -6,46 +6,38 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import flow
 
 from assets.breaker import TRY_RECORDS
-from assets.candidates import RecordState, States, count_blocked, count_states, waves_left
+from assets.candidates import RecordState, count_blocked, count_states, waves_left
 from assets.domain.batch import submitted_at
-from assets.domain.errors import GeminiSpendingError, QuireError
 from assets.domain.money import dollars
 from assets.domain.record import sort_key
-from assets.history import batch_size
 from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.protocol.breaking import trip
 from flows.protocol.choosing import explain_waiting, least_tried, left_of_run, plan
 from flows.protocol.claiming import (
-    claim,
-    delete_unclaimed,
-    next_submission_id,
-    record_refusals,
     submission_facts,
-    upload_images,
 )
+from flows.protocol.cutting import Cut, next_batch, without_kept_back
 from flows.protocol.orphans import sweep_uploads
-from flows.protocol.places import check_room, try_folders
-from flows.protocol.posting import post
+from flows.protocol.places import try_folders
 from flows.protocol.queue import Queue
+from flows.protocol.sending import Sent, send_all
 from flows.runtime.logs import MAX_LINES, logger, warn_of_each
 from flows.runtime.one_line import one_line
 from flows.runtime.passes import Pass, open_pass
 from flows.runtime.runs import counted, ended, named
 from flows.scan import scan_records
-from flows.tables.kept_back import kept_back, note_kept_back
+from flows.tables.kept_back import note_kept_back
 from flows.tables.prices import notices
 from flows.tables.prompts import warn_of_another_text
-from flows.tables.weighing import Scales, explain, read_scales
+from flows.tables.weighing import Scales, read_scales
 
 DRY_RUN = "dry run"
-SPENDING_LIMIT = "Google's spending limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +119,14 @@ async def submit_batches(p: Pass) -> SubmitReport:
     if settings.execution.dry_run:
         would = await asyncio.to_thread(_dry_run, storage, scales, queue.slice(0, most), places)
         return SubmitReport(0, 0, by_state, waves, DRY_RUN, would=tuple(would), **seen)
-    sent = _Sent()
+    sent = Sent()
     if len(queue) and places > 0:
         p.lease.check()
         await asyncio.to_thread(try_folders, storage)
         for line in notices(settings, facts.created_at.date()) if _is_first_of_run(p) else ():
             logger().warning("%s", line)
         most_each = len(queue) if tripped is None else TRY_RECORDS
-        send = partial(_send, p, states, queue, scales, places=places, most=most, most_each=most_each)
+        send = partial(send_all, p, states, queue, scales, places=places, most=most, most_each=most_each)
         sent = await p.services.mirror.subflow("submit", send)
     warn_of_each(sent.kept, "Kept back")
     await note_kept_back(p, sent.kept)
@@ -159,167 +151,17 @@ async def submit_batches(p: Pass) -> SubmitReport:
     )
 
 
-@dataclass(slots=True)
-class _Sent:
-    """What a pass has sent: see `SubmitReport`, whose ``kept_back`` is ``kept`` here."""
-
-    batches: int = 0
-    records: int = 0
-    stop: str | None = None
-    is_held: bool = False
-    is_limited: bool = False
-    cap: str = ""
-    unreadable: set[str] = field(default_factory=set)
-    unfit: set[str] = field(default_factory=set)
-    kept: dict[str, str] = field(default_factory=dict)
-
-
-async def _send(
-    p: Pass, states: States, queue: Queue, scales: Scales, *, places: int, most: int | None, most_each: int
-) -> _Sent:
-    """Batches while there is something in the ``queue`` and free ``places``. ``most``: how many records the run may
-    still send; ``most_each``: how many may be in one batch, whatever else it is cut by."""
-    settings, storage = p.services.settings, p.services.storage
-    in_flight = count_states(states)[RecordState.INFLIGHT]
-    sent = _Sent()
-    while len(queue) and sent.batches < places and sent.stop is None:
-        queue, more = await asyncio.to_thread(_without_kept_back, storage, scales, queue)
-        sent.kept |= more
-        if not len(queue):
-            break
-        if most is not None and sent.records >= most:
-            sent.stop = f"{settings.execution.max_records_per_run} pages are sent, the most of one run"
-            sent.is_limited = True
-            break
-        of_the_next = queue.slice(0, most_each if most is None else min(most_each, most - sent.records))
-        cut = await asyncio.to_thread(next_batch, storage, scales, of_the_next)
-        if not len(cut.rows):
-            sent.stop, sent.is_held, sent.cap = cut.held, cut.is_for_a_person, cut.cap
-            logger().warning("Held back: %s", sent.stop)
-            break
-        await asyncio.to_thread(check_room, storage, in_flight + sent.records + len(cut.rows))
-        batch = await submit_batch(p, cut, context_rows(states, cut.rows))
-        queue, sent.stop, sent.is_held = queue.slice(len(cut.rows)), batch.stop, batch.needs_person
-        sent.cap = SPENDING_LIMIT if batch.needs_person else ""
-        sent.unreadable |= batch.unreadable
-        sent.unfit |= batch.unfit
-        if batch.table is not None:
-            scales = scales.with_batch(batch.table)
-        if batch.sent:
-            sent.batches, sent.records = sent.batches + 1, sent.records + batch.sent
-    return sent
-
-
 def _is_first_of_run(p: Pass) -> bool:
     """Whether the run has made no submission so far. What concerns all of its batches is told once."""
     made = p.services.storage.submissions()
     return not made or submitted_at(made[-1]) < p.run_started_at
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The next batch: its ``rows`` and their ``estimates``. Without rows: ``held``: why; ``is_for_a_person``: no pass
-    will ever change that; ``cap``: the one that is reached, if it is one."""
-
-    rows: pa.Table
-    estimates: pa.Table
-    held: str = ""
-    is_for_a_person: bool = False
-    cap: str = ""
-
-
-def next_batch(storage: Storage, scales: Scales, queue: Queue) -> Cut:
-    """Cut the first records of ``queue`` off that fit one batch. Raises PromptError, ManifestError."""
-    head = _head(scales, queue)
-    estimates, weights = scales.weigh(storage, head)
-    count, held_by = scales.room().first_of(weights)
-    if count:
-        return Cut(head.slice(0, count), estimates.slice(0, count))
-    cap = held_by if held_by.startswith("budget.") and not scales.unpriced else ""
-    is_for_a_person = bool(cap)
-    if is_for_a_person and held_by == "budget.max_usd_per_day":
-        # Tomorrow it goes on, unless a single record can cost more than a day may.
-        is_for_a_person = any(cap.name == held_by and cap.usd < weights.max_usd[0] for cap in scales.caps)
-    return Cut(head.slice(0, 0), estimates.slice(0, 0), explain(scales, held_by, weights), is_for_a_person, cap)
-
-
-def _head(scales: Scales, queue: Queue) -> pa.Table:
-    """The first records, as many as a batch may have."""
-    failed_jobs = int(queue.failed_jobs[0])
-    alike = int(np.searchsorted(queue.failed_jobs, failed_jobs, side="right"))
-    return queue.rows(min(alike, batch_size(scales.settings.execution.batch_size_limit, failed_jobs)))
-
-
-def _without_kept_back(storage: Storage, scales: Scales, queue: Queue) -> tuple[Queue, dict[str, str]]:
-    """``queue`` with a head of which each record can go, and the reasons of those that it had before and cannot."""
-    reasons: dict[str, str] = {}
-    while len(queue):
-        head = _head(scales, queue)
-        found = kept_back(storage, head, scales.template)
-        if not found:
-            break
-        reasons |= found
-        queue = queue.without(np.flatnonzero([key in found for key in head["record_key"].to_pylist()]))
-    return queue, reasons
-
-
-def context_rows(states: States, rows: pa.Table) -> pa.Table:
-    """The rows of the pages before that go along as images and are not in the batch themselves."""
-    before = rows["predecessor"].filter(rows["takes_image"])
-    others = before.filter(pc.invert(pc.is_in(before, value_set=rows["record_key"].combine_chunks())))
-    return states.rows_of_keys(others)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """``sent``: how many records are in flight now; ``table``: the batch manifest, if one was written; ``stop``: why
-    nothing more should be submitted in this pass; ``unreadable``: records whose image this machine cannot read;
-    ``needs_person``: no later pass can submit either until a person does something."""
-
-    sent: int
-    table: pa.Table | None
-    stop: str | None
-    unreadable: frozenset[str]
-    needs_person: bool = False
-    unfit: frozenset[str] = frozenset()
-
-
-async def submit_batch(p: Pass, cut: Cut, context: pa.Table) -> _Batch:
-    """Send the records of ``cut``. ``context``: rows of further images that go along."""
-    storage, rows, submission_id = p.services.storage, cut.rows, next_submission_id(p)
-    try:
-        uploads = await upload_images(p, submission_id, rows, context)
-    except GeminiSpendingError as error:
-        logger().warning("Nothing more is sent: %s", error)
-        return _Batch(0, None, str(error), frozenset(), needs_person=error.needs_person)
-    warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
-    if uploads.refused:
-        await record_refusals(p, rows, cut.estimates, uploads)
-    nothing = partial(_Batch, 0, None, unreadable=uploads.unreadable, unfit=frozenset(uploads.unfit))
-    if not uploads.images:
-        await delete_unclaimed(p, submission_id, uploads)
-        is_away = uploads.left_out.keys() - uploads.unreadable
-        return nothing(None if not is_away else "not one image could be uploaded")
-    try:
-        keys = await claim(p, submission_id, rows, cut.estimates, uploads)
-    except QuireError:
-        if not storage.has_batch_manifest(submission_id):
-            await delete_unclaimed(p, submission_id, uploads)
-        raise
-    if not keys:
-        await delete_unclaimed(p, submission_id, uploads)
-        return nothing(None)
-    table, _ = storage.read_batch_manifest(submission_id)
-    posted = await post(p, submission_id, len(keys))
-    in_flight = len(keys) if posted.in_flight else 0
-    return _Batch(in_flight, table, posted.stop, uploads.unreadable, posted.needs_person, frozenset(uploads.unfit))
-
-
 def _dry_run(storage: Storage, scales: Scales, queue: Queue, places: int) -> list[str]:
     """What a pass would send now, a line for each batch; logged as well."""
     said, left, batches = list[str](), queue, 0
     while len(left) and batches < places:
-        left, kept = _without_kept_back(storage, scales, left)
+        left, kept = without_kept_back(storage, scales, left)
         said += [f"kept back: {key}: {reason}" for key, reason in list(kept.items())[:MAX_LINES]]
         if not len(left):
             break

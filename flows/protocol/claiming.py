@@ -2,6 +2,7 @@
 up, nothing is posted before the claim stands; `posting` goes on from here.
 """
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -49,9 +50,12 @@ class Uploads:
     unused: list[str]
 
 
-async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_rows: pa.Table) -> Uploads:
+async def upload_images(
+    p: Pass, submission_id: str, rows: pa.Table, context_rows: pa.Table, *, enough: asyncio.Event | None = None
+) -> Uploads:
     """Upload the images of ``rows``, and of ``context_rows`` those of the pages before that are not among them; each
-    under a fresh name, converted if Gemini does not take it as it is. Raises GeminiAccessError."""
+    under a fresh name, converted if Gemini does not take it as it is. ``enough``: is set when no further one shall go
+    up. Raises GeminiAccessError."""
     settings = p.services.settings
     uploads = settings.uploads
     p.lease.check()
@@ -72,6 +76,7 @@ async def upload_images(p: Pass, submission_id: str, rows: pa.Table, context_row
             backoff_seconds=uploads.upload_retry_backoff_seconds,
             concurrency=uploads.upload_concurrency,
             sleep=p.services.sleep,
+            enough=enough,
         )
     if report.had_failed_tries:
         p.services.storage.upload_marks.doubt(submission_id)

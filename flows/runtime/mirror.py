@@ -1,5 +1,5 @@
-"""What a pass does, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage,
-each call that may be tried again a task. Reports are made in `flows.runtime.telling`.
+"""What a pass does, mirrored into Prefect: each asset that is made becomes a materialization with the graph's lineage.
+Reports are made in `flows.runtime.telling`.
 
 Nothing is declared here a second time: names and upstreams come from the graph, so the lineage that Prefect records is
 the lineage that ran.
@@ -134,7 +134,7 @@ class Mirror:
             return await part()
 
     async def retried(self, name: str, call: Callable[[], Awaitable[R]]) -> R:
-        """``call`` as the task ``name``, see `flows.runtime.retries`. Raises what the last try raised."""
+        """``call``, again where that helps: see `flows.runtime.retries`. Raises what the last try raised."""
         return await retried(self._retries, name, call)
 
     def _asset(self, name: str) -> PrefectAsset:

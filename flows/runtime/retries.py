@@ -1,52 +1,44 @@
-"""Calls that may be tried again, as Prefect tasks: their retries are seen in Prefect's UI.
+"""Calls to Gemini that may be tried again. No task of Prefect's: one that succeeds at once would leave rows in its
+database in each pass and tell nobody anything; a try that fails is a line of the run's log.
 
 Only calls that change nothing, or may be made twice: poll, list, download. A create never comes here.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
-from prefect import Task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import exponential_backoff
+import tenacity
 
 from assets.domain.errors import QuireError
 from config.failing import RetriesSection
-from flows.runtime.one_line import failed_with
+from flows.runtime.logs import logger
 
 R = TypeVar("R")
 
 
 async def retried(retries: RetriesSection, name: str, call: Callable[[], Awaitable[R]]) -> R:
-    """Run ``call`` as the task ``name``. Raises what the last try raised."""
-    # The value goes round Prefect, so that it is not stored.
-    made: list[R] = []
-    failed: list[OSError] = []
-
-    async def run() -> State[Any] | None:
-        try:
-            made.append(await call())
-        except OSError as error:
-            failed.append(error)
-            return failed_with(error)
-        return None
-
-    task: Task[[], Any] = Task(
-        fn=run,
-        name=name,
-        retries=retries.attempts - 1,
-        retry_delay_seconds=exponential_backoff(retries.backoff_seconds),
-        retry_condition_fn=_helps,
-        cache_policy=NO_CACHE,
-        persist_result=False,
+    """``call``, again where that helps, with pauses that double. ``name``: for the log. Raises what the last try
+    raised."""
+    tries = tenacity.AsyncRetrying(
+        sleep=asyncio.sleep,
+        stop=tenacity.stop_after_attempt(retries.attempts),
+        wait=tenacity.wait_exponential(multiplier=retries.backoff_seconds),
+        retry=tenacity.retry_if_exception(_helps),
+        before_sleep=partial(_tell, name),
+        reraise=True,
     )
-    await task()
-    for error in failed:
-        raise error
-    return made[-1]
+    async for attempt in tries:
+        with attempt:
+            return await call()
+    raise AssertionError("tenacity returns or raises")
 
 
-async def _helps(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    error = await state.aresult(raise_on_failure=False)
+def _tell(name: str, attempt: tenacity.RetryCallState) -> None:
+    error = attempt.outcome.exception() if attempt.outcome is not None else None
+    logger().warning("%s failed, try %d: %s", name, attempt.attempt_number, error)
+
+
+def _helps(error: BaseException) -> bool:
     return isinstance(error, QuireError) and error.retry_helps

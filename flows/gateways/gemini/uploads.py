@@ -91,15 +91,16 @@ async def upload_with_retries(
     backoff_seconds: float,
     concurrency: int,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    enough: asyncio.Event | None = None,
 ) -> UploadReport:
     """Upload ``items``, ``concurrency`` at once, each at most ``attempts`` times, with pauses of ``backoff_seconds``
-    that double each time.
+    that double each time. ``enough``: once it is set, what is on its way still arrives, and no other try begins.
 
     At most ``concurrency`` files are open, or held as the bytes that were made of them. Raises GeminiAccessError (401,
     403, 404) and GeminiSpendingError, which would be the same for all, after the uploads that are under way were
     stopped.
     """
-    uploader = _Uploader(gemini, prepare, submission_id, attempts, backoff_seconds, sleep)
+    uploader = _Uploader(gemini, prepare, submission_id, attempts, backoff_seconds, sleep, enough or asyncio.Event())
     return await uploader.run(items, concurrency)
 
 
@@ -112,6 +113,7 @@ class _Uploader:
         attempts: int,
         backoff_seconds: float,
         sleep: Callable[[float], Awaitable[None]],
+        enough: asyncio.Event,
     ) -> None:
         self._gemini = gemini
         self._prepare = prepare
@@ -119,6 +121,7 @@ class _Uploader:
         self._attempts = attempts
         self._backoff_seconds = backoff_seconds
         self._sleep = sleep
+        self._enough = enough
         self._report = UploadReport()
         self._failures_in_a_row = 0
         self._same_for_all: GeminiAccessError | GeminiSpendingError | None = None
@@ -136,6 +139,9 @@ class _Uploader:
         for item in queue:
             if self._failures_in_a_row >= failures_to_stop:
                 self._report.failed[item.key] = f"not tried: {self._failures_in_a_row} uploads in a row failed"
+                continue
+            if self._enough.is_set():
+                self._report.failed[item.key] = "not tried: nothing more is sent"
                 continue
             try:
                 self._report.uploaded[item.key] = await self._upload(item)
@@ -173,7 +179,7 @@ class _Uploader:
             sleep=self._sleep,
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=tenacity.wait_exponential(multiplier=self._backoff_seconds, max=LONGEST_BACKOFF_SECONDS),
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, GeminiError) and error.retry_helps),
+            retry=tenacity.retry_if_exception(self._may_try_again),
             reraise=True,
         )
         async for attempt in tries:
@@ -187,3 +193,6 @@ class _Uploader:
                     self._report.had_failed_tries = True
                     raise
         raise AssertionError("tenacity returns or raises")
+
+    def _may_try_again(self, error: BaseException) -> bool:
+        return isinstance(error, GeminiError) and error.retry_helps and not self._enough.is_set()

@@ -24,6 +24,8 @@ LEASE_SECONDS = 60.0
 """The shortest that Prefect 3.8 takes (``increment-with-lease``, read in its source)."""
 RENEW_EVERY_SECONDS = 15.0
 RENEW_AGAIN_SECONDS = 3.0
+LOOK_AGAIN_SECONDS = 15.0
+"""For so long a limit that was looked at is taken to lock."""
 STALE_SECONDS = 40.0
 """How old the last renewal may be when a write begins. With the 10 seconds that a call may take, the write has ended
 before the lease can."""
@@ -102,6 +104,7 @@ class PrefectLock:
         self._api = api
         self._clock = clock
         self._sleep = sleep
+        self._looked_at: float | None = None
 
     def hold(self, *, wait: bool) -> AbstractAsyncContextManager[Lease]:
         """Hold it; not reentrant. ``wait=False`` raises LockBusyError at once when somebody else holds it.
@@ -132,8 +135,10 @@ class PrefectLock:
                     await api.close()
 
     async def _acquire(self, api: PrefectApi, *, wait: bool) -> HeldLease:
-        await api.call(self._ensure_limit)
         started_at = self._clock()
+        if self._looked_at is None or started_at - self._looked_at >= LOOK_AGAIN_SECONDS:
+            await api.call(self._ensure_limit)
+            self._looked_at = started_at
         has_warned = False
         while True:
             sent_at = self._clock()
@@ -159,7 +164,8 @@ class PrefectLock:
 
     async def _ensure_limit(self, client: PrefectClient) -> None:
         """Create the limit if it is missing; never touch one that is there, whose slot may be taken. A limit that is
-        switched off, or has more than one slot, locks nothing (3.9.1), so each hold looks."""
+        switched off, or has more than one slot, locks nothing (3.9.1), so it is looked at, if that was not done a
+        moment ago. More than one slot is told with each lease, too."""
         try:
             limit: GlobalConcurrencyLimitResponse = await client.read_global_concurrency_limit_by_name(self.name)
         except ObjectNotFound:
@@ -167,10 +173,13 @@ class PrefectLock:
                 await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=self.name, limit=1))
             return
         if not limit.active or limit.limit != 1 or limit.slot_decay_per_second:
-            raise StateError(
-                f"Prefect's concurrency limit {self.name} no longer locks: it must be active, with a limit of 1 and no "
-                "slot decay; correct it in Prefect's UI under Concurrency, or delete it when no pass is running"
-            )
+            raise self._no_lock()
+
+    def _no_lock(self) -> StateError:
+        return StateError(
+            f"Prefect's concurrency limit {self.name} no longer locks: it must be active, with a limit of 1 and no "
+            "slot decay; correct it in Prefect's UI under Concurrency, or delete it when no pass is running"
+        )
 
     async def _try_once(self, api: PrefectApi) -> UUID | None:
         """The id of the lease, or None if the slot is taken."""
@@ -189,6 +198,9 @@ class PrefectLock:
             # Somebody deleted the limit a moment ago: what was granted locks nothing.
             await api.call(self._ensure_limit)
             return None
+        if granted.limits[0].limit != 1:
+            await api.call(lambda client: client.release_concurrency_slots_with_lease(granted.lease_id))
+            raise self._no_lock()
         return granted.lease_id
 
     async def _keep(self, api: PrefectApi, lease: HeldLease) -> None:

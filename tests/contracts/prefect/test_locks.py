@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from assets.domain.errors import LeaseLostError, LockBusyError, StateError
 from flows.gateways.ports import Lock
 from flows.gateways.prefect.ledger import PrefectLedger
-from flows.gateways.prefect.locks import HeldLease, PrefectLock
+from flows.gateways.prefect.locks import LOOK_AGAIN_SECONDS, HeldLease, PrefectLock
 from tests.prefect_server import PrefectServer
 from tests.twins.ledger import InMemoryLock
 
@@ -182,16 +182,20 @@ def test_a_renewal_after_the_lease_had_run_out_does_not_count() -> None:
         lease.check()
 
 
+@pytest.mark.parametrize("is_first_hold", [True, False])
 @pytest.mark.parametrize("change", [{"active": False}, {"limit": 2}])
 async def test_a_limit_that_no_longer_locks_is_refused(
-    prefect_api_url: str, collection: str, change: dict[str, int]
+    prefect_api_url: str, collection: str, change: dict[str, int], is_first_hold: bool
 ) -> None:
     name = f"{collection}_quire_pass"
-    await _enter(PrefectLock(name))
+    clock = TurnedClock()
+    lock = PrefectLock(name, clock=clock)
+    await _enter(lock)
+    clock.now += LOOK_AGAIN_SECONDS
     async with get_client() as client:
         await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate.model_validate(change))
     with pytest.raises(StateError, match=f"concurrency limit {name} no longer locks"):
-        await _enter(PrefectLock(name))
+        await _enter(PrefectLock(name) if is_first_hold else lock)
 
 
 async def test_a_limit_that_was_deleted_is_made_again(prefect_api_url: str, collection: str) -> None:
