@@ -52,6 +52,9 @@ MODULES: tuple[str, ...] = (
     "benchmarks.settle",
     "benchmarks.rendering",
     "benchmarks.waves",
+    "benchmarks.whole_run",
+    "benchmarks.uploads",
+    "benchmarks.control_calls",
 )
 """Every module with rows, in the order of the table."""
 PATIENCE_SECONDS = 3600

@@ -63,6 +63,25 @@ async def test_a_spending_limit_that_meets_an_upload_or_the_list_is_no_fault_of_
 
 
 @pytest.mark.detached
+async def test_images_of_the_next_batch_that_went_up_meanwhile_are_deleted_when_nothing_more_is_sent(
+    project: Project,
+) -> None:
+    project.add_pages("CA:Lincoln:1901", [1, 2, 3, 4])
+    project.configure(context={"mode": "none"}, execution={"batch_size_limit": 2})
+    # The answer takes long enough for images to go up beside it, however busy the machine is.
+    project.gemini.add_fault("create_batch", refusal="monthly_cap", delay_seconds=2, times=None)
+
+    report = await project.run_pass()
+
+    assert CAP in (report.submit.stopped or "")
+    went_up = {file["displayName"].partition("-")[0] for file in project.gemini.books()["files"]}
+    assert len(went_up) == 2, "those of the batch that was posted, and of the next"
+    assert project.gemini.existing_files() == []
+    assert list((project.manifests / "uploads").glob("*.json")) == []
+    assert len(project.submissions()) == 1, "nothing of the next one was claimed"
+
+
+@pytest.mark.detached
 async def test_the_limit_of_10_minutes_is_waited_for(project: Project) -> None:
     [key] = project.add_pages("CA:Lincoln:1901", [1])
     project.gemini.add_fault("create_batch", refusal="spending_window", times=None)
