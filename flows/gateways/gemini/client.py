@@ -1,7 +1,7 @@
 """The real GeminiGateway. Its neighbours: `gemini.sending` (uploads), `gemini.sdk` (the few calls that google-genai
 makes), `gemini.errors` (what goes wrong), `gemini.values` (what Gemini says), `gemini.http` (its connections).
 
-What is made for each page, an upload and a delete, is made without the SDK, which takes three times as long over it.
+What is made for each page, an upload and a delete, is made without the SDK, which reads files in the event loop.
 So is what is only looked at (a job, a list): the SDK refuses a whole page of a list for one value of a type that it
 does not expect, takes an answer without a body for an empty list, and its pager ends with an error at an empty page
 that has a successor (google-genai 3.4, read in its source). All calls go through one httpx2.AsyncClient.

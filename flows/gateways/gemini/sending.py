@@ -1,5 +1,5 @@
 """One upload over the resumable protocol of the File API: a start, then the chunks. Made here and not by the SDK, which
-spends three times as much of a core on each, and a collection has millions. Which tries there are stands in
+reads a file in the event loop, so that a slow share holds up all uploads. Which tries there are stands in
 `gemini.uploads`, what an error means in `gemini.errors`.
 """
 
