@@ -5,6 +5,7 @@ was closed stands in `spending`, how often a record failed in `history`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,11 @@ class Forecast:
 
     batch_seconds: float | None
     done_by: Mapping[str, datetime | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """With times as texts."""
+        done_by = {mode: end.isoformat() if end else None for mode, end in self.done_by.items()}
+        return {"batch_seconds": self.batch_seconds, "done_by": done_by}
 
 
 def forecast(waves: Mapping[str, int], pace: Pace, at: datetime, *, pages: int, pages_a_round: int) -> Forecast:

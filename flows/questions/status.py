@@ -121,6 +121,7 @@ class Status:
         """One object, with the states (records, done, runnable, inflight, waiting, held, dead) beside the rest."""
         document = asdict(self)
         states = document.pop("states")
+        document["forecast"] = self.forecast.as_json() if self.forecast else None
         document["next_try_at"] = self.next_try_at.isoformat() if self.next_try_at else None
         # The state "held" is their number, as for the others.
         document["held_records"] = document.pop("held")

@@ -78,7 +78,7 @@ async def scan_text(
         return "null" if as_json else BUSY, True
     waves, ends = await _waves_left(settings, storage, problem)
     if as_json:
-        also = {"waves_by_mode": waves, "forecast": asdict(ends), "prefect_problem": problem}
+        also = {"waves_by_mode": waves, "forecast": ends.as_json(), "prefect_problem": problem}
         return printable_json({**asdict(report), **also}), bool(report.records)
     lines = [_found(report)]
     if report.records:

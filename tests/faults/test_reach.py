@@ -48,7 +48,7 @@ async def test_a_document_whose_results_cannot_be_written_keeps_back_its_own_and
         assert list(report.submit.kept_back) == behind
         [cause] = report.poll.stuck.values()
         assert cause.startswith(f"the result of {bad[0]}, like 1 more, cannot be written, all others are: ")
-        assert "/A/bad/1/1.json: Not a directory; look what is wrong there, then run again" in cause
+        assert "/A/bad/1: Not a directory; look what is wrong there, then run again" in cause
         assert not report.is_idle
         [batch, _] = (await world.status()).batches
         assert (batch.state, batch.cause) == ("stuck", cause)

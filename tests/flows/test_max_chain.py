@@ -39,7 +39,7 @@ async def test_a_book_takes_as_many_waves_as_a_piece_has_pages(project: Project)
         keys[3]: (keys[2], False),
         keys[4]: (keys[3], True),
     }
-    results = pq.read_table(project.manifests / "results.parquet").to_pylist()
+    results = pq.read_table(project.manifests / "results").to_pylist()
     kinds = {row["record_key"]: row["context_kind"] for row in results}
     assert [kinds[key] for key in keys] == [None, "result", "image", "result", "image"]
     assert [project.gemini.record(key)["billed"] for key in keys] == [1] * 5

@@ -7,10 +7,11 @@ import marshal
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 
 _BYTES = 16
 _NAME = attrgetter("name")
+_IS_LINK, _STAT = methodcaller("is_symlink"), methodcaller("stat")
 _FACTS = attrgetter("st_mtime_ns", "st_size", "st_ctime_ns", "st_ino")
 _PLAIN = 2
 """The form of marshal that says the same of the same: later ones tell which objects are one."""
@@ -27,9 +28,9 @@ class Listing:
 
 def listing_of(entries: Sequence[os.DirEntry[str]]) -> Listing:
     """``entries``: all of a folder. In another order they are another listing: then there is a look too much."""
-    has_links = any(map(os.DirEntry.is_symlink, entries))
+    has_links = any(map(_IS_LINK, entries))
     try:
-        facts = list(map(_FACTS, map(os.DirEntry.stat, entries)))
+        facts = list(map(_FACTS, map(_STAT, entries)))
     except OSError:
         return Listing(b"", has_links)
     content = marshal.dumps([list(map(_NAME, entries)), facts], _PLAIN)

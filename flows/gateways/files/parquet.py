@@ -86,9 +86,12 @@ def _groups_with(parquet: pq.ParquetFile, rows: Rows) -> list[int]:
 
 
 def open_parquet(path: Path, file: IO[bytes], *, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-    """``read_dictionary``: the columns that are read as numbers of texts. Raises ManifestError for what a newer Quire
-    has written."""
-    parquet = pq.ParquetFile(file, read_dictionary=list(read_dictionary))
+    """``read_dictionary``: the columns that are read as numbers of texts, as far as they are there: Arrow takes no
+    other name (pyarrow 26). Raises ManifestError for what a newer Quire has written."""
+    metadata = pq.read_metadata(file)
+    known = set(metadata.schema.to_arrow_schema().names)
+    alike = [name for name in read_dictionary if name in known]
+    parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=alike)
     _check_format(path, parquet.schema_arrow.metadata)
     return parquet
 

@@ -128,7 +128,7 @@ async def scanned(folder: Path, group: Group) -> tuple[list[str], list[str]]:
             if row["path"].startswith(f"images/{at:02}/")
         ]
         rows.append(_row(files, table, told, rules))
-    return rows, [line for line in ended.out.splitlines()[3:] if not line.startswith("By the files alone")]
+    return rows, [line for line in ended.out.splitlines()[4:] if not line.startswith("By the files alone")]
 
 
 def _row(files: str, table: pa.Table, told: Sequence[str], rules: OrderRules) -> str:
