@@ -1,4 +1,4 @@
-"""Which results are outdated, from `manifests/results.parquet`, the record manifest and the content of those images
+"""Which results are outdated, from `manifests/results`, the record manifest and the content of those images
 whose time is another one than that of the image that was read. What is compared is decided in `assets.outdated`.
 
 An image that has not changed costs nothing. What was read of the others is kept in `manifests/image_hashes.parquet`; a
