@@ -38,7 +38,7 @@ demo: setup
 
 # Side by side, so that no core waits; what is not the longest says all it has to say when it ends. What needs no server
 # has processes of its own: hypothesis takes the random numbers that a thread of Prefect's draws meanwhile for a
-# strategy's. The rest waits a lot, so it has four; each has a Prefect server and an emulator of its own.
+# strategy's. The rest waits a lot, so it has three; each has a Prefect server and an emulator of its own.
 # tests/conftest.py puts the longest files first.
 PYTEST := $(BIN)/python -m pytest -q --durations=10
 
@@ -49,7 +49,7 @@ test: setup
 at-once = @said=$$(mktemp); $(1) > $$said 2>&1; status=$$?; echo; echo "$@:"; cat $$said; rm $$said; exit $$status
 
 test-served:
-	$(PYTEST) -m "not ui and not slow and not deploy" -n 4 --dist loadfile --no-loadscope-reorder \
+	$(PYTEST) -m "not ui and not slow and not deploy" -n 3 --dist loadfile --no-loadscope-reorder \
 		--ignore=tests/unit --ignore=tests/properties --ignore=tests/architecture
 
 test-properties:
