@@ -144,7 +144,7 @@ def sides_table(rows: Iterable[Row], kept: Mapping[str, Any]) -> str:
     for row in rows:
         if (entry := kept.get(row.name)) is None:
             continue
-        size = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in entry["size"].items())
+        size = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sorted(entry["size"].items()))
         for side in ("ours", "theirs"):
             if side not in entry:
                 continue
