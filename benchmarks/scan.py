@@ -20,7 +20,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring import measured
@@ -137,29 +136,14 @@ def again(folder: Path, what: str) -> None:
 
 def ready(config: Path) -> Callable[..., int]:
     """A scan of the collection of ``config``, without Prefect; with ``full`` it gives the number of records."""
-    from assets.catalog import CATALOG
-    from config.settings import Settings, load_settings
-    from flows.gateways.files.storage import Storage
+    from config.settings import load_settings
     from flows.runtime.passes import OperatorsLease
-    from flows.runtime.untold import UntoldMirror, UntoldTeller
+    from flows.runtime.untold import untold_scan
     from flows.runtime.wiring import make_storage
     from flows.scan import scan_records
 
-    @dataclass(frozen=True)
-    class Services:
-        settings: Settings
-        storage: Storage
-        mirror: UntoldMirror
-        teller: UntoldTeller
-
-    @dataclass(frozen=True)
-    class Scan:
-        services: Services
-        lease: OperatorsLease
-
     settings = load_settings(config, environ={})
-    mirror = UntoldMirror(CATALOG, collection="", retries=settings.retries)
-    scan = Scan(Services(settings, make_storage(settings), mirror, UntoldTeller()), OperatorsLease())
+    scan = untold_scan(settings, make_storage(settings), OperatorsLease())
 
     def run(*, full: bool) -> int:
         return asyncio.run(scan_records(scan, full=full)).records

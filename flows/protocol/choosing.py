@@ -61,6 +61,10 @@ async def plan(p: Pass) -> Choice:
     # Now, and not before the walk: a share may have been unmounted in its middle.
     services.storage.home.check_marks()
     p.lease.check()
+    if found.seen is not None and found.seen.unread is not None:
+        logger().warning(
+            "Every folder of results is listed: what was seen of them cannot be read: %s", found.seen.unread
+        )
     try:
         await asyncio.to_thread(services.storage.remember_results, found)
     except OSError as error:

@@ -4,10 +4,15 @@ and `telling`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from prefect.client.orchestration import PrefectClient
 
+from assets.catalog import CATALOG
+from config.settings import Settings
+from flows.gateways.files.storage import Storage
+from flows.gateways.ports import Lease
 from flows.gateways.prefect.api import PrefectApi
 from flows.runtime.mirror import Mirror, Write
 from flows.runtime.telling import Teller
@@ -44,3 +49,27 @@ class UntoldTeller(Teller):
 
     async def _tell(self, what: str, send: Callable[[PrefectClient], Awaitable[object]]) -> None:
         """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class UntoldServices:
+    """What a scan needs of services."""
+
+    settings: Settings
+    storage: Storage
+    mirror: UntoldMirror
+    teller: UntoldTeller
+
+
+@dataclass(frozen=True, slots=True)
+class UntoldScan:
+    """A scan of which Prefect hears nothing: see `flows.runtime.passes.ScanPass`."""
+
+    services: UntoldServices
+    lease: Lease
+
+
+def untold_scan(settings: Settings, storage: Storage, lease: Lease) -> UntoldScan:
+    """``lease``: the right to write what the scan finds."""
+    mirror = UntoldMirror(CATALOG, collection=settings.collection, retries=settings.retries)
+    return UntoldScan(UntoldServices(settings, storage, mirror, UntoldTeller()), lease)

@@ -5,10 +5,9 @@ none does, none can. The flow of the same name, which Prefect starts, stands in 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from assets.candidates import waves_by_mode
-from assets.catalog import CATALOG
 from assets.domain.errors import LockBusyError, PrefectUnavailableError
 from assets.pace import Forecast
 from config.settings import Settings, check_folders, load_settings
@@ -20,7 +19,7 @@ from flows.runtime.home import check_home, check_settings
 from flows.runtime.passes import OperatorsLease
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.ready import check_ready
-from flows.runtime.untold import UntoldMirror, UntoldTeller
+from flows.runtime.untold import untold_scan
 from flows.runtime.wiring import config_path, make_storage, open_pass_lock, utc_now
 from flows.scan import ScanReport, look_at_records, scan_records
 from flows.tables.scanned import gaps_told
@@ -29,22 +28,6 @@ from flows.terminal.nothing_found import why_no_pages
 from flows.terminal.show import forecast_lines, waves_text
 
 BUSY = "another pass is running; nothing to do here"
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """Services of a scan that tells Prefect nothing."""
-
-    settings: Settings
-    storage: Storage
-    mirror: UntoldMirror
-    teller: UntoldTeller
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    services: _Files
-    lease: Lease
 
 
 async def scan_text(
@@ -61,19 +44,15 @@ async def scan_text(
     settings = load_settings(config_path(config))
     check_folders(settings)
     storage = make_storage(settings)
-    files = _Files(
-        settings,
-        storage,
-        UntoldMirror(CATALOG, collection=settings.collection, retries=settings.retries),
-        UntoldTeller(),
-    )
     if dry_run or limit is not None:
-        report, to_render = await look_at_records(_Scan(files, OperatorsLease()), full=full, limit=limit)
+        report, to_render = await look_at_records(
+            untold_scan(settings, storage, OperatorsLease()), full=full, limit=limit
+        )
         is_there = bool(report.records or to_render)
         return _looked(settings, storage, report, to_render, limit, as_json=as_json), is_there
     try:
         async with _held(settings, storage, wait=full) as (lease, problem):
-            report = await scan_records(_Scan(files, lease), full=full)
+            report = await scan_records(untold_scan(settings, storage, lease), full=full)
     except LockBusyError:
         return "null" if as_json else BUSY, True
     waves, ends = await _waves_left(settings, storage, problem)

@@ -9,7 +9,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,13 +16,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assets.catalog import CATALOG
 from assets.image_checks import BROKEN, check_row, with_rows
 from assets.sources import PageImage
-from config.settings import Settings, load_settings
+from config.settings import load_settings
 from flows.gateways.files.storage import Storage
 from flows.runtime.passes import OperatorsLease
-from flows.runtime.untold import UntoldMirror, UntoldTeller
+from flows.runtime.untold import UntoldScan, untold_scan
 from flows.runtime.wiring import make_storage
 from flows.scan import ScanReport, scan_records
 from flows.tables.image_checks import read_checks, write_checks
@@ -56,20 +54,6 @@ def image(width: int, kind: str) -> bytes:
 CONTENTS = (image(300, "JPEG"), image(301, "JPEG"), image(300, "PNG"), image(20, "PNG").replace(b"IEND", b"IEN0"), b"")
 
 
-@dataclass(frozen=True)
-class Services:
-    settings: Settings
-    storage: Storage
-    mirror: UntoldMirror
-    teller: UntoldTeller
-
-
-@dataclass(frozen=True)
-class Scan:
-    services: Services
-    lease: OperatorsLease
-
-
 class World:
     """A tree of images, and two collections over it: one remembers folders, of the other the memory is deleted."""
 
@@ -80,7 +64,7 @@ class World:
         self.clock = 1_000_000_000 * SECOND
         self.scans = [self._collection(root / name) for name in ("remembers", "forgets")]
 
-    def _collection(self, root: Path) -> Scan:
+    def _collection(self, root: Path) -> UntoldScan:
         root.mkdir()
         paths = {"page_images": "../images", "output_results": "output_results", "manifests": "manifests"}
         own = {"paths": paths, "record": {"document_fields": ["a", "b"]}}
@@ -91,8 +75,7 @@ class World:
         note.parent.mkdir(parents=True)
         found = root.stat()
         note.write_text(json.dumps({f"{found.st_dev}:{os.statvfs(root).f_fsid}": SECOND * 86_400 * 365}))
-        mirror = UntoldMirror(CATALOG, collection="", retries=made.retries)
-        return Scan(Services(made, make_storage(made), mirror, UntoldTeller()), OperatorsLease())
+        return untold_scan(made, make_storage(made), OperatorsLease())
 
     def moved(self, *folders: Path) -> None:
         """The folders changed, each at another time than ever before."""

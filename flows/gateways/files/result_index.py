@@ -34,11 +34,12 @@ _LISTS = ("labels", "bytes", "modified_ns")
 @dataclass(frozen=True, slots=True)
 class SeenResults:
     """``files``: all results; ``table``: RESULT_INDEX_SCHEMA; ``is_news``: whether it says something else than what was
-    kept last."""
+    kept last; ``unread``: why that could not be read, so that every folder was listed."""
 
     files: ResultFiles
     table: pa.Table
     is_news: bool
+    unread: OSError | pa.ArrowException | None = None
 
 
 def see_results(
@@ -49,7 +50,7 @@ def see_results(
     tree = Tree(folder, root=folder, strict=True, stays_inside=True, in_nfc=True)
     documents = sorted(tree.documents(depth), key=lambda document: document[0])
     looks = look_at_folders([directory for _, directory in documents], clocks)
-    before = _read(index)
+    before, unread = _read(index)
     rows = _believed(before, documents, looks)
     changed = [(fields, directory) for fields, directory in documents if SEPARATOR.join(fields) not in rows]
 
@@ -70,7 +71,7 @@ def see_results(
     at = [rows[name] if name in rows else start + order[name] for name in names]
     both = fresh if before is None else pa.concat_tables([before, fresh])
     table = both.take(pa.array(at, pa.int64())).combine_chunks()
-    return SeenResults(_files(table), table, is_news=before is None or not table.equals(before))
+    return SeenResults(_files(table), table, before is None or not table.equals(before), unread)
 
 
 def write_seen(index: Path, seen: SeenResults) -> None:
@@ -79,12 +80,13 @@ def write_seen(index: Path, seen: SeenResults) -> None:
         write_index(index, seen.table)
 
 
-def _read(index: Path) -> pa.Table | None:
+def _read(index: Path) -> tuple[pa.Table | None, OSError | pa.ArrowException | None]:
+    """What was kept, or why it could not be read; neither where there is none that can be believed."""
     try:
         table = read_index(index, RESULT_INDEX_SCHEMA)
-    except (OSError, pa.ArrowException):
-        return None
-    return None if table is None else table.replace_schema_metadata(None)
+    except (OSError, pa.ArrowException) as error:
+        return None, error
+    return None if table is None else table.replace_schema_metadata(None), None
 
 
 def _believed(

@@ -128,3 +128,17 @@ def test_another_folder_with_the_same_time_is_another(tmp_path: Path) -> None:
     assert looks[0] is not None
     assert looks[0].is_settled
     assert looks[0] != looks[1]
+
+
+def test_what_was_seen_and_cannot_be_read_is_told_and_every_folder_is_listed(storage: Storage) -> None:
+    put(storage, "A/1901/1.json")
+    pass_over(storage)
+    index = storage.manifests / "index" / "results.arrow"
+    index.unlink()
+    index.mkdir()
+
+    found = storage.find_results()
+
+    assert found.by_document.record_keys.to_pylist() == ["A:1901:1"]
+    assert found.seen is not None
+    assert str(index) in str(found.seen.unread)
