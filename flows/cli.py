@@ -15,7 +15,18 @@ from typing import Annotated, Any
 import typer
 
 from assets.domain.errors import DiskError, QuireError
-from flows.commands import exporting, fetching, keeping, looking, passes, rereading, setting_up, steering, trying
+from flows.commands import (
+    correcting,
+    exporting,
+    fetching,
+    keeping,
+    looking,
+    passes,
+    rereading,
+    setting_up,
+    steering,
+    trying,
+)
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
 from flows.terminal.running import say
@@ -101,6 +112,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         ),
     },
     STEER: {
+        correcting.correct: (
+            "Correct the result of a page, or call it good.",
+            "quire correct CA:Lincoln:2023:4 --file 4.json",
+            "quire correct CA:Lincoln:2023:4 --checked --as Ada",
+        ),
         rereading.rerun: (
             "Have pages read again.",
             "quire rerun CA:Lincoln:2023:1-40 --dry-run",

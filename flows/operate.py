@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.corrections import vouched_for
 from assets.domain.batch import SubmissionState, behind, claim_name
 from assets.domain.counts import Counts
 from assets.domain.errors import GeminiError, QuireError
@@ -21,6 +22,7 @@ from assets.domain.record import Pages, decode_span, encode_ranges
 from assets.history import counts_of, unjudged_records
 from assets.reruns import RERUN_SCHEMA, with_reruns, without_reruns
 from flows.gateways.files.decisions import LetGo
+from flows.gateways.files.results_lock import placing_answers
 from flows.gateways.files.storage import Storage
 from flows.gateways.ports import LedgerGateway, LedgerTransaction
 from flows.protocol.active import Standing, resolve
@@ -40,11 +42,18 @@ class Rerun:
 
 
 async def rerun(
-    storage: Storage, ledger: LedgerGateway, record_keys: Collection[str], results: pa.Table, *, rerun_id: str
+    storage: Storage,
+    ledger: LedgerGateway,
+    record_keys: Collection[str],
+    results: pa.Table,
+    *,
+    rerun_id: str,
+    edited: bool = False,
 ) -> Rerun:
     """Have records read again: note which results are given up, each by its content, and reset the counts. The results
     stay in their place until new ones are written. ``results``: `results_as_they_are`, when it was decided which ones:
-    what was edited since is not given up; ``rerun_id``: a new ULID.
+    what was edited since is not given up; ``rerun_id``: a new ULID; ``edited``: those, too, that a person has corrected
+    or checked.
 
     All is noted in one write, so that what is cut off has done nothing, or reset counts. Raises ManifestError (a link
     leads out of the results), LedgerError, LeaseLostError, OSError.
@@ -54,13 +63,19 @@ async def rerun(
     spans = [decode_span(entry, field_count=fields) for entry in encode_ranges(record_keys)]
     async with ledger.transaction() as change:
         reset = await _reset(change, spans)
-        behind_all = behind(rerun_id, max(storage.submissions(), default=""))
-        added = results.append_column("rerun_id", pa.array([behind_all] * len(results), pa.string()))
-        before = storage.read_reruns()
-        after = with_reruns(before, added.select(RERUN_SCHEMA.names).cast(RERUN_SCHEMA))
-        if not after.equals(before):
-            change.check()
-            storage.write_reruns(after)
+        # Nobody corrects or checks one of them meanwhile: the last word counts.
+        with placing_answers(storage.manifests):
+            said = storage.corrections.read()
+            if not edited:
+                results = results.filter(pc.invert(vouched_for(results, said)))
+            newest = max([*storage.submissions(), *said["correction_id"].to_pylist()], default="")
+            behind_all = behind(rerun_id, newest)
+            added = results.append_column("rerun_id", pa.array([behind_all] * len(results), pa.string()))
+            before = storage.read_reruns()
+            after = with_reruns(before, added.select(RERUN_SCHEMA.names).cast(RERUN_SCHEMA))
+            if not after.equals(before):
+                change.check()
+                storage.write_reruns(after)
     asked = np.count_nonzero(pc.equal(after["rerun_id"], behind_all).to_numpy(zero_copy_only=False))
     return Rerun(int(asked), len(reset), len(let_go))
 

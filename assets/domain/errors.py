@@ -19,6 +19,8 @@
     |  `- FetchStopError            the server wants to be left alone, or is gone: nothing more is asked of it now
     |- MissingExtraError            a package that only some commands need, and that is not installed
     |- AssetCheckError              an asset broke a promise of its own
+    |- CorrectionError              what a person wanted to save is no result of this collection
+    |  `- CorrectionConflictError   the result is another by now than the one that the person saw
     |- LockBusyError                somebody else holds a lock
     |  `- PassBusyError             another pass is running: nothing wrong, this one has nothing to do
     |- LeaseLostError               we held it and no longer can be sure of it
@@ -251,6 +253,25 @@ class AssetCheckError(QuireError):
         super().__init__(f"asset {asset}: check {check} failed: {problem}")
         self.asset = asset
         self.check = check
+
+
+class CorrectionError(QuireError):
+    """A person's correction that cannot be saved; nothing was."""
+
+
+class CorrectionConflictError(CorrectionError):
+    """Somebody else has written the result meanwhile. Attributes: ``record_key``, ``there`` (its bytes as they lie
+    there, None if it is gone), ``there_sha256`` (of these, to save it again knowing them) and ``mine`` (the bytes that
+    were to be saved, as they would have been written; None if the page was to be marked as checked)."""
+
+    def __init__(
+        self, record_key: str, *, there: bytes | None, there_sha256: str | None, mine: bytes | None, whose: str
+    ) -> None:
+        super().__init__(f"{record_key}: {whose}; nothing is saved: look at it, and save again")
+        self.record_key = record_key
+        self.there = there
+        self.there_sha256 = there_sha256
+        self.mine = mine
 
 
 class LockBusyError(QuireError):

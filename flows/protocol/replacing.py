@@ -19,13 +19,14 @@ class GivenUp:
     def __init__(self, storage: Storage, record_keys: Collection[str], submission_id: str, *, is_awaited: bool) -> None:
         self._storage, self._keys = storage, record_keys
         self._submission_id, self._is_awaited = submission_id, is_awaited
-        self._seen: tuple[int, ...] | None = ()
+        self._seen: list[tuple[int, int, int] | None] = []
         self._hashes: dict[str, str] = {}
 
     def of(self, record_key: str) -> str | None:
         """SHA-256 of the record's result that is given up, or None. Raises ManifestError, OSError."""
-        found = found_at(self._storage.reruns_path)
-        seen = (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+        paths = (self._storage.reruns_path, self._storage.corrections.path)
+        seen = [(found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+                for found in map(found_at, paths)]  # fmt: skip
         if seen != self._seen:
             self._seen, self._hashes = seen, self._read()
         return self._hashes.get(record_key)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState, Runnable, States, count_states
+from assets.corrections import CorrectionKind
 from assets.domain.batch import is_resettled, submission_of
 from assets.domain.ledger import Ledger
 from assets.sources import existing_results
@@ -22,6 +23,7 @@ from flows.gateways.files.storage import Storage
 from flows.gateways.pdf.tree import walk_pdfs
 from flows.questions.status import Status, outdated_of, states_in_mode
 from flows.runtime.sources import source_tree
+from flows.tables.corrections import corrected_by_kind
 from flows.tables.derived import kinds_table, results_table, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.left_out import count_left_out
@@ -75,14 +77,17 @@ class Look:
             status = self.known.status
             return {
                 "outdated": status.outdated,
+                "corrected by people": status.corrected,
                 "edited by a person": status.edited,
                 "no JSON": len(status.no_json),
             }
         comparison = find_edited(self.storage, self.results)
+        vouched = corrected_by_kind(self.storage, self.results)
         stale = outdated_of(self.settings, self.storage, self.states) if self.records is not None else None
         return {
             "outdated": len(stale.records) if stale is not None else 0,
-            "edited by a person": len(comparison.edited),
+            "corrected by people": sum(kind == CorrectionKind.CORRECTED for kind in vouched.values()),
+            "edited by a person": len(set(comparison.edited).difference(vouched)),
             "no JSON": len(comparison.problems),
         }
 

@@ -36,6 +36,7 @@ from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.wiring import config_path, make_storage, utc_now
+from flows.tables.corrections import corrections_of
 from flows.tables.derived import last_submissions, results_table
 from flows.tables.outdated import find_outdated, making, not_compared
 
@@ -296,6 +297,7 @@ def _output_results(look: _Look) -> Iterator[Finding]:
     outdated = {
         row["record_key"]: [_ANOTHER[each] for each in Reason if row[each]] for row in found.records.to_pylist()
     }
+    vouched = _vouched(storage, keys)
     doubtful, edited, kept_back = not_compared(storage, done), _edited(look, present), storage.stuck.pages()
     pages = list[Page]()
     for key in keys:
@@ -310,8 +312,15 @@ def _output_results(look: _Look) -> Iterator[Finding]:
         elif look.images[key][0] is not FRESH and look.images[key][0] is not MISSING:
             pages.append((key, Freshness.UNKNOWN, look.images[key][1]))
         else:
-            pages.append((key, FRESH, "edited, or put there, by a person" if key in edited else ""))
+            pages.append((key, FRESH, vouched.get(key, "edited, or put there, by a person" if key in edited else "")))
     yield from of_pages(pages)
+
+
+def _vouched(storage: Storage, keys: list[str]) -> dict[str, str]:
+    """Record key -> what a person has done with its result, in words."""
+    rows = corrections_of(storage, keys)
+    said = zip(*(rows[name].to_pylist() for name in ("record_key", "kind", "corrected_by")), strict=True)
+    return {key: f"{kind} by {who}" for key, kind, who in said}
 
 
 def _edited(look: _Look, present: set[str]) -> set[str]:

@@ -165,6 +165,8 @@ def _numbers(glance: Glance, place: str) -> str:
         ("Held for a person", states["held"], ""),
         ("Outdated results", status.outdated, ""),
         ("To be read again", status.rerun, ""),
+        ("Corrected by people", status.corrected, ""),
+        ("Checked and good", status.checked, ""),
         ("Edited by a person", status.edited, ""),
         ("Files left out", status.left_out, f": {escape(place)}/left\\_out\\.parquet"),
     ]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from assets.answered_by import model_notes
 from assets.candidates import RecordState, States, blocked_successors, count_states, record_states, waves_by_mode
 from assets.context import ContextMode
+from assets.corrections import CorrectionKind
 from assets.domain.counts import Counts
 from assets.domain.errors import PrefectUnavailableError, StateError
 from assets.domain.ledger import Ledger
@@ -35,6 +36,7 @@ from flows.questions.forecasting import forecast_of
 from flows.runtime.home import check_home
 from flows.runtime.ready import check_ready
 from flows.runtime.wiring import open_ledger, utc_now
+from flows.tables.corrections import corrected_by_kind
 from flows.tables.derived import history_table, kinds_table, last_submissions, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.from_files import active_name, last_counts, open_submissions
@@ -77,7 +79,8 @@ class Status:
     prompt, schema or model than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose image has
     another time than the one that was read, and was not compared yet;
     ``rerun``: records that are to be read again although they have a result, which stays until then; ``edited``:
-    records whose result is not what was written, ``no_json``: those of them whose result is no JSON;
+    records whose result is not what was written, and of whom no correction says so; ``corrected``, ``checked``: those
+    whose result a person has corrected, or checked and found good; ``no_json``: those of them whose result is no JSON;
     ``results_not_compared``: how many a pass has not read yet that only their content can tell of; ``kept_back``:
     records that could run and that the last submit has not sent, each with the reason and the way out;
     ``dead_because``: dead record key -> why it is that, in a few words; ``forecast``: when it may be done."""
@@ -107,6 +110,8 @@ class Status:
     not_compared: int
     rerun: int
     edited: int
+    corrected: int
+    checked: int
     no_json: tuple[str, ...]
     results_not_compared: int
     kept_back: Mapping[str, str] = field(default_factory=dict)
@@ -215,6 +220,7 @@ def status_of(
     last = last_outcomes(storage, [*list(dead_letters)[:MAX_CAUSES], *held[:MAX_CAUSES]])
     stale = outdated_of(settings, storage, states)
     comparison = find_edited(storage, results_found)
+    vouched = corrected_by_kind(storage, results_found)
     return Status(
         collection=settings.collection,
         records=len(states),
@@ -240,7 +246,9 @@ def status_of(
         outdated_by=stale.by_reason(),
         not_compared=stale.unknown,
         rerun=len(results_found.to_be_replaced),
-        edited=len(comparison.edited),
+        edited=len(set(comparison.edited).difference(vouched)),
+        corrected=sum(kind == CorrectionKind.CORRECTED for kind in vouched.values()),
+        checked=sum(kind == CorrectionKind.CHECKED for kind in vouched.values()),
         no_json=tuple(comparison.problems["record_key"].to_pylist()),
         results_not_compared=len(comparison.unread),
         kept_back=_kept_back(storage, states),

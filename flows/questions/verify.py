@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.corrections import vouched_for
 from assets.domain.errors import ManifestError, words_of
 from assets.domain.result_form import result_in
 from assets.domain.schema import schema_hash
@@ -65,19 +66,23 @@ async def verify(config: str | None) -> Verified:
 
 
 def _verify(settings: Settings, storage: Storage) -> Verified:
-    found, results = Verified(), results_table(storage, write=False)
+    found, results, said = Verified(), results_table(storage, write=False), storage.corrections.read()
     schemas = _Schemas(settings, storage)
     files = of_pages(
         storage, walk_documents(storage.output_results, depth=len(storage.document_fields)).table(), results
     )
     for at in range(0, len(files), CHUNK):
         part = files.slice(at, CHUNK)
-        _verify_part(storage, part["record_key"].to_pylist(), results, schemas, found)
+        _verify_part(storage, part["record_key"].to_pylist(), results, said, schemas, found)
     _tell_of_gone(storage, files, results, found)
     return found
 
 
-def _verify_part(storage: Storage, keys: list[str], results: pa.Table, schemas: "_Schemas", found: Verified) -> None:
+def _verify_part(
+    storage: Storage, keys: list[str], results: pa.Table, said: pa.Table, schemas: "_Schemas", found: Verified
+) -> None:
+    """``said``: of results by people, CORRECTION_SCHEMA."""
+    by_people = dict(zip(said["record_key"].to_pylist(), said["response_schema_hash"].to_pylist(), strict=True))
     at = pc.index_in(pa.array(keys, pa.string()), value_set=results["record_key"].combine_chunks())
     made_by = results.select(["submission_id", "response_schema_hash"]).take(at).to_pylist()
     hashes: list[str | None] = []
@@ -96,7 +101,7 @@ def _verify_part(storage: Storage, keys: list[str], results: pa.Table, schemas: 
         if problem := result_in(content)[1]:
             found.tell("no JSON", path, problem)
             continue
-        validator = schemas.of(made["submission_id"], made["response_schema_hash"])
+        validator = schemas.of(made["submission_id"], by_people.get(key) or made["response_schema_hash"])
         if validator is None:
             found.unjudged += 1
             continue
@@ -105,6 +110,8 @@ def _verify_part(storage: Storage, keys: list[str], results: pa.Table, schemas: 
         except (AnswerError, UnicodeDecodeError) as error:
             found.tell("against the schema", path, f"does not fit the schema: {error}")
     table = pa.table({"record_key": pa.array(keys, pa.string()), "result_sha256": pa.array(hashes, pa.string())})
+    # What a person has corrected is as it should be.
+    table = table.filter(pc.invert(vouched_for(table, said)))
     table = table.filter(table["result_sha256"].is_valid())
     for key in table.filter(edited_by_content(table, results))["record_key"].to_pylist():
         found.tell("edited", storage.result_path(key), EDITED)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.compute as pc
+
 from assets.candidates import RecordState
 from assets.domain.batch import SubmissionState, submitted_at
 from assets.domain.errors import ManifestError
@@ -21,6 +23,7 @@ from assets.outcomes import cause_of
 from config.settings import Settings, load_settings
 from flows.gateways.files.acts import Act
 from flows.gateways.files.contents import ImageNow, ImageThen, image_now
+from flows.gateways.files.presence import is_there
 from flows.gateways.files.storage import SHORT_HASH_CHARS, Storage
 from flows.protocol.active import ActiveSubmission, resolve
 from flows.questions.absence import why_left_out
@@ -29,6 +32,7 @@ from flows.questions.status import read_ledger_or_files, states_now
 from flows.questions.why_not import row_of, why_not_done
 from flows.runtime.printable import printable, printable_json
 from flows.runtime.wiring import config_path, make_storage, utc_now
+from flows.tables.corrections import corrections_of
 
 UNKNOWN = "unknown"
 EDITED = "edited"
@@ -40,8 +44,9 @@ class Why:
     state; ``image``: what is to be said of its image, if anything; ``made_by``: what made its result, if it has one;
     ``prompt_file``: where that prompt's text is kept; ``prefect_problem``: why the files alone were
     asked; ``rerun``: it has a result, which is to be replaced; ``about_result``: what is to be said of its
-    result as it lies there; ``acts``: what a person has done with it, the oldest first, ``acts_problem``: why
-    not all of that is known."""
+    result as it lies there; ``correction``: whether it is "corrected" or "checked" by a person, ``answer_file``: where
+    what the model had answered is kept then; ``acts``: what a person has done with it, the oldest first,
+    ``acts_problem``: why not all of that is known."""
 
     record_key: str
     state: str
@@ -53,6 +58,8 @@ class Why:
     prefect_problem: str | None
     rerun: bool = False
     about_result: str | None = None
+    correction: str | None = None
+    answer_file: str | None = None
     acts: tuple[Act, ...] = ()
     acts_problem: str | None = None
 
@@ -83,6 +90,7 @@ def why_lines(found: Why) -> list[str]:
             f"quire undo-rerun {found.record_key} lets it be"
         )
     lines += [found.about_result] if found.about_result else []
+    lines += [f"what the model had answered: {found.answer_file}"] if found.answer_file else []
     lines += [f"the prompt's text: {found.prompt_file}"] if found.prompt_file else []
     lines += [found.image] if found.image else []
     lines += ["", *_past_lines(found)]
@@ -158,7 +166,7 @@ def why_of(
         last = history[-1] if history else None
         reason = why_not_done(settings, storage, states, row, batch, last, now=now)
         reason += f"; last: {cause_of(history[-1].kind, history[-1].message)}" if _has_a_cause(state, history) else ""
-    acts, acts_problem = _acts(storage, key)
+    said, (acts, acts_problem) = _said_of(storage, key), _acts(storage, key)
     then = maker.image if maker is not None else _image_sent_last(storage, history, batch, key)
     return Why(
         record_key=key,
@@ -170,8 +178,10 @@ def why_of(
         history=tuple(history),
         prefect_problem=problem,
         rerun=rerun,
-        about_result=_about_result(storage, maker, key),
-        acts=tuple(sorted([*acts, *_edit(storage, maker, key)], key=lambda act: act.at)),
+        about_result=_about_result(storage, maker, key, said.standing),
+        correction=said.standing["kind"] if said.standing else None,
+        answer_file=_answer_file(storage, said),
+        acts=tuple(sorted([*acts, *said.acts(), *_edit(storage, maker, key, said)], key=lambda act: act.at)),
         acts_problem=acts_problem,
     )
 
@@ -198,9 +208,40 @@ def _tried(noted: Try) -> str:
     return f"quire try with {noted.model}, {noted.prompt}: {answer.kind}{about}, {cost}; nothing was written"
 
 
-def _edit(storage: Storage, maker: MadeBy | None, key: str) -> list[Act]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What people have said of a result. ``rows``: all of it; ``standing``: what of it stands. Both as
+    CORRECTION_SCHEMA."""
+
+    rows: list[dict[str, Any]]
+    standing: dict[str, Any] | None
+
+    def acts(self) -> list[Act]:
+        return [Act(row["corrected_at"], f"{row['kind']}, by {row['corrected_by']}") for row in self.rows]
+
+
+def _said_of(storage: Storage, key: str) -> _Said:
+    rows = storage.corrections.read()
+    rows = rows.filter(pc.equal(rows["record_key"], key))
+    columns = [name for name in rows.column_names if name != "result_modified_at"]
+    standing = corrections_of(storage, [key]).select(columns).to_pylist()
+    return _Said(rows.select(columns).to_pylist(), standing[0] if standing else None)
+
+
+def _answer_file(storage: Storage, said: _Said) -> str | None:
+    """Where the model's answer is kept, if another result lies in its place."""
+    row = said.standing
+    if row is None or row["answer_sha256"] in (None, row["result_sha256"]):
+        return None
+    path = storage.corrections.content_path(row["answer_sha256"])
+    return str(path) if is_there(path) else None
+
+
+def _edit(storage: Storage, maker: MadeBy | None, key: str, said: _Said) -> list[Act]:
     file = storage.result_file(key)
-    if file is None or (maker is not None and maker.result_sha256 in (None, file.sha256)):
+    if said.standing is not None or file is None:
+        return []
+    if maker is not None and maker.result_sha256 in (None, file.sha256):
         return []
     return [Act(datetime.fromtimestamp(file.modified_ns / 1e9, UTC), EDITED)]
 
@@ -209,11 +250,17 @@ def _has_a_cause(state: str, history: Sequence[Attempt]) -> bool:
     return bool(history) and state in (RecordState.DEAD, RecordState.HELD, RecordState.POSTPONED)
 
 
-def _about_result(storage: Storage, maker: MadeBy | None, key: str) -> str | None:
+def _about_result(storage: Storage, maker: MadeBy | None, key: str, standing: Mapping[str, Any] | None) -> str | None:
     found = storage.result_as_it_is(key)
     if found is None:
         return None
     file, content = found
+    if standing is not None:
+        when = standing["corrected_at"]
+        return (
+            f"the result was {standing['kind']} by {standing['corrected_by']} on {when:%Y-%m-%d}: it is neither sent "
+            f"nor overwritten but by quire rerun --edited {key}"
+        )
     is_edited = maker is not None and maker.result_sha256 not in (None, file.sha256)
     when = datetime.fromtimestamp(file.modified_ns / 1e9, UTC)
     said = [f"the result was edited by a person since, last on {when:%Y-%m-%d}"] if is_edited else []

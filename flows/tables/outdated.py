@@ -25,6 +25,7 @@ from flows.gateways.files.storage import Storage
 from flows.runtime.logs import logger
 from flows.runtime.passes import ScanPass
 from flows.runtime.wiring import make_template
+from flows.tables.corrections import corrected_by_kind
 from flows.tables.derived import results_table
 
 BYTES_A_SCAN = 2_000_000_000
@@ -57,7 +58,11 @@ class Outdated:
 def find_outdated(settings: Settings, storage: Storage, images: pa.Table) -> Outdated:
     """``images``: the rows of the record manifest that are done. Writes nothing. Raises ManifestError, OSError."""
     hashes, _, _ = _read(storage)
-    return Outdated(*outdated(results_table(storage, MADE_COLUMNS, write=False), images, hashes, making(settings)))
+    found, unknown = outdated(results_table(storage, MADE_COLUMNS, write=False), images, hashes, making(settings))
+    # What a person has vouched for is of no prompt, schema or model.
+    vouched = pa.array(corrected_by_kind(storage), pa.string()) if len(found) else pa.array([], pa.string())
+    is_the_answers = pc.or_(found["image"], pc.invert(pc.is_in(found["record_key"], value_set=vouched)))
+    return Outdated(found.filter(is_the_answers), unknown)
 
 
 def not_compared(storage: Storage, images: pa.Table) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.corrections import vouched_for
 from assets.domain.errors import QuireError
 from assets.domain.ledger import Ledger
 from assets.domain.money import dollars
@@ -60,8 +61,8 @@ class Words:
 async def rerun_text(
     config: str | None, words: Words, *, edited: bool = False, dry_run: bool = False, yes: bool = False
 ) -> str:
-    """Have records read again. ``edited``: those, too, whose result a person has edited; ``dry_run``: only say what it
-    would do; ``yes``: also do it where it is more than one record that is named. Raises QuireError."""
+    """Have records read again. ``edited``: those, too, whose result a person has edited or vouched for; ``dry_run``:
+    only say what it would do; ``yes``: also do it where it is more than one record that is named. Raises QuireError."""
     settings, storage, selection = *_opened(config), words.selection()
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
@@ -76,7 +77,7 @@ async def rerun_text(
             return "\n".join(lines)
         if not plan.keys:
             raise QuireError("; ".join(plan.left_out_lines()))
-        done = await operate.rerun(storage, ledger, plan.keys, plan.files, rerun_id=new_submission_id())
+        done = await operate.rerun(storage, ledger, plan.keys, plan.files, rerun_id=new_submission_id(), edited=edited)
         problem = _noted(storage, "rerun", encode_ranges(plan.keys))
     return "\n".join([*plan.lines("are"), _counts_line(done.reset, done.let_go), *problem])
 
@@ -140,14 +141,20 @@ class _Plan:
     def left_out_lines(self) -> list[str]:
         if not self.edited:
             return []
-        return [f"{_listed(self.edited)}: edited or put there by a person, and left as it is without --edited"]
+        return [
+            f"{_listed(self.edited)}: corrected, checked, edited or put there by a person, and left as it is without "
+            "--edited"
+        ]
 
 
 def _plan(storage: Storage, ledger: Ledger, keys: Sequence[str], *, edited: bool) -> _Plan:
     files = operate.results_as_they_are(storage, keys)
     left: list[str] = []
     if not edited:
-        is_edited = edited_by_content(files, results_table(storage, keys=keys, write=False))
+        is_edited = pc.or_(
+            edited_by_content(files, results_table(storage, keys=keys, write=False)),
+            vouched_for(files, storage.corrections.read()),
+        )
         left = files.filter(is_edited)["record_key"].to_pylist()
         files = files.filter(pc.invert(is_edited))
     kept, given_up = set(left), files["record_key"].to_pylist()

@@ -115,6 +115,8 @@ def status_lines(found: Status, left_out_place: str, *, now: datetime | None = N
         lines.append(_outdated_line(found))
     if found.rerun:
         lines.append(f"to be read again {found.rerun}: their results stay until then; quire undo-rerun lets them be")
+    if found.corrected or found.checked:
+        lines.append(f"corrected by people {found.corrected}, checked and good {found.checked}: these stay as they are")
     if found.edited or found.results_not_compared:
         waiting = found.results_not_compared
         later = f"; {waiting} are not compared yet, the next passes do" if waiting else ""

@@ -19,6 +19,7 @@ RUN_BY = {
     "docs/configuration.md": {
         "record: {document_fields:": "test_a_folder_of_ones_own_runs_with_a_configuration_of_ten_lines"
     },
+    "docs/correct.md": {"": "test_each_command_of_the_page_corrects_the_shelf"},
     "docs/costs.md": {"quire scan": "test_readmes_own_scans"},
     "docs/deployment.md": {
         ".venv/bin/python -m pip wheel": "test_it_scans_and_shows_the_request_for_a_page",

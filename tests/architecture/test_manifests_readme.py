@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assets.attempts import ATTEMPTS_SCHEMA
+from assets.corrections import CORRECTION_SCHEMA
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind
 from assets.edited import RESULT_CHECK_SCHEMA
 from assets.history import HISTORY_SCHEMA
@@ -55,6 +56,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("spreads.parquet", SPREAD_SCHEMA),
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),
         ("reruns.parquet", RERUN_SCHEMA),
+        ("corrections.parquet", CORRECTION_SCHEMA),
         ("submissions/*.parquet", SUBMISSIONS_SCHEMA),
         ("history/*.parquet", HISTORY_SCHEMA),
         ("outcome_kinds/*.parquet", KINDS_SCHEMA),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flows.questions.why import why_text
+from flows.terminal.correcting import check_text, correct_text
 from flows.terminal.show import status_json, status_text
 from tests.crash_matrix.light import run_light_passes
 from tests.prefect_server import PrefectServer
@@ -65,7 +66,7 @@ async def test_edited_and_damaged_results_are_told_stay_and_are_verified(
     assert [line.partition(": ")[0] for line in lines[:2]] == [
         str(project.result_path(key)) for key in (damaged, wrong)
     ]
-    refused = f"{DOCUMENT}:3-6: edited or put there by a person, and left as it is without --edited"
+    refused = f"{DOCUMENT}:3-6: corrected, checked, edited or put there by a person, and left as it is without --edited"
     assert await quire("rerun", f"{DOCUMENT}:3-6", "--yes", status=1) == f"quire: {refused}"
     assert refused in await quire("rerun", DOCUMENT, "--dry-run")
     assert (await status())["done"] == 6
@@ -78,3 +79,29 @@ async def test_edited_and_damaged_results_are_told_stay_and_are_verified(
     assert [project.gemini.record(key)["billed"] for key in keys[:-1]] == [1, 1, 1, 2, 1]
     assert mine not in project.gemini.books()["records"], "nobody has sent it"
     assert await status() == {"done": 6, "edited": 3, "no_json": [], "results_not_compared": 0}
+
+    # Of what is corrected or checked by word, it is known who did it, and no selection gives it up.
+    right = {**json.loads(project.result_path(whole).read_text()), "language": "la"}
+    (project.root / "right.json").write_text(json.dumps(right))
+    correct_text(config, whole, project.root / "right.json", by="Ada", dry_run=False)
+    check_text(config, touched, by="Bob", dry_run=False)
+    found = json.loads(await status_json(config))
+    assert {name: found[name] for name in ("done", "edited", "corrected", "checked", "outdated")} == {
+        **{"done": 6, "edited": 3, "corrected": 1, "checked": 1, "outdated": 0}
+    }
+    assert "corrected by people 1, checked and good 1: these stay as they are" in await status_text(config)
+    told = (await why_text(config, whole)).splitlines()
+    assert any(line.startswith("the result was corrected by Ada on 20") for line in told)
+    assert any(line.startswith("what the model had answered: ") for line in told)
+    assert told[-1].endswith("a person: corrected, by Ada")
+    assert "was edited" not in "".join(told)
+    assert (await quire("verify", status=1)).endswith("6 results: 1 against the schema, 3 edited")
+    assert "corrected, checked, edited or put there" in await quire("rerun", DOCUMENT, "--dry-run")
+    assert (await quire("rerun", touched, status=1)).startswith(f"quire: {touched}: corrected, checked, edited or put")
+    assert await run_light_passes(project, 2), "nothing of it is sent again"
+    assert json.loads(project.result_path(whole).read_text())["language"] == "la"
+    assert (await quire("rerun", "--edited", touched)).startswith("1 result is given up for a new reading")
+    assert await run_light_passes(project, 4)
+    found = json.loads(await status_json(config))
+    assert (found["corrected"], found["checked"]) == (1, 0), "it is the model's again"
+    assert [project.gemini.record(key)["billed"] for key in keys[:-1]] == [1, 2, 1, 2, 1]

@@ -83,6 +83,8 @@ def _inspection(rows: list[tuple[str, str]]) -> Inspection:
             0,
             0,
             0,
+            0,
+            0,
             (),
             0,
         ),

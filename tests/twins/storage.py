@@ -133,7 +133,7 @@ class StorageTwin(Storage):
     def write_derived(self, name: str, table: pa.Table) -> None:
         self._replace(self.derived_path(name), table)
 
-    def read_reruns(self) -> pa.Table:
+    def _noted_reruns(self) -> pa.Table:
         path = self.reruns_path
         return self._tables.read(path, RERUN_SCHEMA) if path.exists() else RERUN_SCHEMA.empty_table()
 

@@ -16,13 +16,18 @@ from flows.gateways.files.refusals import NOT_SYNCED, NOT_SYNCED_FOLDER
 from flows.gateways.ports import TEMPORARY_PREFIX
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+def replace_file(
+    path: Path, write: Callable[[Path], None], *, before: Callable[[os.stat_result], None] | None = None
+) -> None:
     """Write to a temporary file beside ``path``, make it durable, and let it take the place of ``path`` in one step.
+    ``before``: is done just before that step, and told what the file system says of the file: its size and time stay.
 
     Raises OSError with the name of ``path``; then ``path`` is as it was, or, where only its folder could not be synced,
     the new one.
     """
     with _written_beside(path, write) as temporary:
+        if before is not None:
+            before(temporary.stat())
         temporary.replace(path)
         sync_folder(path.parent)
 

@@ -7,7 +7,7 @@ until the new one is written, and goes to ``manifests/replaced``.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.corrections import without_outlived
 from assets.domain.record import parse_key
 from assets.numbering import Numbering, Pages
 from assets.reruns import RERUN_SCHEMA, RESULT_FILE_SCHEMA, is_as_it_was
 from assets.result_files import ResultFiles
 from flows.gateways.files.atomic import create_file, naming, replace_file
+from flows.gateways.files.corrections import Corrections
 from flows.gateways.files.decisions import Decisions
 from flows.gateways.files.folder_times import NEVER
 from flows.gateways.files.parquet import read_table, write_table
@@ -91,6 +93,7 @@ class OutputResults(Decisions):
     def __init__(self, manifests: Path, output_results: Path, document_fields: Sequence[str]) -> None:
         super().__init__(manifests, document_fields)
         self.output_results = output_results
+        self.corrections = Corrections(manifests)
         self.clocks = NEVER
         """Which folders of results are believed by their times."""
 
@@ -183,8 +186,12 @@ class OutputResults(Decisions):
         return self.manifests / "reruns.parquet"
 
     def read_reruns(self) -> pa.Table:
-        """The results that a person wants read again; among them such as were replaced since, or edited: see
-        `to_be_replaced`. Columns: RERUN_SCHEMA."""
+        """The results that a person wants read again, and that nobody has vouched for since; among them such as were
+        replaced since, or edited: see `to_be_replaced`. Columns: RERUN_SCHEMA."""
+        noted = self._noted_reruns()
+        return without_outlived(noted, self.corrections.read()) if len(noted) else noted
+
+    def _noted_reruns(self) -> pa.Table:
         if not is_there(self.reruns_path):
             return RERUN_SCHEMA.empty_table()
         return read_table(self.reruns_path, RERUN_SCHEMA, way_out=WITHOUT_WISHES).replace_schema_metadata(None)
@@ -219,6 +226,13 @@ class OutputResults(Decisions):
         ]
         return noted.filter(pa.array(known, pa.bool_())).combine_chunks()
 
+    def look_at_result(self, record_key: str) -> tuple[int, int] | None:
+        """The size of a result and when it was modified, as `ResultFile` has it, or None if there is none. Raises what
+        `results.is_result` raises."""
+        path = self.result_path(record_key)
+        found = found_at(path)
+        return (found.st_size, modified_ns(found)) if found is not None and is_result(path, found) else None
+
     def result_file(self, record_key: str) -> ResultFile | None:
         """A result as it lies there, read to its end; None where there is none."""
         found = self.result_as_it_is(record_key)
@@ -252,6 +266,19 @@ class OutputResults(Decisions):
         if before != content:
             replace_file(path, lambda temporary: _write(temporary, content))
         return ResultFile(len(content), modified_ns(path.stat()), sha256_hex(content))
+
+    def correct_result(self, record_key: str, content: bytes, *, note: Callable[[ResultFile], None]) -> ResultFile:
+        """Let a person's result take the place of whatever lies there. Under `results_lock.correcting`. ``note``: is
+        done just before, so that what is not noted is never there."""
+        path, sha256 = self.result_path(record_key), sha256_hex(content)
+        noted: list[ResultFile] = []
+
+        def before(found: os.stat_result) -> None:
+            noted.append(ResultFile(len(content), modified_ns(found), sha256))
+            note(noted[0])
+
+        replace_file(path, lambda temporary: _write(temporary, content), before=before)
+        return noted[0]
 
     def _keep(self, path: Path, content: bytes) -> None:
         """Keep what is replaced, beside what was kept under the same name by a settlement that was cut off."""

@@ -22,6 +22,7 @@ from assets.domain.errors import ManifestError
 from assets.domain.labels import canonical_label
 from assets.domain.record import document_of, label_of, parse_key
 from flows.gateways.files.output_results import OutputResults, ResultFile
+from flows.gateways.files.results_lock import placing_answers
 from flows.gateways.files.syncing import Syncing
 from flows.gateways.files.walking import check_inside
 from flows.gateways.ports import TEMPORARY_PREFIX
@@ -172,8 +173,9 @@ class ResultGroups:
 
     def _write_alone(self, record_key: str, content: bytes) -> None:
         """Where something lies already: it may be ours, another one that stays, or one that is given up."""
-        given_up = self._placing.given_up(record_key)
-        file = self._storage.write_result(record_key, content, given_up=given_up, submission_id=self._submission_id)
+        with placing_answers(self._storage.manifests):
+            given_up = self._placing.given_up(record_key)
+            file = self._storage.write_result(record_key, content, given_up=given_up, submission_id=self._submission_id)
         if file is None:
             self._placing.superseded(record_key)
         else:
@@ -203,32 +205,41 @@ class ResultGroups:
         for folder, record_key in behind.folders.items():
             if folder in unsynced:
                 self._placing.failed(record_key, unsynced[folder])
-        while behind.waiting:
-            each = behind.waiting[0]
-            self._placing.check()
+        taken: list[_Waiting] = []
+        with placing_answers(self._storage.manifests):
+            while behind.waiting:
+                each = behind.waiting[0]
+                self._placing.check()
+                try:
+                    if (error := unsynced.get(each.temporary)) is not None:
+                        raise _named(error, each.path, each.temporary)
+                    if not self._place(each):
+                        taken.append(each)
+                except (ManifestError, OSError) as error:
+                    self._placing.failed(each.record_key, error)
+                    _remove(each.temporary)
+                behind.waiting.popleft()
+        for each in taken:
             try:
-                if (error := unsynced.get(each.temporary)) is not None:
-                    raise _named(error, each.path, each.temporary)
-                self._place(each)
+                self._write_alone(each.record_key, each.content)
             except (ManifestError, OSError) as error:
                 self._placing.failed(each.record_key, error)
-                _remove(each.temporary)
-            behind.waiting.popleft()
         self._group.is_one_device &= behind.is_one_device
         self._behind = _Group()
 
-    def _place(self, each: _Waiting) -> None:
+    def _place(self, each: _Waiting) -> bool:
+        """Whether its place was free."""
         if _is_anything_at(each.path):
             # It came meanwhile: somebody has put it there.
             _remove(each.temporary)
-            self._write_alone(each.record_key, each.content)
-            return
+            return False
         try:
             os.replace(each.temporary, each.path)  # noqa: PTH105 - likewise
         except OSError as error:
             raise _named(error, each.path, each.temporary) from None
         self._group.folders[os.path.dirname(each.path)] = each.record_key  # noqa: PTH120 - likewise
         self._placing.placed(each.record_key, each.file)
+        return True
 
 
 def _is_anything_at(path: str) -> bool:

@@ -30,6 +30,7 @@ def status(**changes: Any) -> Status:
     }
     nothing |= {"held": (), "unjudged": (), "causes": {}, "next_try_at": None, "breaker": None, "blocking": {}}
     nothing |= {"left_out": 0, "outdated": 0, "outdated_by": {}, "not_compared": 0, "rerun": 0, "edited": 0}
+    nothing |= {"corrected": 0, "checked": 0}
     nothing |= {"no_json": (), "results_not_compared": 0, "open_usd": 0.5, "unsure_usd": 0.0, "unsure": 0}
     values = {"collection": "ca", "records": 493, "states": states, "waves_left": 3, "spent_usd": 12.0, **nothing}
     return Status(**values | changes)

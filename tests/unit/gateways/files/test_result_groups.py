@@ -54,6 +54,7 @@ class Heard:
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     (tmp_path / "results").mkdir()
+    (tmp_path / "manifests").mkdir()
     return Storage(
         root=tmp_path, manifests=tmp_path / "manifests", output_results=tmp_path / "results", document_fields=FIELDS
     )
