@@ -7,8 +7,8 @@ after, and the two ends are of one kind. What stands between the two, such as a 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from assets.reading import ASIDE, FURNITURE, Block
 from exports.pages import Page
-from exports.reading import ASIDE, FURNITURE, Block
 
 HYPHENS = "-\u2010\u00ad\u00ac\u2e17"
 """What divides a word at the end of a line. A word that has one of its own there loses it: nothing tells the two

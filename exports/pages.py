@@ -1,5 +1,5 @@
 """What an export has of a page and of a document: where it stands, what its result says, what made it, what it cost.
-Which pages are meant is decided in `exports.choosing`; what text is in a result, in `exports.reading`.
+Which pages are meant is decided in `exports.choosing`; what text is in a result, in `assets.reading`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import pyarrow as pa
 from assets.domain.errors import ManifestError, words_of
 from assets.domain.record import SEPARATOR
 from assets.domain.result_form import result_in
-from exports.reading import Content, content_of
+from assets.reading import Content, content_of
 from flows.gateways.files.fetched import FetchedFolder
 from flows.gateways.files.storage import Storage
 

@@ -3,9 +3,9 @@
 import io
 from functools import cache
 
+from assets.reading import Content
 from exports.escaping import plain
 from exports.places_of_text import in_pixels
-from exports.reading import Content
 
 WIDTH_OF_CHARACTER = 0.5
 """Of its height, in our font."""

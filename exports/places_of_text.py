@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from assets.reading import SCALE
 from exports.pages import Page
-from exports.reading import SCALE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pyarrow.compute as pc
 
 from assets.domain.errors import QuireError
+from assets.reading import BOX, TEXT_NAMES, has_boxes, has_text_field
 from assets.selection import Selection
 from config.schema_loader import load_schema
 from config.settings import Settings, load_settings
 from exports.choosing import choose, models_of
 from exports.places import Place
-from exports.reading import BOX, TEXT_NAMES, has_boxes, has_text_field
 from exports.registry import Format, Job, Need, RowFormat, format_of
 from exports.report import Exported
 from exports.work import Work

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from assets.reading import FURNITURE, SCALE, Block
 from exports.choosing import models_of
 from exports.escaping import plain
 from exports.images import upright_size
 from exports.pages import Document, Page
 from exports.places_of_text import in_pixels
-from exports.reading import FURNITURE, SCALE, Block
 from exports.registry import DocumentFormat, Job, Need
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"

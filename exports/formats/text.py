@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.reading import FURNITURE
 from exports.escaping import plain
 from exports.flow import PageBreak, Piece, flowing
 from exports.pages import Document
-from exports.reading import FURNITURE
 from exports.registry import DocumentFormat, Job, Need
 
 
