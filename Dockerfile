@@ -12,6 +12,7 @@ COPY config config
 COPY emulator emulator
 COPY exports exports
 COPY flows flows
+COPY viewer viewer
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
 

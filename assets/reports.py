@@ -5,6 +5,7 @@ name, a model's words) and are escaped here.
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +23,17 @@ _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 @asset()
 def batch_report(
-    record_outcomes: pa.Table, output_results: pa.Table, *, max_retries: int, cost: Mapping[str, Any] | None = None
+    record_outcomes: pa.Table,
+    output_results: pa.Table,
+    *,
+    max_retries: int,
+    cost: Mapping[str, Any] | None = None,
+    view_url: str | None = None,
 ) -> str:
     """Markdown: the sentence of totals, the cost, the failed records, the dead letters.
 
-    ``record_outcomes``: as committed, with counts. ``cost``: the submission's row of `assets.spending`.
+    ``record_outcomes``: as committed, with counts. ``cost``: the submission's row of `assets.spending`. ``view_url``:
+    of a viewer, to whose pages the failed records link.
     """
     kinds = record_outcomes["kind"].to_pylist()
     good = sum(kind in ANSWERED_WELL for kind in kinds)
@@ -53,7 +60,7 @@ def batch_report(
         # The message last: it is long, and what does not fit the UI's width has to be scrolled to.
         lines += ["", "| Record | Kind | Next | Message |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {escape(row['record_key'])} | {escape(row['kind'])} | {_what_next(row, max_retries)} "
+            f"| {_linked(row['record_key'], view_url)} | {escape(row['kind'])} | {_what_next(row, max_retries)} "
             f"| {escape(row['message'])} |"
             for row in rows[:MAX_TABLE_ROWS]
         ]
@@ -61,7 +68,7 @@ def batch_report(
             lines += ["", f"... and {len(rows) - MAX_TABLE_ROWS} more: see the outcomes file."]
     if dead:
         lines += ["", f"### Dead letters: {len(dead)}", ""]
-        lines += [f"- {escape(row['record_key'])}" for row in dead[:MAX_TABLE_ROWS]]
+        lines += [f"- {_linked(row['record_key'], view_url)}" for row in dead[:MAX_TABLE_ROWS]]
         lines += ["", "They are not sent again until their count is reset in `record_failure_counts`."]
     return "\n".join(lines) + "\n"
 
@@ -81,6 +88,20 @@ def escape(text: str) -> str:
     # Backslashes, which CommonMark takes before each of these, and not entities: Prefect's V1 UI shows those as they
     # are written. With backslashes both its UIs show the character, in tables and lists too (3.8.8, seen in a browser).
     return _ASCII_PUNCTUATION.sub(r"\\\1", one_line)
+
+
+def page_address(view_url: str, record_key: str) -> str:
+    """Where ``quire view``, served at ``view_url``, shows a page. Without the token: who follows it has been there."""
+    return f"{view_url.rstrip('/')}/page/{quote(record_key, safe=':')}"
+
+
+def _linked(record_key: str, view_url: str | None) -> str:
+    text = escape(record_key)
+    if view_url is None:
+        return text
+    # What the address itself may hold must not end it: a bracket, a bar between cells.
+    address = re.sub(r"[()|<>\\\s]", lambda found: quote(found[0]), page_address(view_url, record_key))
+    return f"[{text}]({address})"
 
 
 def _is_dead(row: Mapping[str, int], max_retries: int) -> bool:

@@ -245,6 +245,16 @@ class GeminiSection(Section):
     api_version: ApiVersion = Field(default="v1", description="The version in the path of each call.")
 
 
+class ViewSection(Section):
+    """Where pages can be looked at in a browser."""
+
+    url: BaseUrl | None = Field(
+        default=None,
+        description="The address of `quire view`, such as `http://127.0.0.1:8600`: reports of batches link to the "
+        "pages that have failed. It also answers by the name in it. null: no links.",
+    )
+
+
 class ScanSection(Section):
     """How a scan looks at folders."""
 

@@ -49,6 +49,7 @@ from config.sections import (
     SafetySection,
     ScanSection,
     UploadsSection,
+    ViewSection,
 )
 from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, SchemaPath, Section
 
@@ -114,6 +115,7 @@ class Settings(Section):
     repair: RepairSection = Field(default_factory=RepairSection, description="What is changed after a failure.")
     retries: RetriesSection = Field(default_factory=RetriesSection, description="What is tried again.")
     alerts: AlertsSection = Field(default_factory=AlertsSection, description="Who is told what goes wrong.")
+    view: ViewSection = Field(default_factory=ViewSection, description="Where pages can be looked at in a browser.")
 
     _source: Path | None = PrivateAttr(default=None)
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

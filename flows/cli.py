@@ -26,6 +26,7 @@ from flows.commands import (
     setting_up,
     steering,
     trying,
+    viewing,
 )
 from flows.commands.options import LOOK, RUN, SET_UP, STEER, examples
 from flows.runtime.printable import printable
@@ -99,6 +100,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         looking.prompts: (
             "Which prompts there are, and which were sent.",
             "quire prompts",
+        ),
+        viewing.view: (
+            "Look at pages and their text in a browser.",
+            "quire view",
+            "quire view --port 8600 --no-browser",
         ),
         exporting.export: (
             "Results as tables, text, XML, IIIF or PDF.",

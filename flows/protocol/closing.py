@@ -225,6 +225,7 @@ async def _report(p: Pass, submission_id: str, committed: pa.Table) -> None:
         about=submission_id,
         max_retries=settings.execution.max_retries,
         cost=submission_row(table, committed, facts, was_posted=True, may_have_run=True),
+        view_url=settings.view.url,
     )
     await p.services.teller.publish(
         "batch-report",

@@ -105,11 +105,18 @@ async def read_estimate(config: str | None, *, limit: int | None = None) -> Esti
 
 
 def estimate_of(
-    settings: Settings, storage: Storage, ledger: Ledger, problem: str | None = None, *, limit: int | None = None
+    settings: Settings,
+    storage: Storage,
+    ledger: Ledger,
+    problem: str | None = None,
+    *,
+    limit: int | None = None,
+    states: States | None = None,
 ) -> EstimateReport:
-    """Read and count. ``limit``: see `read_estimate`."""
+    """Read and count. ``limit``: see `read_estimate`; ``states``: if they were read already."""
     model, template = make_template(settings)
-    states = states_now(settings, storage, ledger, now=utc_now())
+    if states is None:
+        states = states_now(settings, storage, ledger, now=utc_now())
     numbers = states.of(RecordState.RUNNABLE, RecordState.POSTPONED, RecordState.WAITING)
     in_all = len(numbers)
     if limit is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from assets.candidates import RecordState
+from assets.candidates import RecordState, States
 from assets.domain.batch import SubmissionState, submitted_at
 from assets.domain.errors import ManifestError
 from assets.domain.ledger import Ledger
@@ -145,10 +145,18 @@ def _attempt_line(attempt: Attempt) -> str:
 
 
 def why_of(
-    settings: Settings, storage: Storage, ledger: Ledger, key: str, problem: str | None = None, *, now: datetime
+    settings: Settings,
+    storage: Storage,
+    ledger: Ledger,
+    key: str,
+    problem: str | None = None,
+    *,
+    now: datetime,
+    states: States | None = None,
 ) -> Why:
-    """``problem``: why ``ledger`` is what the files alone tell; ``now``: UTC."""
-    states = states_now(settings, storage, ledger, now=now)
+    """``problem``: why ``ledger`` is what the files alone tell; ``now``: UTC; ``states``: if they were read already."""
+    if states is None:
+        states = states_now(settings, storage, ledger, now=now)
     row = row_of(states, key)
     history = attempts_of(storage, key)
     batch = _batch_with(storage, ledger, key)

@@ -34,9 +34,14 @@ _LISTS_WERE_NONE = "is no JSON object"
 """Said of a list by versions of before, which took none for a result: what they have noted is looked at again."""
 
 
-def find_edited(storage: Storage, found: FoundResults) -> Comparison:
-    """``found``: all results. Writes nothing. Raises ManifestError, OSError."""
-    return _compared(storage, found, _read(storage)[0])
+def find_edited(storage: Storage, found: FoundResults, *, look: bool = False) -> Comparison:
+    """``found``: all results; ``look``: also read what only its content can tell of, as much as a pass would. Writes
+    nothing. Raises ManifestError, OSError."""
+    comparison = _compared(storage, found, _read(storage)[0])
+    if not look or not len(comparison.unread):
+        return comparison
+    added, _ = _checked(storage, comparison.unread)
+    return _compared(storage, found, pa.concat_tables([comparison.checks, added]))
 
 
 async def notice_edited(p: Pass, found: FoundResults) -> int:

@@ -20,7 +20,19 @@ from flows.cli import app
 
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {".venv", ".git", "build", "dist", "dataset", "demo-data", "ui-screenshots"}
-FOLDERS = ("assets", "config", "flows", "emulator", "exports", "manifests", "notebooks", "tests", "benchmarks", "docs")
+FOLDERS = (
+    "assets",
+    "config",
+    "flows",
+    "emulator",
+    "exports",
+    "viewer",
+    "manifests",
+    "notebooks",
+    "tests",
+    "benchmarks",
+    "docs",
+)
 BINARY = {".png", ".gz", ".jpg", ".ico", ".parquet", ".pyc"}
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
@@ -168,7 +180,7 @@ def test_docstrings_and_comments_name_what_is_there() -> None:
     and the words of others have double ones."""
     modules = {
         path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__").replace("/", "."): path
-        for folder in ("assets", "config", "flows", "emulator", "exports")
+        for folder in ("assets", "config", "flows", "emulator", "exports", "viewer")
         for path in our_files(ROOT / folder)
         if path.suffix == ".py"
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("assets", "config", "flows", "emulator", "exports")
+PACKAGES = ("assets", "config", "flows", "emulator", "exports", "viewer")
 MAX_LINES = 350
 
 MODULES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.packaging.environments import ROOT, SITE_PACKAGES, TIMEOUT_SECONDS, build_wheel, make_environment
 from tests.prefect_server import PrefectServer
 
-PACKAGES = ("assets", "config", "emulator", "exports", "flows")
+PACKAGES = ("assets", "config", "emulator", "exports", "flows", "viewer")
 
 
 @pytest.fixture(scope="module")

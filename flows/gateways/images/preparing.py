@@ -130,7 +130,7 @@ def _expect_whole(opened: OpenImage, read: FileRead, budget: PixelBudget) -> Non
     """Raise ImageError for a page that is not all there by the structure of its file."""
     problem = check_page(opened, read)
     if problem is not None:
-        with budget.hold(_weight(opened)):
+        with budget.hold(weight(opened)):
             raise ImageError(with_share(problem, opened))
 
 
@@ -139,10 +139,10 @@ def _look_at(opened: OpenImage, path: Path, size_bytes: int, how: _How) -> None:
     ImageError."""
     may_be = how.decodes or may_be_blank(opened, size_bytes, bits=sample_bits(opened))
     if opened.kind is PNG and not may_be and not how.send_blank:
-        with how.budget.hold(_weight(opened)), reading("the image"):
+        with how.budget.hold(weight(opened)), reading("the image"):
             may_be = not begins_written(partial(open_page, path, 0))
     if how.decodes or (may_be and not how.send_blank):
-        with how.budget.hold(_weight(opened)):
+        with how.budget.hold(weight(opened)):
             look(opened, decodes=how.decodes, send_blank=how.send_blank)
 
 
@@ -160,7 +160,7 @@ def _converted(
     if opened.kind is JPEG and max_side_pixels is not None and how.columns is None:
         # libjpeg then decodes to an eighth, a quarter or a half, whatever is still large enough.
         opened.image.draft("", shrunk_size(opened.size, max_side_pixels))
-    with how.budget.hold(_weight(opened, bits)), reading("the image"):
+    with how.budget.hold(weight(opened, bits)), reading("the image"):
         image = to_upload(
             opened,
             bits=bits,
@@ -175,12 +175,12 @@ def _converted(
         if not how.send_blank and (words := blank_words(judged)) is not None:
             raise BlankPageError(words)
         size = image.size
-        content, kind = _encoded(image, how.jpeg_quality)
+        content, kind = encoded(image, how.jpeg_quality)
     after = f"{kind.name} {size[0]} x {size[1]}"
     return content, kind, size, f"{', '.join([before, *changes])} -> {after}"
 
 
-def _weight(opened: OpenImage, bits: int = 8) -> int:
+def weight(opened: OpenImage, bits: int = 8) -> int:
     """How much of the budget a page takes, as it is decoded now."""
     width, height = opened.image.size
     if opened.kind is JPEG_2000:
@@ -209,7 +209,7 @@ def _without_edges(image: Image.Image) -> Image.Image:
     return image.crop((edge, 0, image.width - edge, image.height))
 
 
-def _encoded(image: Image.Image, jpeg_quality: int) -> tuple[bytes, Kind]:
+def encoded(image: Image.Image, jpeg_quality: int) -> tuple[bytes, Kind]:
     """As PNG what is bilevel, as JPEG the rest. Nothing of the original's metadata goes along: it could say once more
     that the image is to be turned."""
     kind = PNG if image.mode == "1" or max(image.size) > LONGEST_JPEG_SIDE else JPEG

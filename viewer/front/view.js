@@ -1,0 +1,144 @@
+/* Keys, and the desk on which an image lies. Every page can be read without it. */
+"use strict";
+
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const follow = (selector) => { const link = one(selector); if (link) link.click(); return Boolean(link); };
+
+/* --- the image: how large, how turned, its boxes --- */
+function makeDesk(scan) {
+  const [desk, sizer, stage, image] = ["desk", "sizer", "stage", "image"].map((name) => one(`[data-${name}]`, scan));
+  const boxes = one("[data-boxes]", scan), told = one("[data-scale]", scan);
+  let turn = Number(scan.dataset.rotation) || 0, scale = 1, fit = "whole";
+
+  const size = () => [image.naturalWidth || 1, image.naturalHeight || 1];
+  const turned = () => { const [w, h] = size(); return turn % 180 ? [h, w] : [w, h]; };
+  function fitted() {
+    const style = getComputedStyle(desk), [w, h] = turned();
+    const wide = desk.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const high = desk.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    return fit === "whole" ? Math.min(wide / w, high / h) : wide / w;
+  }
+  function lay() {
+    if (!image.naturalWidth) return;
+    if (fit) scale = fitted();
+    const [w, h] = size().map((side) => side * scale), [wide, high] = turned().map((side) => side * scale);
+    sizer.classList.add("is-set");
+    sizer.style.width = `${wide}px`; sizer.style.height = `${high}px`;
+    stage.style.width = `${w}px`; stage.style.height = `${h}px`;
+    const moves = { 0: "", 90: `translate(${h}px, 0)`, 180: `translate(${w}px, ${h}px)`, 270: `translate(0, ${w}px)` };
+    stage.style.transform = `${moves[turn]} rotate(${turn}deg)`;
+    told.textContent = `${Math.round(scale * 100)} %`;
+  }
+  function zoom(factor) {
+    const before = [desk.scrollLeft + desk.clientWidth / 2, desk.scrollTop + desk.clientHeight / 2], was = scale;
+    fit = ""; scale = Math.min(8, Math.max(0.05, scale * factor)); lay();
+    desk.scrollLeft = before[0] * scale / was - desk.clientWidth / 2;
+    desk.scrollTop = before[1] * scale / was - desk.clientHeight / 2;
+  }
+  const acts = {
+    larger: () => zoom(1.25),
+    smaller: () => zoom(0.8),
+    fit: () => { fit = fit === "whole" ? "width" : "whole"; lay(); },
+    right: () => { turn = (turn + 90) % 360; lay(); },
+    left: () => { turn = (turn + 270) % 360; lay(); },
+    boxes: () => {
+      if (!boxes) return;
+      const hide = !boxes.hasAttribute("hidden");
+      boxes.toggleAttribute("hidden", hide);
+      one("[data-do=boxes]", scan).setAttribute("aria-pressed", String(!hide));
+    },
+  };
+  all("[data-do]", scan).forEach((button) => button.addEventListener("click", () => acts[button.dataset.do]()));
+  image.addEventListener("load", lay);
+  new ResizeObserver(() => { if (fit) lay(); }).observe(desk);
+  lay();
+
+  let held = null;
+  desk.addEventListener("pointerdown", (event) => {
+    if (event.button || event.target.closest(".box")) return;
+    held = [event.clientX + desk.scrollLeft, event.clientY + desk.scrollTop];
+    desk.classList.add("is-held");
+  });
+  addEventListener("pointermove", (event) => {
+    if (!held) return;
+    desk.scrollLeft = held[0] - event.clientX; desk.scrollTop = held[1] - event.clientY;
+  });
+  addEventListener("pointerup", () => { held = null; desk.classList.remove("is-held"); });
+  desk.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault(); zoom(event.deltaY < 0 ? 1.1 : 0.9);
+  }, { passive: false });
+
+  /* What is pointed at in the text is lit on the image, and the other way round. */
+  const blocks = (number) => all(`[data-block="${number}"]`);
+  all("[data-boxes] [data-block]", scan).forEach((box) => {
+    blocks(box.dataset.block).forEach((each) => each.classList.add("has-box"));
+    box.addEventListener("click", () => {
+      const text = blocks(box.dataset.block).find((each) => each !== box);
+      if (text) text.scrollIntoView({ block: "center", behavior: "smooth" });
+    });
+  });
+  for (const [kind, lit] of [["pointerover", true], ["pointerout", false]]) {
+    document.addEventListener(kind, (event) => {
+      const block = event.target.closest && event.target.closest("[data-block]");
+      if (block) blocks(block.dataset.block).forEach((each) => each.classList.toggle("is-lit", lit));
+    });
+  }
+  return acts;
+}
+
+/* --- lists: one of them is chosen by keys --- */
+function makeList(list) {
+  const items = all("tbody tr, li", list).filter((each) => one("[data-open]", each));
+  let chosen = -1;
+  return {
+    move(step) {
+      if (!items.length) return;
+      if (chosen >= 0) items[chosen].classList.remove("is-chosen");
+      chosen = Math.min(items.length - 1, Math.max(0, chosen + step));
+      items[chosen].classList.add("is-chosen");
+      items[chosen].scrollIntoView({ block: "nearest" });
+    },
+    open() { if (chosen >= 0) one("[data-open]", items[chosen]).click(); return chosen >= 0; },
+  };
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const scan = one("[data-scan]"), list = one("[data-list]"), help = one("dialog.help");
+  const image = scan ? makeDesk(scan) : null, choice = list ? makeList(list) : null;
+  const tabs = all("[data-tabs] > input");
+  const kept = (() => { try { return sessionStorage.getItem("quire-tab"); } catch { return null; } })();
+  tabs.forEach((tab) => {
+    if (tab.id === kept) tab.checked = true;
+    tab.addEventListener("change", () => { try { sessionStorage.setItem("quire-tab", tab.id); } catch { /* it is only a comfort */ } });
+  });
+  all("[data-help]").forEach((button) => button.addEventListener("click", () => help.showModal()));
+
+  const next = () => image ? follow("a[rel=next]") : choice && choice.move(1);
+  const before = () => image ? follow("a[rel=prev]") : choice && choice.move(-1);
+  const keys = {
+    j: next, k: before,
+    ArrowRight: () => image ? next() : follow("a[rel=next]"),
+    ArrowLeft: () => image ? before() : follow("a[rel=prev]"),
+    Enter: () => choice && choice.open(),
+    u: () => follow("[data-up]"),
+    h: () => follow(".brand"),
+    "/": () => { const field = one("#words") || one("#q"); if (field) { field.focus(); field.select(); } },
+    "?": () => help.open ? help.close() : help.showModal(),
+    z: () => image && image.fit(), "+": () => image && image.larger(), "=": () => image && image.larger(),
+    "-": () => image && image.smaller(), r: () => image && image.right(), R: () => image && image.left(),
+    b: () => image && image.boxes(),
+  };
+  tabs.forEach((tab, at) => { keys[String(at + 1)] = () => { tab.checked = true; tab.dispatchEvent(new Event("change")); }; });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = event.target.closest("input:not([type=radio]), select, textarea");
+    if (event.key.startsWith("Arrow") && event.target.closest("input[type=radio]")) return;
+    if (event.key === "Escape" && typing) { typing.blur(); return; }
+    if (typing || (event.key === "Enter" && event.target.closest("a, button"))) return;
+    if (event.key.startsWith("Arrow") && event.target.closest("[data-desk]") && one("[data-desk]").scrollWidth > one("[data-desk]").clientWidth) return;
+    const act = keys[event.key];
+    if (act && act() !== false) event.preventDefault();
+  });
+});

@@ -1,0 +1,72 @@
+"""Addresses of the viewer's pages, from each of them: by record keys and names of documents, never by paths of files.
+All are relative, so that they hold behind a proxy and in files. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+
+class Links(Protocol):
+    """Each is "" where there is no such page."""
+
+    def home(self) -> str: ...
+    def listed(self, **changes: str | int) -> str: ...
+    def document(self, name: str) -> str: ...
+    def page(self, record_key: str) -> str: ...
+    def small(self, record_key: str, version: str) -> str: ...
+    def full(self, record_key: str, version: str) -> str: ...
+    def json(self, record_key: str) -> str: ...
+    def search(self, **fields: str | int) -> str: ...
+    def failures(self) -> str: ...
+    def failure(self, kind: str) -> str: ...
+    def front(self, name: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLinks:
+    """``up``: the way to the top, "" or "../"; ``asked``: what the present address asks for."""
+
+    up: str = ""
+    asked: Mapping[str, str] | None = None
+
+    def home(self) -> str:
+        return self.up or "./"
+
+    def listed(self, **changes: str | int) -> str:
+        """The present page with other questions; without those that are empty."""
+        fields = {**(self.asked or {}), **{name: str(value) for name, value in changes.items()}}
+        return "?" + urlencode({name: value for name, value in fields.items() if value})
+
+    def document(self, name: str) -> str:
+        return f"{self.up}document/{_part(name)}"
+
+    def page(self, record_key: str) -> str:
+        return f"{self.up}page/{_part(record_key)}"
+
+    def small(self, record_key: str, version: str) -> str:
+        return f"{self.up}small/{_part(record_key)}?v={version}"
+
+    def full(self, record_key: str, version: str) -> str:
+        return f"{self.up}full/{_part(record_key)}?v={version}"
+
+    def json(self, record_key: str) -> str:
+        return f"{self.up}json/{_part(record_key)}"
+
+    def search(self, **fields: str | int) -> str:
+        asked = urlencode({name: str(value) for name, value in fields.items() if value})
+        return f"{self.up}search" + (f"?{asked}" if asked else "")
+
+    def failures(self) -> str:
+        return f"{self.up}failures"
+
+    def failure(self, kind: str) -> str:
+        return f"{self.up}failures/{_part(kind)}"
+
+    def front(self, name: str) -> str:
+        return f"{self.up}front/{name}"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe=":")
