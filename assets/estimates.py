@@ -120,8 +120,8 @@ def row_estimates(
     if tariff.price is not None:
         price = tariff.price
         # A cache can only make it cheaper, so it stays out of both.
-        estimated = _usd(price, of_images + of_text * rates.text_scale, output)
-        bound = _usd(price, of_images + text_bytes, bounds)
+        estimated = usd_of(price, of_images + of_text * rates.text_scale, output)
+        bound = usd_of(price, of_images + text_bytes, bounds)
     return pa.table(
         {
             "estimated_image_tokens": of_images,
@@ -161,7 +161,8 @@ _SUMMED = (
 )
 
 
-def _usd(price: Price, input_tokens: FloatArray | IntArray, output_tokens: IntArray) -> FloatArray:
+def usd_of(price: Price, input_tokens: FloatArray | IntArray, output_tokens: FloatArray | IntArray) -> FloatArray:
+    """US dollars of each request in a batch, with nothing from a cache."""
     full: FloatArray = input_tokens * price.input_usd + output_tokens * price.output_usd
     return full * price.batch_factor / 1_000_000
 

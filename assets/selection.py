@@ -49,6 +49,18 @@ def parse_prompt(text: str) -> tuple[str, str]:
     return name, version
 
 
+def with_reasons(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
+    """The words that name records, and those that are reasons, one by one or in a list (``prompt,schema``)."""
+    reasons, entries = list[Reason](), list[str]()
+    for word in words:
+        parts = word.split(",")
+        if all(part in set(Reason) for part in parts):
+            reasons += map(Reason, parts)
+        else:
+            entries.append(word)
+    return tuple(entries), tuple(dict.fromkeys(reasons))
+
+
 def parse_kind(text: str) -> OutcomeKind:
     """Raises QuireError."""
     try:

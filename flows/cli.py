@@ -83,6 +83,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "What is left to be read, and what it costs.",
             "quire estimate",
         ),
+        looking.plan: (
+            "What would be read anew, why, and at what price.",
+            "quire plan",
+            "quire plan prompt,image CA:Lincoln:2023",
+        ),
         looking.assets: (
             "The assets: what is fresh, stale or missing.",
             "quire assets",
@@ -126,7 +131,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         rereading.rerun: (
             "Have pages read again.",
             "quire rerun CA:Lincoln:2023:1-40 --dry-run",
-            "quire rerun --outdated prompt --yes",
+            "quire rerun --outdated prompt,schema --limit-usd 20 --yes",
         ),
         rereading.undo_rerun: (
             "Let results stay that were to be read again.",

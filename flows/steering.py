@@ -6,6 +6,7 @@ What runs by the clock stands in `pipeline`, `scan` and `prune`; the table of bo
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -45,6 +46,7 @@ async def rerun(
     outdated: list[Reason] = [],  # noqa: B006
     prompt: str = "",
     edited: bool = False,
+    limit_usd: float | None = None,
     dry_run: bool = True,
 ) -> str:
     """Have pages read again, although they have a result, which stays until the new one is written. Several selectors
@@ -55,15 +57,16 @@ async def rerun(
         pages: Record keys (CA:Lincoln:2023:4), ranges (CA:Lincoln:2023:1-40) or documents (CA:Lincoln:2023).
         dead: Only dead letters.
         kind: Only pages whose last outcome was of this kind.
-        outdated: Only pages whose result was made from another image, prompt, schema or model than today's.
+        outdated: Only pages whose result was made from another image, prompt, schema, model or context than
+            today's.
         prompt: Only pages that were read, or tried last, with this prompt, such as page_transcript:v1.
         edited: Also pages whose result a person has edited or put there.
+        limit_usd: Only the first pages that are expected to cost no more together, in US dollars. Empty: all.
         dry_run: Only say what it would do, and what was paid for the results that are given up. Switch it off to do it.
     """
     words = selected(pages, dead=dead, kind=kind, outdated=outdated, prompt=prompt)
-    return await _told(
-        "rerun", config, lambda: rerun_text(config, words, edited=edited, dry_run=dry_run, yes=True), dry_run=dry_run
-    )
+    act = partial(rerun_text, config, words, edited=edited, limit_usd=limit_usd, dry_run=dry_run, yes=True)
+    return await _told("rerun", config, act, dry_run=dry_run)
 
 
 @flow(name="unblock", flow_run_name=named("unblock"), persist_result=False)
@@ -85,7 +88,8 @@ async def unblock(
         pages: Record keys (CA:Lincoln:2023:4), ranges (CA:Lincoln:2023:1-40) or documents (CA:Lincoln:2023).
         dead: Only dead letters. Alone: all of them.
         kind: Only pages whose last outcome was of this kind.
-        outdated: Only pages whose result was made from another image, prompt, schema or model than today's.
+        outdated: Only pages whose result was made from another image, prompt, schema, model or context than
+            today's.
         prompt: Only pages that were read, or tried last, with this prompt, such as page_transcript:v1.
         dry_run: Only say which pages it would be. Switch it off to do it.
     """

@@ -78,6 +78,24 @@ def estimate(
     say(run_to_end((estimate_json if as_json else estimate_text)(config_text(config), limit=limit)))
 
 
+def plan(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[REASON | SELECTION]...",
+            help="Reasons (image, prompt, schema, model, context), and record keys, ranges or documents; all without.",
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would be read anew, why, in which documents and at what price; and what is still to be read. Sends nothing:
+    quire rerun --outdated does."""
+    from flows.questions.plan import plan_json, plan_text
+
+    say(run_to_end((plan_json if as_json else plan_text)(config_text(config), words or ())))
+
+
 def assets(
     document: Annotated[
         str | None, typer.Option("--document", help="Only this one, such as CA:Lincoln:2023, page by page.")

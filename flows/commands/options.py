@@ -57,5 +57,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would 
 Key = Annotated[str, typer.Argument(help="A record key, such as CA:Lincoln:2023:4.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line of the log, too.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the end.")]
-Outdated = Annotated[bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model.")]
-Reasons = Annotated[list[str] | None, typer.Argument(help="With --outdated: image, prompt, schema, model.")]
+Outdated = Annotated[
+    bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model or context.")
+]
+Reasons = Annotated[list[str] | None, typer.Argument(help="With --outdated: image, prompt, schema, model, context.")]

@@ -17,7 +17,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         help="Record keys, ranges such as CA:Lincoln:2023:1-40, or documents such as CA:Lincoln:2023; with --outdated "
-        "also reasons: image, prompt, schema, model.",
+        "also reasons: image, prompt, schema, model, context.",
     ),
 ]
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
@@ -37,15 +37,24 @@ def rerun(
     edited: Annotated[
         bool, typer.Option("--edited", help="Also those whose result a person has edited or put there.")
     ] = False,
+    documents: Annotated[
+        list[str] | None, typer.Option("--documents", help="Of these documents alone; the same as to name them.")
+    ] = None,
+    limit_usd: Annotated[
+        float | None,
+        typer.Option("--limit-usd", min=0, help="The first pages that cost no more together, as expected."),
+    ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Have records read again, and reset their counts. Their results stay until the new ones are written. Options
     narrow: those of the records named, or of all, that fit each of them."""
-    words = _words(keys, dead, kind, outdated, prompt)
+    named = [*(keys or ()), *(name for each in documents or () for name in each.split(","))]
+    words = _words(named, dead, kind, outdated, prompt)
     from flows.terminal.reruns import rerun_text
 
-    say(wait_for(partial(rerun_text, words=words, edited=edited, dry_run=dry_run, yes=yes), config))
+    asked = partial(rerun_text, words=words, edited=edited, limit_usd=limit_usd, dry_run=dry_run, yes=yes)
+    say(wait_for(asked, config))
 
 
 def undo_rerun(

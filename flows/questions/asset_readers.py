@@ -85,7 +85,7 @@ class Look:
         vouched = corrected_by_kind(self.storage, self.results)
         stale = outdated_of(self.settings, self.storage, self.states) if self.records is not None else None
         return {
-            "outdated": len(stale.records) if stale is not None else 0,
+            "outdated": len(stale) if stale is not None else 0,
             "corrected by people": sum(kind == CorrectionKind.CORRECTED for kind in vouched.values()),
             "edited by a person": len(set(comparison.edited).difference(vouched)),
             "no JSON": len(comparison.problems),

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assets.candidates import RecordState
+from assets.candidates import RecordState, States
 from assets.catalog import CATALOG
 from assets.domain.batch import SubmissionState
 from assets.domain.errors import QuireError, RecordKeyError
@@ -24,6 +23,7 @@ from assets.domain.ledger import Ledger
 from assets.domain.record import SEPARATOR, check_field
 from assets.edited import edited_by_content
 from assets.freshness import AssetOfDocument, Finding, Freshness, asset_of_document, of_pages
+from assets.numbering import IntArray
 from assets.outdated import Reason
 from assets.planning import SubmissionFacts
 from config.settings import Settings, load_settings
@@ -38,7 +38,7 @@ from flows.runtime.sources import page_reader, render_settings, source_tree
 from flows.runtime.wiring import config_path, make_storage, utc_now
 from flows.tables.corrections import corrections_of
 from flows.tables.derived import last_submissions, results_table
-from flows.tables.outdated import find_outdated, making, not_compared
+from flows.tables.outdated import find_outdated, making
 
 FRESH, STALE, MISSING, NOTHING = Freshness.FRESH, Freshness.STALE, Freshness.MISSING, Freshness.NONE
 Page = tuple[str, Freshness, str]
@@ -47,6 +47,7 @@ _ANOTHER = {
     Reason.PROMPT: "made with another prompt",
     Reason.SCHEMA: "made with another schema",
     Reason.MODEL: "made by another model",
+    Reason.CONTEXT: "made with another context",
 }
 
 
@@ -109,9 +110,17 @@ class _Look:
     fields: tuple[str, ...]
 
     @cached_property
+    def everyone(self) -> States:
+        return states_now(self.settings, self.storage, self.ledger, now=utc_now())
+
+    @cached_property
+    def numbers(self) -> IntArray:
+        records = self.everyone.records
+        return records.known(records.keys_of_document(SEPARATOR.join(self.fields)))
+
+    @cached_property
     def states(self) -> pa.Table:
-        states = states_now(self.settings, self.storage, self.ledger, now=utc_now())
-        return states.rows_of_keys(states.records.keys_of_document(SEPARATOR.join(self.fields)))
+        return self.everyone.rows(self.numbers)
 
     @cached_property
     def state(self) -> dict[str, str]:
@@ -292,13 +301,10 @@ def _output_results(look: _Look) -> Iterator[Finding]:
     keys, storage = list(look.state), look.storage
     present = storage.present_among(keys)
     again = set(storage.to_be_replaced(list(present))["record_key"].to_pylist()) if present else set()
-    done = look.states.filter(pc.equal(look.states["state"].cast(pa.string()), RecordState.DONE.value))
-    found = find_outdated(look.settings, storage, done)
-    outdated = {
-        row["record_key"]: [_ANOTHER[each] for each in Reason if row[each]] for row in found.records.to_pylist()
-    }
-    vouched = _vouched(storage, keys)
-    doubtful, edited, kept_back = not_compared(storage, done), _edited(look, present), storage.stuck.pages()
+    found = find_outdated(look.settings, storage, look.everyone, look.numbers)
+    outdated = {key: [_ANOTHER[each] for each in reasons] for key, reasons in found.reasons_of().items()}
+    doubtful, vouched = set(found.records.keys(found.unknown).to_pylist()), _vouched(storage, keys)
+    edited, kept_back = _edited(look, present), storage.stuck.pages()
     pages = list[Page]()
     for key in keys:
         if key not in present:

@@ -5,7 +5,7 @@ What a batch weighs when it is cut stands in `weighing`; the rules of counting i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -14,27 +14,25 @@ import numpy as np
 import pyarrow as pa
 
 from assets.candidates import RecordState, States, count_states, in_running_order
-from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
+from assets.domain.errors import ManifestError
 from assets.domain.ledger import Ledger
 from assets.domain.models import setting
 from assets.domain.money import dollars
-from assets.domain.tokens import media_resolution, text_tokens
-from assets.estimates import Rates, Tariff, images_tokens, with_sizes_before
+from assets.domain.tokens import media_resolution
+from assets.estimates import Rates, Tariff, images_tokens
 from assets.numbering import IntArray
-from assets.requests import RequestTemplate, request_texts, schema_bytes
+from assets.requests import RequestTemplate
 from assets.spending import Cap, Spent
 from config.settings import Settings, load_settings
 from flows.gateways.files.storage import Storage
 from flows.protocol.claiming import facts_of
+from flows.questions.page_prices import prompt_tokens, rows_of
 from flows.questions.status import read_ledger_or_files, states_now
 from flows.runtime.printable import printable_json
 from flows.runtime.wiring import config_path, make_storage, make_template, new_submission_id, utc_now
 from flows.tables.derived import submissions_table
 from flows.tables.prices import notices, price_source
 from flows.tables.weighing import rates_of, read_caps, read_spent, tariff_of
-
-SAMPLED_PROMPTS = 200
-"""Prompts differ from page to page by little more than their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def estimate_of(
     in_all = len(numbers)
     if limit is not None:
         numbers = _first(states, limit, settings)
-    left = _rows(states, numbers)
+    left = rows_of(states, numbers)
     now = utc_now()
     tariff = tariff_of(settings, now.date())
     facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
@@ -146,19 +144,13 @@ def _first(states: States, limit: int, settings: Settings) -> IntArray:
     return np.concatenate((now, states.of(RecordState.POSTPONED, RecordState.WAITING)))[:limit]
 
 
-def _rows(states: States, numbers: IntArray) -> pa.Table:
-    rows = states.rows(numbers)
-    before = rows["predecessor"].filter(rows["takes_image"])
-    return with_sizes_before(rows, states.rows_of_keys(before)) if len(before) else rows
-
-
 def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tariff: Tariff, rates: Rates) -> Estimate:
     mode = settings.context.mode
     has_before = left["predecessor"].is_valid().to_numpy(zero_copy_only=False)
     takes_image = left["takes_image"].to_numpy(zero_copy_only=False)
     of_images = int(images_tokens(left, tariff).sum())
     with_result = int(np.count_nonzero(has_before & ~takes_image)) if mode.waits_for_result else 0
-    of_prompts = round(_prompt_tokens(template, left) * rates.text_scale * len(left))
+    of_prompts = round(prompt_tokens(template, left["record_key"]) * rates.text_scale * len(left))
     # The result of the page before is an answer like those that are expected.
     of_context = round(rates.output_tokens) * with_result
     output, thinking = round(rates.output_tokens * len(left)), round(rates.thinking_tokens * len(left))
@@ -178,32 +170,6 @@ def _estimate(settings: Settings, template: RequestTemplate, left: pa.Table, tar
         usd=usd,
         rates=rates,
     )
-
-
-def _prompt_tokens(template: RequestTemplate, left: pa.Table) -> float:
-    """The mean of a request's text by the rule of thumb, prompt and schema together, without context."""
-    if len(left) == 0:
-        return 0.0
-    at = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PROMPTS).astype(np.int64))
-    keys = left["record_key"].take(pa.array(at)).to_pylist()
-    texts = request_texts(keys, [None] * len(keys), template=template)
-    schema = schema_bytes(template)
-    text_bytes = np.array([len(text.encode(errors="replace")) + schema for text in texts], dtype=np.int64)
-    return float(text_tokens(text_bytes).mean())
-
-
-def price_of(settings: Settings, storage: Storage, ledger: Ledger, record_keys: Sequence[str]) -> float | None:
-    """About what it costs to read these records, in dollars, if each is answered the first time; None where no price is
-    known, or prompt or schema cannot be loaded. Raises ManifestError, OSError."""
-    try:
-        model, template = make_template(settings)
-    except (ConfigError, PromptError, SchemaError):
-        return None
-    states, now = states_now(settings, storage, ledger, now=utc_now()), utc_now()
-    rows = _rows(states, states.records.known(record_keys))
-    facts = facts_of(settings, model, template, new_submission_id(), created_at=now)
-    rates = rates_of(settings, submissions_table(storage, write=False), facts)
-    return _estimate(settings, template, rows, tariff_of(settings, now.date()), rates).usd
 
 
 async def estimate_json(config: str | None, *, limit: int | None = None) -> str:

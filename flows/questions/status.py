@@ -24,6 +24,7 @@ from assets.history import unjudged_records
 from assets.manifest import manifest_schema
 from assets.numbering import Records
 from assets.outcomes import cause_of, why_dead
+from assets.outdated import Outdated
 from assets.pace import Forecast
 from assets.sources import existing_results
 from config.settings import Settings
@@ -41,7 +42,7 @@ from flows.tables.derived import history_table, kinds_table, last_submissions, s
 from flows.tables.edited import find_edited
 from flows.tables.from_files import active_name, last_counts, open_submissions
 from flows.tables.left_out import count_left_out
-from flows.tables.outdated import Outdated, find_outdated
+from flows.tables.outdated import find_outdated
 from flows.tables.rules import held_keys, postponed_keys, run_rules
 from flows.tables.weighing import read_spent
 
@@ -76,8 +77,8 @@ class Status:
     ``breaker``: why nothing is sent, or None; ``blocking``: dead
     or held record key -> records that wait behind it;
     ``left_out``: files that the last scan left out; ``outdated``: records whose result was made from another image,
-    prompt, schema or model than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose image has
-    another time than the one that was read, and was not compared yet;
+    prompt, schema, model or context than today's, ``outdated_by``: reason -> records; ``not_compared``: records whose
+    image has another time than the one that was read, and was not compared yet;
     ``rerun``: records that are to be read again although they have a result, which stays until then; ``edited``:
     records whose result is not what was written, and of whom no correction says so; ``corrected``, ``checked``: those
     whose result a person has corrected, or checked and found good; ``no_json``: those of them whose result is no JSON;
@@ -242,9 +243,9 @@ def status_of(
         breaker=breaker_reason(settings, storage, records=len(states), now=now),
         blocking=blocked_successors(states),
         left_out=count_left_out(storage.read_left_out()),
-        outdated=len(stale.records),
+        outdated=len(stale),
         outdated_by=stale.by_reason(),
-        not_compared=stale.unknown,
+        not_compared=len(stale.unknown),
         rerun=len(results_found.to_be_replaced),
         edited=len(set(comparison.edited).difference(vouched)),
         corrected=sum(kind == CorrectionKind.CORRECTED for kind in vouched.values()),
@@ -259,7 +260,7 @@ def status_of(
 
 def outdated_of(settings: Settings, storage: Storage, states: States) -> Outdated:
     """Raises ManifestError, OSError."""
-    return find_outdated(settings, storage, states.rows(states.of(RecordState.DONE)))
+    return find_outdated(settings, storage, states)
 
 
 async def collect_outdated(settings: Settings, storage: Storage, ledger_gateway: LedgerGateway) -> Outdated:

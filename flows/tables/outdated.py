@@ -7,16 +7,31 @@ scan reads so many of them and no more, and the next one goes on.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from assets.candidates import STATES, RecordState, States
+from assets.context import ContextMode
 from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
 from assets.domain.record import encode_ranges
 from assets.domain.schema import schema_hash
-from assets.outdated import IMAGE_HASH_SCHEMA, MADE_COLUMNS, Making, Reason, outdated, to_be_hashed
+from assets.numbering import IntArray, Records
+from assets.outdated import (
+    IMAGE_COLUMNS,
+    IMAGE_HASH_SCHEMA,
+    MADE_COLUMNS,
+    Making,
+    Outdated,
+    Pairs,
+    Reason,
+    outdated,
+    paired,
+    to_be_hashed,
+)
 from assets.planning import text_hash
 from config.settings import Settings
 from flows.gateways.files.contents import sha256_of
@@ -26,7 +41,7 @@ from flows.runtime.logs import logger
 from flows.runtime.passes import ScanPass
 from flows.runtime.wiring import make_template
 from flows.tables.corrections import corrected_by_kind
-from flows.tables.derived import results_table
+from flows.tables.derived import placed_results
 
 BYTES_A_SCAN = 2_000_000_000
 """So much is read of images in a scan, which takes half a minute from a slow disk: a pass is to be short."""
@@ -36,41 +51,22 @@ _TABLE = "image_hashes"
 _GOES_BY, _TOLD = b"quire.goes_by", b"quire.told"
 
 
-@dataclass(frozen=True, slots=True)
-class Outdated:
-    """``records``: OUTDATED_SCHEMA; ``unknown``: records whose image was not compared yet."""
-
-    records: pa.Table
-    unknown: int
-
-    def keys(self, *reasons: Reason) -> list[str]:
-        """The records that are outdated for one of ``reasons``."""
-        table = self.records
-        wanted = [each for reason in reasons for each in table.filter(table[reason.value])["record_key"].to_pylist()]
-        return list(dict.fromkeys(wanted))
-
-    def by_reason(self) -> dict[str, int]:
-        """Reason -> how many records, of those that there are."""
-        counts = {reason.value: pc.sum(self.records[reason.value], min_count=0).as_py() for reason in Reason}
-        return {reason: count for reason, count in counts.items() if count}
+def find_outdated(settings: Settings, storage: Storage, states: States, numbers: IntArray | None = None) -> Outdated:
+    """Of the records that are done; of ``numbers`` alone, where they are given. Writes nothing. Raises ManifestError,
+    OSError."""
+    found = outdated(_pairs(storage, states, numbers, MADE_COLUMNS), _read(storage)[0], making(settings))
+    if not len(found):
+        return found
+    # What a person has vouched for is of no prompt, schema, model or context.
+    return found.but_for_image(states.records.known(corrected_by_kind(storage)))
 
 
-def find_outdated(settings: Settings, storage: Storage, images: pa.Table) -> Outdated:
-    """``images``: the rows of the record manifest that are done. Writes nothing. Raises ManifestError, OSError."""
-    hashes, _, _ = _read(storage)
-    found, unknown = outdated(results_table(storage, MADE_COLUMNS, write=False), images, hashes, making(settings))
-    # What a person has vouched for is of no prompt, schema or model.
-    vouched = pa.array(corrected_by_kind(storage), pa.string()) if len(found) else pa.array([], pa.string())
-    is_the_answers = pc.or_(found["image"], pc.invert(pc.is_in(found["record_key"], value_set=vouched)))
-    return Outdated(found.filter(is_the_answers), unknown)
-
-
-def not_compared(storage: Storage, images: pa.Table) -> set[str]:
-    """The records of which only the content of their image can tell whether it is another, and of which no scan has
-    read that yet. ``images``: as for `find_outdated`. Raises ManifestError, OSError."""
-    wanted = to_be_hashed(results_table(storage, MADE_COLUMNS, write=False), images)
-    known = wanted.join(_read(storage)[0], IMAGE_HASH_SCHEMA.names[:3], join_type="left anti")
-    return set(known["record_key"].to_pylist())
+def _pairs(storage: Storage, states: States, numbers: IntArray | None, columns: Sequence[str]) -> Pairs:
+    done, wanted = states.codes == STATES.index(RecordState.DONE), None
+    if numbers is not None:
+        wanted = np.zeros(len(states), dtype=bool)
+        wanted[numbers] = True
+    return paired(states.records, placed_results(storage, columns), done, wanted)
 
 
 def making(settings: Settings) -> Making:
@@ -79,8 +75,13 @@ def making(settings: Settings) -> Making:
         _, template = make_template(settings)
     except (ConfigError, PromptError, SchemaError):
         # Whoever sends something is told why.
-        return Making(settings.model.name, None, None)
-    return Making(settings.model.name, text_hash(template.prompt), schema_hash(template.response_schema))
+        return Making(settings.model.name, None, None, *_context(settings))
+    hashes = text_hash(template.prompt), schema_hash(template.response_schema)
+    return Making(settings.model.name, *hashes, *_context(settings))
+
+
+def _context(settings: Settings) -> tuple[ContextMode, int | None]:
+    return settings.context.mode, settings.context.max_chain
 
 
 async def notice_outdated(p: ScanPass, manifest: pa.Table | None) -> None:
@@ -116,23 +117,24 @@ def _compare(storage: Storage, manifest: pa.Table | None) -> _Compared | None:
     stamps = json.dumps([_stamp(storage.records_path), storage.parts("results").stamp()])
     if goes_by == stamps:
         return None
-    results = results_table(storage, MADE_COLUMNS, write=False)
+    results = placed_results(storage, IMAGE_COLUMNS)
     if not len(results) and not goes_by:
         return None
-    if manifest is None and (manifest := storage.read_records()) is None:
+    records = storage.records() if manifest is None else Records.of(manifest)
+    if records is None:
         return None
     nothing = Making("", None, None)
-    suspects, unknown = outdated(results, manifest, before, nothing)
-    if len(suspects.filter(suspects["image"])) or unknown:
-        done = storage.find_results().done
-        manifest = manifest.filter(pc.is_in(manifest["record_key"], value_set=pa.array(done, pa.string())))
-    wanted = to_be_hashed(results, manifest).select(IMAGE_HASH_SCHEMA.names[:3])
+    pairs = paired(records, results, np.ones(len(records), dtype=bool))
+    suspects = outdated(pairs, before, nothing)
+    if len(suspects) or len(suspects.unknown):
+        pairs = paired(records, results, records.mask(storage.find_results().done_pages))
+    wanted = to_be_hashed(pairs)
     kept = before.join(wanted, IMAGE_HASH_SCHEMA.names[:3], join_type="inner")
     missing = wanted.join(before, IMAGE_HASH_SCHEMA.names[:3], join_type="left anti")
     added, is_complete = _hashed(storage.root, missing.group_by(IMAGE_HASH_SCHEMA.names[:3]).aggregate([]))
     hashes = pa.concat_tables([kept.select(IMAGE_HASH_SCHEMA.names).cast(IMAGE_HASH_SCHEMA), added])
     hashes = hashes.group_by(IMAGE_HASH_SCHEMA.names).aggregate([]).cast(IMAGE_HASH_SCHEMA).sort_by("image_path")
-    found = Outdated(*outdated(results, manifest, hashes, nothing))
+    found = outdated(pairs, hashes, nothing)
     return _Compared(hashes.combine_chunks(), stamps if is_complete else "", found.keys(Reason.IMAGE), told)
 
 

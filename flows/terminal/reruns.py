@@ -14,17 +14,20 @@ from assets.domain.money import dollars
 from assets.domain.record import encode_ranges
 from assets.edited import edited_by_content
 from assets.outdated import Reason
-from assets.selection import Selection, as_meant, parse_entry, parse_kind, parse_prompt
+from assets.selection import Selection, as_meant, parse_entry, parse_kind, parse_prompt, with_reasons
 from config.settings import Settings, load_settings
 from flows import operate
 from flows.gateways.files.acts import Act
 from flows.gateways.files.storage import Storage
 from flows.protocol.active import inflight_keys, resolve
-from flows.questions.estimate import price_of
+from flows.questions.page_prices import price_of, within_limit
 from flows.questions.selection import select_records, select_to_be_replaced
+from flows.questions.status import states_in_mode, states_now
 from flows.runtime.home import ensure_home
 from flows.runtime.wiring import config_path, make_storage, new_submission_id, open_ledger, utc_now
+from flows.tables.corrections import corrected_by_kind
 from flows.tables.derived import results_table
+from flows.tables.edited import find_edited
 from flows.tables.paid import paid_for
 
 MAX_RANGES = 10
@@ -48,9 +51,9 @@ class Words:
     def selection(self) -> Selection:
         """Raises QuireError. Without a reason the image is meant: a new prompt outdates everything, and all of it would
         be paid for again."""
-        reasons = tuple(Reason(name) for name in self.names if self.outdated and name in set(Reason))
+        entries, reasons = with_reasons(self.names) if self.outdated else (tuple(self.names), ())
         return Selection(
-            entries=tuple(name for name in self.names if name not in reasons),
+            entries=entries,
             dead=self.dead,
             kind=parse_kind(self.kind) if self.kind is not None else None,
             outdated=(reasons or (Reason.IMAGE,)) if self.outdated else (),
@@ -59,10 +62,17 @@ class Words:
 
 
 async def rerun_text(
-    config: str | None, words: Words, *, edited: bool = False, dry_run: bool = False, yes: bool = False
+    config: str | None,
+    words: Words,
+    *,
+    edited: bool = False,
+    limit_usd: float | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
 ) -> str:
-    """Have records read again. ``edited``: those, too, whose result a person has edited or vouched for; ``dry_run``:
-    only say what it would do; ``yes``: also do it where it is more than one record that is named. Raises QuireError."""
+    """Have records read again. ``edited``: those, too, whose result a person has edited or vouched for; ``limit_usd``:
+    only as many as are expected to cost no more; ``dry_run``: only say what it would do; ``yes``: also do it where it
+    is more than one record that is named. Raises QuireError."""
     settings, storage, selection = *_opened(config), words.selection()
     async with open_ledger(settings) as ledger:
         await ensure_home(settings, storage, ledger)
@@ -70,20 +80,39 @@ async def rerun_text(
         keys = await asyncio.to_thread(select_records, settings, storage, state, selection)
         if not keys:
             return NOBODY
+        limited = list[str]()
+        if limit_usd is not None:
+            keys, limited = await asyncio.to_thread(_limited, settings, storage, state, keys, limit_usd, edited=edited)
         plan = await asyncio.to_thread(_plan, storage, state, keys, edited=edited)
         if dry_run or not (yes or _acts_at_once(settings, selection)):
-            lines = [*plan.lines("would be"), await _price_line(settings, storage, state, plan.keys)]
+            lines = [*plan.lines("would be"), await _price_line(settings, storage, state, plan.keys), *limited]
             lines.append("nothing is done" if dry_run else "nothing is done; --yes does it")
             return "\n".join(lines)
         if not plan.keys:
-            raise QuireError("; ".join(plan.left_out_lines()))
+            raise QuireError("; ".join([*plan.left_out_lines(), *limited]))
         done = await operate.rerun(storage, ledger, plan.keys, plan.files, rerun_id=new_submission_id(), edited=edited)
         problem = _noted(storage, "rerun", encode_ranges(plan.keys))
-    return "\n".join([*plan.lines("are"), _counts_line(done.reset, done.let_go), *problem])
+    return "\n".join([*plan.lines("are"), _counts_line(done.reset, done.let_go), *limited, *problem])
+
+
+def _limited(
+    settings: Settings, storage: Storage, ledger: Ledger, keys: Sequence[str], limit_usd: float, *, edited: bool
+) -> tuple[list[str], list[str]]:
+    """Those of ``keys`` that are taken, and what is said of the others. What is known to be edited uses up nothing of
+    the limit: it is not sent."""
+    found = storage.find_results()
+    kept = set() if edited else {*find_edited(storage, found).edited, *corrected_by_kind(storage, found)}
+    states = states_in_mode(settings, storage, ledger, found, now=utc_now())(settings.context.mode)
+    taken = within_limit(settings, storage, states, [key for key in keys if key not in kept], limit_usd)
+    said = f"--limit-usd {limit_usd:g}: {_records(len(taken.keys))} for about {dollars(taken.usd)}"
+    return taken.keys + [key for key in keys if key in kept], [f"{said}, {taken.left:,} more are left"]
 
 
 async def _price_line(settings: Settings, storage: Storage, ledger: Ledger, keys: Sequence[str]) -> str:
-    usd = await asyncio.to_thread(price_of, settings, storage, ledger, keys)
+    def price() -> float | None:
+        return price_of(settings, storage, states_now(settings, storage, ledger, now=utc_now()), keys)
+
+    usd = await asyncio.to_thread(price)
     them = "it" if len(keys) == 1 else "them"
     return (
         f"to read {them} costs about {dollars(usd)}"

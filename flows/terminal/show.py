@@ -151,10 +151,10 @@ async def outdated_text(config: str | None, words: Sequence[str]) -> str:
     settings = load_settings(config_path(config))
     async with open_ledger(settings) as ledger:
         found = await collect_outdated(settings, make_storage(settings), ledger)
-    wanted, by_reasons = set(found.keys(*_reasons(words, default=tuple(Reason)))), dict[str, list[str]]()
-    for row in found.records.to_pylist():
-        if row["record_key"] in wanted:
-            by_reasons.setdefault(", ".join(reason for reason in Reason if row[reason]), []).append(row["record_key"])
+    wanted, by_reasons = set(_reasons(words, default=tuple(Reason))), dict[str, list[str]]()
+    for key, reasons in found.reasons_of().items():
+        if wanted.intersection(reasons):
+            by_reasons.setdefault(", ".join(reasons), []).append(key)
     lines = [f"{each}  {reasons}" for reasons, keys in by_reasons.items() for each in encode_ranges(keys)]
     return "\n".join(lines or ["no result is outdated"])
 

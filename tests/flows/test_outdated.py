@@ -131,7 +131,7 @@ async def test_another_prompt_or_model_is_a_number_and_no_warning_and_is_rerun_b
         f"{DOCUMENT}:2  image, model",
     ]
     assert await outdated_text(str(project.config), ["prompt"]) == "no result is outdated"
-    with pytest.raises(QuireError, match="image, prompt, schema, model; ink is none"):
+    with pytest.raises(QuireError, match="image, prompt, schema, model, context; ink is none"):
         await outdated_text(str(project.config), ["ink"])
 
     assert (await rerun(project, yes=True)).startswith("1 result is given up")

@@ -11,12 +11,10 @@ resettle  answers that are judged again are those of a kept file, good by the sc
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from assets.domain.errors import ManifestError
 from assets.domain.outcome import ANSWERED_WELL, OutcomeKind
-from assets.outdated import IMAGE_HASH_SCHEMA, Making, outdated
+from assets.numbering import Pages
+from assets.outdated import IMAGE_HASH_SCHEMA, Making, Reason, outdated, paired
 from flows.tables.derived import results_table
 from tests.properties.protocol_counts import Row
 from tests.properties.protocol_images import KEYS, seen_in, sha256
@@ -146,9 +144,9 @@ class Claims:
             hashes = files.read_derived("image_hashes", IMAGE_HASH_SCHEMA)
         except ManifestError:
             hashes = IMAGE_HASH_SCHEMA.empty_table()
-        results, records = results_table(files, write=False), files.read_records()
-        done = [key for key in KEYS if self.world.text_of(key) is not None]
+        results, records = results_table(files, write=False), files.records()
         assert records is not None
-        records = records.filter(pc.is_in(records["record_key"], value_set=pa.array(done, pa.string())))
-        found, unknown = outdated(results, records, hashes.replace_schema_metadata(None), Making("", None, None))
-        return set(found.filter(found["image"])["record_key"].to_pylist()), unknown
+        done = records.mask(Pages.of_keys(key for key in KEYS if self.world.text_of(key) is not None))
+        pairs = paired(records, results, done)
+        found = outdated(pairs, hashes.replace_schema_metadata(None), Making("", None, None))
+        return set(found.keys(Reason.IMAGE)), len(found.unknown)
