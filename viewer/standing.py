@@ -162,11 +162,8 @@ def read_standing(
     made = placed_results(storage, ["record_key", "model", "prompt_name", "prompt_version", "submission_id"])
     at_made = records.numbers_of(Pages.of_places(made))
     prompts = pc.binary_join_element_wise(made["prompt_name"], made["prompt_version"], " ")
-    stale = outdated_of(settings, storage, states).records
-    at_stale = records.numbers_of_keys(stale["record_key"])
-    outdated = {
-        reason: _mask(len(states), at_stale[stale[reason.value].to_numpy(zero_copy_only=False)]) for reason in Reason
-    }
+    stale = outdated_of(settings, storage, states)
+    outdated = {reason: _mask(len(states), stale.of(reason)) for reason in Reason}
     edited = _mask(len(states), records.numbers_of_keys(find_edited(storage, found, look=True).edited))
     documents = documents_table(states, made.select(["record_key", "submission_id"]), submissions)
     return Standing(
