@@ -32,6 +32,14 @@ class Reason(StrEnum):
     CONTEXT = "context"
 
 
+ANOTHER = {
+    Reason.IMAGE: "made from another image, by its content",
+    Reason.PROMPT: "made with another prompt",
+    Reason.SCHEMA: "made with another schema",
+    Reason.MODEL: "made by another model",
+    Reason.CONTEXT: "made with another context",
+}
+"""Each reason in words."""
 IMAGE_COLUMNS = ("image_frame", "image_bytes", "image_modified_at", "image_sha256")
 MADE_COLUMNS = (
     *IMAGE_COLUMNS,

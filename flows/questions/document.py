@@ -24,7 +24,7 @@ from assets.domain.record import SEPARATOR, check_field
 from assets.edited import edited_by_content
 from assets.freshness import AssetOfDocument, Finding, Freshness, asset_of_document, of_pages
 from assets.numbering import IntArray
-from assets.outdated import Reason
+from assets.outdated import ANOTHER
 from assets.planning import SubmissionFacts
 from config.settings import Settings, load_settings
 from flows.gateways.files.presence import found_at
@@ -42,13 +42,6 @@ from flows.tables.outdated import find_outdated, making
 
 FRESH, STALE, MISSING, NOTHING = Freshness.FRESH, Freshness.STALE, Freshness.MISSING, Freshness.NONE
 Page = tuple[str, Freshness, str]
-_ANOTHER = {
-    Reason.IMAGE: "made from another image, by its content",
-    Reason.PROMPT: "made with another prompt",
-    Reason.SCHEMA: "made with another schema",
-    Reason.MODEL: "made by another model",
-    Reason.CONTEXT: "made with another context",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +295,7 @@ def _output_results(look: _Look) -> Iterator[Finding]:
     present = storage.present_among(keys)
     again = set(storage.to_be_replaced(list(present))["record_key"].to_pylist()) if present else set()
     found = find_outdated(look.settings, storage, look.everyone, look.numbers)
-    outdated = {key: [_ANOTHER[each] for each in reasons] for key, reasons in found.reasons_of().items()}
+    outdated = {key: [ANOTHER[each] for each in reasons] for key, reasons in found.reasons_of().items()}
     doubtful, vouched = set(found.records.keys(found.unknown).to_pylist()), _vouched(storage, keys)
     edited, kept_back = _edited(look, present), storage.stuck.pages()
     pages = list[Page]()
