@@ -4,7 +4,7 @@ put right what a person did to the list. New batches stand in `submit`.
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,15 @@ from assets.outcomes import main_cause
 from assets.reports import totals
 from flows.protocol.active import ActiveSubmission, Standing, are_current, check_known, resolve, views
 from flows.protocol.adoption import resume
-from flows.protocol.closing import cancel, close, close_uniformly, note_first_look, refresh_views, seconds_since_post
+from flows.protocol.closing import (
+    cancel,
+    close,
+    close_uniformly,
+    leave_active_list,
+    note_first_look,
+    refresh_views,
+    seconds_since_post,
+)
 from flows.protocol.finished import Found, fetched, lacks_results
 from flows.protocol.kept_raw import remove_old_raw
 from flows.protocol.late import cancel_or_use_late_jobs, expects_late_jobs, use_kept_late_answers
@@ -121,14 +129,26 @@ async def _advance_all(p: Pass, standing: Standing, report: PollReport) -> list[
 async def _advance_each(p: Pass, standing: Standing, jobs: list[RemoteJob], report: PollReport) -> list[QuireError]:
     troubles: list[QuireError] = []
     with_job = [each for each in standing.active if each.state is SubmissionState.ACTIVE]
-    for each in standing.active:
-        if each not in with_job:
-            await _told(_advance(p, each, jobs, report), each, report, troubles)
-    async with aclosing(fetched(p, with_job, jobs)) as all_found:
-        async for each, found in all_found:
-            await _told(_use(p, each, found, report), each, report, troubles)
+    closed: list[str] = []
+    try:
+        for each in standing.active:
+            if each not in with_job:
+                await _told(_advance(p, each, jobs, report, closed), each, report, troubles)
+        async with aclosing(fetched(p, with_job, jobs)) as all_found:
+            async for each, found in all_found:
+                await _told(_use(p, each, found, report, closed), each, report, troubles)
+    except (QuireError, OSError):
+        with suppress(QuireError, OSError):  # what cannot leave now does so in the next pass
+            await _let_leave(p, closed)
+        raise
+    await _let_leave(p, closed)
     troubles += await cancel_or_use_late_jobs(p, jobs)
     return troubles
+
+
+async def _let_leave(p: Pass, closed: list[str]) -> None:
+    if closed:
+        await leave_active_list(p, closed)
 
 
 async def _told(step: Awaitable[None], each: ActiveSubmission, report: PollReport, troubles: list[QuireError]) -> None:
@@ -182,10 +202,14 @@ async def _refresh_derived(p: Pass) -> None:
         logger().warning("The tables of results and submissions are behind, a later pass catches up: %s", error)
 
 
-async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport) -> None:
-    """A submission that is settled already, or of which no job is known."""
+async def _advance(
+    p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], report: PollReport, closed: list[str]
+) -> None:
+    """A submission that is settled already, or of which no job is known. ``closed``: takes those that shall leave the
+    active list."""
     if each.state is SubmissionState.SETTLED:
-        await close(p, each.submission_id, each.state, None)
+        await close(p, each.submission_id, each.state, None, leaves=False)
+        closed.append(each.submission_id)
     elif await resume(p, each, jobs):
         report.stuck[each.name] = (
             f"whether its create has made a job cannot be known with this API key: run quire release {each.name} "
@@ -195,12 +219,13 @@ async def _advance(p: Pass, each: ActiveSubmission, jobs: list[RemoteJob], repor
         report.running += 1
 
 
-async def _use(p: Pass, each: ActiveSubmission, found: Awaitable[Found], report: PollReport) -> None:
-    """Settle it if its job has ended."""
+async def _use(p: Pass, each: ActiveSubmission, found: Awaitable[Found], report: PollReport, closed: list[str]) -> None:
+    """Settle it if its job has ended. ``closed``: as above."""
     there = await found
     job, is_kept = there.job, there.is_kept
     if is_kept is not None:
         committed = await settle(p, each.submission_id, job, is_kept=is_kept)
+        closed.append(each.submission_id)
         for kind, count in totals(committed).items():
             report.outcomes[kind] = report.outcomes.get(kind, 0) + count
         if (cause := main_cause(committed)) is not None and cause not in report.causes:

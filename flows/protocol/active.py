@@ -3,7 +3,7 @@
 Read only; the writes stand in the modules of each step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from assets.domain.batch import SubmissionState, claimed_submission, state_of
@@ -98,12 +98,13 @@ def inflight_keys(storage: Storage, submission_ids: Iterable[str]) -> list[str]:
     return [key for each in submission_ids for key in storage.batch_keys(each)]
 
 
-def views(storage: Storage, standing: Standing, *, without: str | None = None) -> dict[str, tuple[str, list[str]]]:
-    """What the views must say: name -> (submission id, records), for all that is in flight but ``without``."""
+def views(storage: Storage, standing: Standing, *, without: Collection[str] = ()) -> dict[str, tuple[str, list[str]]]:
+    """What the views must say: name -> (submission id, records), for all that is in flight but the submissions
+    ``without``."""
     return {
         each.name: (each.submission_id, storage.batch_keys(each.submission_id))
         for each in standing.active
-        if each.state is not SubmissionState.SETTLED and each.submission_id != without
+        if each.state is not SubmissionState.SETTLED and each.submission_id not in without
     }
 
 

@@ -5,45 +5,70 @@ Gemini knows no request ids: a job of ours is known by its display name, which i
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from assets.domain.batch import RemoteJob, SubmissionState, claim_name
 from assets.domain.errors import GeminiAccessError, GeminiError
+from assets.domain.ledger import Ledger
 from assets.domain.outcome import OutcomeKind
 from flows.gateways.files.storage import JobFile
-from flows.protocol.active import ActiveSubmission, resolve, views
+from flows.protocol.active import ActiveSubmission
 from flows.protocol.closing import cancel, close_uniformly
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
 
 
-async def confirm(p: Pass, submission_id: str, job_file: JobFile, job: RemoteJob) -> bool:
-    """Write the batch id into the jobs file, the active list and the views.
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A submission whose job is noted in its jobs file, while the active list still has its claim."""
 
-    False: the claim was gone, so a person had let go of it; the job is cancelled and the submission released.
-    """
-    storage, name = p.services.storage, claim_name(submission_id)
+    submission_id: str
+    job: RemoteJob
+
+
+def note_job(p: Pass, job_file: JobFile, job: RemoteJob) -> Unconfirmed:
+    """Note which job a submission has. From here on every pass knows it, whatever the active list says."""
     p.lease.check()
-    storage.write_job(replace(job_file, batch_id=job.name))
+    p.services.storage.write_job(replace(job_file, batch_id=job.name))
+    return Unconfirmed(job_file.submission_id, job)
+
+
+def enter_job(ledger: Ledger, unconfirmed: Unconfirmed) -> list[str] | None:
+    """The active list with the job in the place of its claim. None: the claim is gone, see `let_go_of`."""
+    claim, batch_id = claim_name(unconfirmed.submission_id), unconfirmed.job.name
+    if batch_id in ledger.active:
+        return list(ledger.active)
+    if claim not in ledger.active:
+        return None
+    return [batch_id if each == claim else each for each in ledger.active]
+
+
+async def let_go_of(p: Pass, unconfirmed: Unconfirmed) -> None:
+    """Cancel and release a submission whose claim a person took out while its job was created."""
+    submission_id, job = unconfirmed.submission_id, unconfirmed.job
+    logger().warning("The claim of %s was taken out while its job was created: cancelled, released", submission_id)
+    await cancel(p, job.name)
+    await close_uniformly(
+        p,
+        submission_id,
+        SubmissionState.UNCLAIMED,
+        OutcomeKind.RELEASED,
+        message="taken out by a person",
+        batch_id=job.name,
+    )
+
+
+async def confirm(p: Pass, unconfirmed: Unconfirmed) -> bool:
+    """Write the batch id into the active list. False: it was let go of."""
     async with p.services.ledger.transaction() as change:
-        is_claimed = name in change.ledger.active
-        if is_claimed:
+        active = enter_job(change.ledger, unconfirmed)
+        if active is not None:
             p.lease.check()
-            await change.set_active([job.name if each == name else each for each in change.ledger.active])
-            await change.set_views(views(storage, resolve(storage, change.ledger)))
-    if not is_claimed:
-        logger().warning("The claim of %s was taken out while its job was created: cancelled, released", submission_id)
-        await cancel(p, job.name)
-        await close_uniformly(
-            p,
-            submission_id,
-            SubmissionState.UNCLAIMED,
-            OutcomeKind.RELEASED,
-            message="taken out by a person",
-            batch_id=job.name,
-        )
-    return is_claimed
+            await change.set_active(active)
+    if active is None:
+        await let_go_of(p, unconfirmed)
+    return active is not None
 
 
 async def resume(p: Pass, claimed: ActiveSubmission, jobs: Sequence[RemoteJob]) -> bool:
@@ -98,7 +123,7 @@ async def look_up(p: Pass, submission_id: str, job_file: JobFile, jobs: Sequence
             logger().warning("%s stands twice at Gemini: %s is cancelled", submission_id, double.name)
             await cancel(p, double.name)
     if ours:
-        if await confirm(p, submission_id, job_file, ours[0]):
+        if await confirm(p, note_job(p, job_file, ours[0])):
             logger().info("Batch Adopted: %s is %s", submission_id, ours[0].name)
         return False
     if not _is_list_of_ours(p, job_file, jobs):

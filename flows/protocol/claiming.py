@@ -21,7 +21,8 @@ from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
 from config.settings import Settings
 from flows.gateways.gemini.uploads import PreparedImage, UploadReport, upload_with_retries
-from flows.protocol.active import Standing, check_known, inflight_keys, resolve, views
+from flows.protocol.active import Standing, check_known, inflight_keys, resolve
+from flows.protocol.adoption import Unconfirmed, enter_job, let_go_of
 from flows.protocol.closing import close, delete_files, uploaded_files
 from flows.protocol.preparation import prepare_images
 from flows.runtime.logs import logger, warn_of_each
@@ -139,17 +140,36 @@ def _as_sent(file: RemoteFile | None, prepared: PreparedImage) -> SentImage:
     return SentImage(file, prepared.sha256, prepared.original_bytes, prepared.original_modified_ns)
 
 
-async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table, uploads: Uploads) -> list[str]:
-    """Write the batch manifest and take the records, under the ledger lock. Returns the keys that were still free; what
-    was uploaded for others is deleted.
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """``keys``: those that were still free; ``has_confirmed``: whether the batch before is confirmed now, if one was to
+    be."""
 
-    ``estimates``: a row for each of ``rows``.
+    keys: list[str]
+    has_confirmed: bool
+
+
+async def claim(
+    p: Pass,
+    submission_id: str,
+    rows: pa.Table,
+    estimates: pa.Table,
+    uploads: Uploads,
+    *,
+    confirming: Unconfirmed | None = None,
+) -> Claimed:
+    """Write the batch manifest and take the records, under the ledger lock; what was uploaded for others is deleted.
+
+    ``estimates``: a row for each of ``rows``; ``confirming``: the batch before, whose job is confirmed by the same
+    write of the active list, or let go of if its claim is gone.
     """
     storage = p.services.storage
     keys: list[str] = []
     async with p.services.ledger.transaction() as change:
         p.lease.check()
         storage.home.check_marks()
+        entered = enter_job(change.ledger, confirming) if confirming is not None else None
+        active = entered if entered is not None else change.ledger.active
         standing = resolve(storage, change.ledger)
         check_known(storage, change.ledger, standing)
         free = _still_free(p, rows, change.ledger.counts, standing)
@@ -163,14 +183,18 @@ async def claim(p: Pass, submission_id: str, rows: pa.Table, estimates: pa.Table
             name = claim_name(submission_id)
             # Before anything of it can be posted: a database that has not heard of it is an older one.
             await change.note_submissions(newest=submission_id)
-            await change.set_views({**views(storage, standing), name: (submission_id, keys)})
             p.lease.check()
-            await change.set_active([*change.ledger.active, name])
+            await change.set_active([*active, name])
+        elif entered is not None:
+            p.lease.check()
+            await change.set_active(entered)
     if keys:
         table, _ = storage.read_batch_manifest(submission_id)
         needed = uploaded_files(table)
         await delete_files(p, [name for name in _file_names(uploads) if name not in needed])
-    return keys
+    if confirming is not None and entered is None:
+        await let_go_of(p, confirming)
+    return Claimed(keys, has_confirmed=entered is not None)
 
 
 def _file_names(uploads: Uploads) -> list[str]:

@@ -1,11 +1,12 @@
 """How a submission ends: the last steps of a settlement, of a release, and of what is neither. Each step can be
 repeated; a pass that finds the outcomes file goes on behind it.
 
-The order is the protocol: outcomes (the commit), counts, uploads, report, views, active list.
+The order is the protocol: outcomes (the commit), counts, uploads, report, active list. All that a poll has settled
+leaves the list in one change.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -39,12 +40,14 @@ async def close(
     state: SubmissionState,
     outcomes: pa.Table | None,
     raw_texts: RawTexts | None = None,
+    *,
+    leaves: bool = True,
 ) -> pa.Table:
     """End a submission and return its committed outcomes, without the texts of failed answers.
 
     ``outcomes``: what is to be committed, or None where the outcomes file is there already; ``raw_texts``: see
-    `Storage.create_outcomes`. Raises OSError: then
-    nothing was freed, and the next pass comes here again.
+    `Storage.create_outcomes`; ``leaves``: whether it leaves the active list now, which else is for the caller to see to
+    (`leave_active_list`). Raises OSError: then nothing was freed, and the next pass comes here again.
     """
     storage = p.services.storage
     if outcomes is not None:
@@ -64,10 +67,8 @@ async def close(
     await delete_uploads(p, submission_id)
     p.lease.check()
     await _report(p, submission_id, committed)
-    if state is SubmissionState.SETTLED:
-        async with p.services.ledger.transaction() as change:
-            p.lease.check()
-            await _leave_active_list(p, change, submission_id)
+    if state is SubmissionState.SETTLED and leaves:
+        await leave_active_list(p, [submission_id])
     return committed
 
 
@@ -114,6 +115,17 @@ def has_failed_before(storage: Storage, batch_manifest: pa.Table) -> bool:
     """Whether the job of a batch's first record has FAILED since the record was last answered."""
     first = batch_manifest["record_key"].slice(0, 1)
     return bool(failed_jobs_of(history_table(storage, keys=first.to_pylist(), write=False), first)[0])
+
+
+async def leave_active_list(p: Pass, submission_ids: Collection[str]) -> None:
+    """Take submissions that are closed out of the active list and out of the views."""
+    async with p.services.ledger.transaction() as change:
+        p.lease.check()
+        standing = resolve(p.services.storage, change.ledger)
+        await change.set_views(views(p.services.storage, standing, without=submission_ids))
+        await _leave_a_trace(p, change)
+        leaving = {each.name for each in standing.active if each.submission_id in submission_ids}
+        await change.set_active([name for name in change.ledger.active if name not in leaving])
 
 
 async def refresh_views(p: Pass) -> None:
@@ -193,14 +205,6 @@ async def delete_files(p: Pass, names: Sequence[str]) -> bool:
     if problems:
         logger().warning("%d uploads were not deleted, a later pass tries again; %s", len(problems), problems[0])
     return not problems
-
-
-async def _leave_active_list(p: Pass, change: LedgerTransaction, submission_id: str) -> None:
-    standing = resolve(p.services.storage, change.ledger)
-    await change.set_views(views(p.services.storage, standing, without=submission_id))
-    await _leave_a_trace(p, change)
-    leaving = {each.name for each in standing.active if each.submission_id == submission_id}
-    await change.set_active([name for name in change.ledger.active if name not in leaving])
 
 
 async def _leave_a_trace(p: Pass, change: LedgerTransaction) -> None:

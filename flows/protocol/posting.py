@@ -1,5 +1,5 @@
-"""The second half of a submission: the input file goes up, the job is created with one POST, and confirmed. What
-happens when its answer is lost stands in `adoption`; the first half in `claiming`.
+"""The second half of a submission: the input file goes up, and the job is created with one POST. How it is confirmed,
+and what happens when the answer is lost, stands in `adoption`; the first half in `claiming`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from assets.domain.errors import (
 from assets.domain.outcome import OutcomeKind
 from flows.gateways.files.atomic import naming, replace_file
 from flows.gateways.files.storage import JobFile
-from flows.protocol.adoption import confirm, look_up
+from flows.protocol.adoption import Unconfirmed, look_up, note_job
 from flows.protocol.closing import close_uniformly, delete_files, has_failed_before
 from flows.runtime.logs import logger
 from flows.runtime.passes import Pass
@@ -38,15 +38,17 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True)
 class Posted:
     """``in_flight``: there is a job, or there may be; ``stop``: why nothing more should be submitted in this pass;
-    ``needs_person``: no later pass can either until a person does something."""
+    ``needs_person``: no later pass can either until a person does something; ``unconfirmed``: its job, which the
+    caller is to confirm."""
 
     in_flight: bool
     stop: str | None = None
     needs_person: bool = False
+    unconfirmed: Unconfirmed | None = None
 
 
-async def post(p: Pass, submission_id: str, records: int) -> Posted:
-    """Upload the input file, create the job once, confirm it.
+async def post(p: Pass, submission_id: str) -> Posted:
+    """Upload the input file, create the job once, and note it.
 
     Raises GeminiAccessError, PromptError, ManifestError (the result of a predecessor cannot be read): the records are
     free again then; LeaseLostError when the claim is gone.
@@ -108,10 +110,7 @@ async def post(p: Pass, submission_id: str, records: int) -> Posted:
         if isinstance(error, GeminiAccessError):
             raise
         return Posted(False, str(error), needs_person=isinstance(error, GeminiSpendingError) and error.needs_person)
-    confirmed = await confirm(p, submission_id, job_file, job)
-    if confirmed:
-        logger().info("Batch Submitted: %s as %s, %d records", submission_id, job.name, records)
-    return Posted(in_flight=confirmed)
+    return Posted(in_flight=True, unconfirmed=note_job(p, job_file, job))
 
 
 async def _upload_input(p: Pass, submission_id: str) -> RemoteFile:

@@ -1,15 +1,20 @@
 """Batches, one after the other: while one is posted, the images of the next go up. Its records are chosen when those of
-the one before are claimed, so that limits and caps count what is on its way, and claimed when that one is posted. The
-steps of one stand in `claiming` and `posting`; who can be sent, and until when, is for `submit` to say.
+the one before are claimed, so that limits and caps count what is on its way, and claimed when that one is posted: one
+change of the active list confirms the one and claims the other. The steps of one stand in `claiming` and `posting`; who
+can be sent, and until when, is for `submit` to say.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from assets.candidates import RecordState, States, count_states
 from assets.domain.errors import GeminiSpendingError, QuireError
+from flows.protocol.adoption import Unconfirmed, confirm
 from flows.protocol.claiming import (
     Uploads,
     claim,
@@ -18,6 +23,7 @@ from flows.protocol.claiming import (
     record_refusals,
     upload_images,
 )
+from flows.protocol.closing import refresh_views
 from flows.protocol.cutting import Cut, context_rows, next_batch, without_kept_back
 from flows.protocol.places import check_room
 from flows.protocol.posting import Posted, post
@@ -27,6 +33,11 @@ from flows.runtime.passes import Pass
 from flows.tables.weighing import Scales
 
 SPENDING_LIMIT = "Google's spending limit"
+CONFIRM_WITHIN_SECONDS = 20.0
+"""For so long a job waits for the images of the next batch, so that one change of the Variables confirms it and claims
+that one. Meanwhile its jobs file knows it."""
+VIEWS_AT_LEAST_EVERY = timedelta(minutes=1)
+"""The views are for people, and nothing hangs on them: while batch after batch goes out they may be so old."""
 
 
 @dataclass(slots=True)
@@ -49,7 +60,7 @@ async def send_all(
 ) -> Sent:
     """Batches while there is something in the ``queue`` and free ``places``. ``most``: how many records the run may
     still send; ``most_each``: how many may be in one batch, whatever else it is cut by."""
-    sending = _Sending(p, states, queue, scales, places, most, most_each)
+    sending = _Sending(p, states, queue, scales, places, most, most_each, views_at=p.services.now())
     await sending.run()
     return sending.sent
 
@@ -74,6 +85,30 @@ class _GoingUp:
             logger().warning("Uploads of %s are left for a later pass: %s", self.submission_id, error)
 
 
+@asynccontextmanager
+async def _given_up_on_error(p: Pass, going: _GoingUp | None) -> AsyncIterator[None]:
+    """No image goes up any more once something else has gone wrong."""
+    try:
+        yield
+    except Exception:
+        if going is not None:
+            await going.give_up(p)
+        raise
+    except BaseException:  # the run is to end now: the next pass finds what went up by its mark
+        if going is not None:
+            going.uploading.cancel()
+            await asyncio.gather(going.uploading, return_exceptions=True)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """A job that is posted and not confirmed yet, with as many records."""
+
+    job: Unconfirmed
+    records: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     """``records``: how many are claimed; ``table``: their batch manifest, if there are any; ``stop``: why nothing more
@@ -95,10 +130,27 @@ class _Sending:
     places: int
     most: int | None
     most_each: int
+    views_at: datetime
     sent: Sent = field(default_factory=Sent)
+    posted: _Posted | None = None
 
     async def run(self) -> None:
-        """Raises what a step raises; by then nothing goes up any more."""
+        """Raises what a step raises; by then nothing goes up any more, and all that is posted is confirmed if that can
+        be done."""
+        try:
+            await self._send_all()
+        except (QuireError, OSError):
+            with suppress(QuireError, OSError):  # otherwise the next pass does it
+                await self._end()
+            raise
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._confirm()
+        if self.sent.batches:
+            await refresh_views(self.p)
+
+    async def _send_all(self) -> None:
         sent, going = self.sent, await self._begin_next()
         while going is not None:
             claimed = await self._claim(going)
@@ -112,11 +164,33 @@ class _Sending:
             posted, going = await self._post(going.submission_id, claimed)
             if posted.in_flight:
                 sent.batches, sent.records = sent.batches + 1, sent.records + claimed.records
+            if posted.unconfirmed is not None:
+                self.posted = _Posted(posted.unconfirmed, claimed.records)
             if posted.stop is not None:
                 self._stop(posted.stop, needs_person=posted.needs_person)
                 return
             if going is None:
                 going = await self._begin_next()
+
+    async def _confirm(self) -> None:
+        """Confirm the job that is posted, if that is not done yet."""
+        posted = self.posted
+        if posted is not None:
+            self._confirmed(posted, await confirm(self.p, posted.job))
+
+    def _confirmed(self, posted: _Posted, is_ours: bool) -> None:
+        """``is_ours``: False if a person had let go of it."""
+        self.posted, job = None, posted.job
+        if is_ours:
+            logger().info("Batch Submitted: %s as %s, %d records", job.submission_id, job.job.name, posted.records)
+        else:
+            self.sent.batches, self.sent.records = self.sent.batches - 1, self.sent.records - posted.records
+
+    async def _refresh_old_views(self) -> None:
+        now = self.p.services.now()
+        if now - self.views_at >= VIEWS_AT_LEAST_EVERY:
+            await refresh_views(self.p)
+            self.views_at = now
 
     def _stop(self, why: str, *, needs_person: bool) -> None:
         self.sent.stop, self.sent.is_held = why, needs_person
@@ -125,17 +199,8 @@ class _Sending:
     async def _post(self, submission_id: str, claimed: _Claimed) -> tuple[Posted, _GoingUp | None]:
         """Post what is claimed, while the images of the next go up: that one is returned, unless it is given up."""
         ahead = await self._begin_ahead(claimed.records)
-        try:
-            posted = await post(self.p, submission_id, claimed.records)
-        except Exception:
-            if ahead is not None:
-                await ahead.give_up(self.p)
-            raise
-        except BaseException:  # the run is to end now: the next pass finds what went up by its mark
-            if ahead is not None:
-                ahead.uploading.cancel()
-                await asyncio.gather(ahead.uploading, return_exceptions=True)
-            raise
+        async with _given_up_on_error(self.p, ahead):
+            posted = await post(self.p, submission_id)
         if posted.stop is not None and ahead is not None:
             await ahead.give_up(self.p)
             ahead = None
@@ -195,24 +260,25 @@ class _Sending:
 
     async def _claim(self, going: _GoingUp) -> _Claimed:
         """Claim the records of a submission once its images are up."""
-        p, sent, submission_id, cut = self.p, self.sent, going.submission_id, going.cut
+        p, submission_id = self.p, going.submission_id
+        async with _given_up_on_error(p, going):
+            await asyncio.wait([going.uploading], timeout=CONFIRM_WITHIN_SECONDS)
+            if not going.uploading.done():
+                await self._confirm()
+            await self._refresh_old_views()
         try:
             uploads = await going.uploading
         except GeminiSpendingError as error:
             logger().warning("Nothing more is sent: %s", error)
             self._stop(str(error), needs_person=error.needs_person)
             return _Claimed(0, None, str(error))
-        sent.unreadable |= uploads.unreadable
-        sent.unfit |= uploads.unfit.keys()
-        warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
-        if uploads.refused:
-            await record_refusals(p, cut.rows, cut.estimates, uploads)
+        await self._tell(going, uploads)
         if not uploads.images:
             await delete_unclaimed(p, submission_id, uploads)
             is_away = uploads.left_out.keys() - uploads.unreadable
             return _Claimed(0, None, "not one image could be uploaded" if is_away else None)
         try:
-            keys = await claim(p, submission_id, cut.rows, cut.estimates, uploads)
+            keys = await self._claim_and_confirm(going, uploads)
         except QuireError:
             if not p.services.storage.has_batch_manifest(submission_id):
                 await delete_unclaimed(p, submission_id, uploads)
@@ -222,3 +288,21 @@ class _Sending:
             return _Claimed(0, None, None)
         table, _ = p.services.storage.read_batch_manifest(submission_id)
         return _Claimed(len(keys), table, None)
+
+    async def _tell(self, going: _GoingUp, uploads: Uploads) -> None:
+        """Of the images that did not go up."""
+        self.sent.unreadable |= uploads.unreadable
+        self.sent.unfit |= uploads.unfit.keys()
+        warn_of_each(uploads.left_out, "Upload failed for good, page left out of this cycle")
+        if uploads.refused:
+            await record_refusals(self.p, going.cut.rows, going.cut.estimates, uploads)
+
+    async def _claim_and_confirm(self, going: _GoingUp, uploads: Uploads) -> list[str]:
+        """The claimed keys; the batch before is confirmed in the same change."""
+        rows, estimates = going.cut.rows, going.cut.estimates
+        posted = self.posted
+        before = posted.job if posted is not None else None
+        claimed = await claim(self.p, going.submission_id, rows, estimates, uploads, confirming=before)
+        if posted is not None:
+            self._confirmed(posted, claimed.has_confirmed)
+        return claimed.keys

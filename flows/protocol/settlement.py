@@ -22,7 +22,8 @@ from flows.runtime.passes import Pass
 
 
 async def settle(p: Pass, submission_id: str, job: RemoteJob, *, is_kept: bool | None = None) -> pa.Table:
-    """Turn the finished ``job`` into outputs, outcomes and counts. Returns the outcomes as they are committed.
+    """Turn the finished ``job`` into outputs, outcomes and counts. Returns the outcomes as they are committed; the
+    submission is closed, and still in the active list (`closing.leave_active_list`).
     ``is_kept``: what `answers.keep_result` has said of its result file in this pass, if it was asked.
 
     Raises GeminiError when the result cannot be had now, OSError for the disk: the submission stays as it is.
@@ -35,7 +36,7 @@ async def settle(p: Pass, submission_id: str, job: RemoteJob, *, is_kept: bool |
         def raw_texts(start: int, rows: int) -> pa.Array:
             return texts.raw_texts(outcomes.slice(start, rows))
 
-        committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes, raw_texts)
+        committed = await close(p, submission_id, SubmissionState.ACTIVE, outcomes, raw_texts, leaves=False)
     _log_end(job, committed)
     tell_of_model(p, committed)
     return committed
