@@ -8,6 +8,7 @@ I2  twice        no record is in two jobs that can both still be billed, unless 
                  answered nothing certain and the list lagged for longer than the grace
 I3  sends        each send of a record ends as what its job answered, or as released if I2's excuses allow it
 I4  result       an output result is complete, valid, and its key's; once it is there only a person takes it away
+    person       a result that a person has corrected or checked stays as it is until a person says otherwise
 I5  outcomes     one outcome a row of the batch manifest, written once
 I6  counts       a failure count is the number of failures since the last reset
 I7  views        once a pass has ended, the active list and the views name nothing that is settled
@@ -42,6 +43,8 @@ APPLIES_ONCE = False
 """I6 also for a count that a person makes what it was before an outcome, while the closing of that outcome's submission
 is not finished: it is applied once more, wherever a count is what it was before."""
 
+PERSON = "a person"
+"""The job that stands in a result which a person wrote."""
 SUCCESS, SUPERSEDED, RELEASED = OutcomeKind.SUCCESS, OutcomeKind.SUPERSEDED, OutcomeKind.RELEASED
 _WITHOUT_LINE = {
     JobState.SUCCEEDED: OutcomeKind.MISSING,
@@ -87,6 +90,8 @@ class Laws:
         self._wishes: Counter[str] = Counter()
         self._unwished: set[str] = set()
         self._present: set[str] = set()
+        self.vouched: dict[str, bytes] = {}
+        self._corrected: set[str] = set()
         self._edited_in_run = self._edited_counts_in_run = False
         self._lost_lease_at: int | None = None
         # What the counts may be, and whose outcomes may still be applied to them.
@@ -127,11 +132,22 @@ class Laws:
     def deleted(self, key: str) -> None:
         """An output result is about to be deleted."""
         self._deletions[key] += 1
+        self.vouched.pop(key, None)
         self._present.discard(key)
 
     def wished_again(self, key: str) -> None:
         """A record is about to be read again, if it is done."""
         self._wishes[key] += 1
+        self.vouched.pop(key, None)
+
+    def correcting(self, key: str) -> None:
+        """A person is about to write a result, or to check it: an answer that comes all the same is not written."""
+        self._corrected.add(key)
+
+    def vouched_for(self, key: str) -> None:
+        """A person has done so."""
+        self.vouched[key] = self.world.result_paths[key].read_bytes()
+        self._present.add(key)
 
     def taken_back(self, key: str) -> None:
         """That is about to be taken back: an answer that comes all the same is not written."""
@@ -286,7 +302,7 @@ class Laws:
             expected = self.claims.kinds(batch_id, key, answer)
         if expected == {OutcomeKind.BATCH_FAILED} and in_all == 1 and self._has_failed(key):
             expected = {OutcomeKind.FAILED_ALONE}
-        if answer is SUCCESS and (self._excused or self._may_be_unnoted or key in self._unwished):
+        if answer is SUCCESS and (self._excused or self._may_be_unnoted or key in self._unwished | self._corrected):
             # What was let go of may have been answered, and used, by another job, and what was judged again by its own.
             expected.add(SUPERSEDED)
         if kind not in expected:
@@ -348,6 +364,10 @@ class Laws:
             self._break("uploads", f"left behind: {left}")
 
     def _check_results(self) -> None:
+        for key, content in self.vouched.items():
+            path = self.world.result_paths[key]
+            if not path.exists() or path.read_bytes() != content:
+                self._break("person", f"{key} is not any more what a person has corrected or checked")
         for key in KEYS:
             try:
                 found = self.world.text_of(key)
@@ -359,6 +379,8 @@ class Laws:
                     self._break("result", f"{key} has none any more, and no person has deleted it")
                 continue
             self._present.add(key)
+            if found["job"] == PERSON and key in self._corrected:
+                continue
             answer = self.answers.get(found["job"], {}).get(key)
             if found["page"] != key or answer not in self.claims.good_now(found["job"]):
                 self._break("result", f"{key} holds {found}, which nobody answered")
@@ -389,7 +411,8 @@ class Laws:
             successes = sum(row["kind"] == SUCCESS for row in self._history(key))
             if successes > 1 + self._deletions[key] + self._wishes[key]:
                 self._break("sends", f"{key} succeeded {successes} times, asked for were {self._wishes[key]} more")
-            if key in done and not successes and not self._excused and not self._may_be_unnoted:
+            is_explained = self._excused or self._may_be_unnoted or key in self._corrected
+            if key in done and not successes and not is_explained:
                 self._break("rest", f"{key} is done, and no outcome says so")
             if key not in done and not self._is_stuck(key, done):
                 self._break("rest", f"{key} is neither done nor dead, nor does it wait for anybody")

@@ -4,6 +4,7 @@ laws, since some of what follows from it would be forbidden otherwise.
 Whom an act is about is given as a number, ``pick``: it counts through whatever there is then.
 """
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,18 +16,20 @@ from tempfile import mkdtemp
 from typing import TypeVar
 
 from assets.domain.batch import LATE, JobState, RemoteJob, submission_of
-from assets.domain.errors import QuireError
+from assets.domain.errors import LockBusyError, QuireError
 from assets.domain.ledger import ACTIVE, COUNTS, HOME
 from assets.domain.outcome import OutcomeKind
 from assets.domain.record import decode_span
+from assets.validation import ModelValidator
 from flows.operate import release, rerun, results_as_they_are, unblock, unblock_held, undo_rerun
 from flows.prune import prune_counts
 from flows.resettle import judge_again
 from flows.runtime.passes import Pass
 from flows.runtime.wiring import Services
+from flows.tables.corrections import Corrector
 from tests.properties.protocol_answers import NOBODYS_LINES, result_line
 from tests.properties.protocol_images import KEYS
-from tests.properties.protocol_laws import Laws, counts_in
+from tests.properties.protocol_laws import PERSON, Laws, counts_in
 from tests.properties.protocol_world import End, Ended, MendedText, Work, World
 from tests.twins.effects import Interruption, Point, When
 
@@ -77,6 +80,40 @@ class Operator:
     def replace_image(self, pick: int, version: int, *, keeps_time: bool) -> None:
         """Put another scan of a page in its place, or the same again."""
         self.world.images.replace(_chosen(KEYS, pick), version, keeps_time=keeps_time)
+
+    def correct(self, pick: int, *, checks: bool) -> None:
+        """Write a page's result, or with ``checks`` say that it is good; nothing where that cannot be done now."""
+        key, world = _chosen(KEYS, pick), self.world
+        corrector = Corrector(
+            world.storage,
+            ModelValidator(world.model),
+            "",
+            now=lambda: world.now,
+            new_id=world.services().new_submission_id,
+            patience_seconds=0,
+        )
+        seen = world.files.result_file(key)
+        text = json.dumps({"page": key, "job": PERSON, "shade": len(self.laws.vouched)})
+        self.laws.correcting(key)
+        try:
+            if not checks:
+                corrector.correct(key, text, seen=seen.sha256 if seen is not None else None, by="Ada")
+            elif seen is not None:
+                corrector.check(key, seen=seen.sha256, by="Bob")
+            else:
+                return
+        except LockBusyError:
+            # A pass is writing results just now: the person is told, and nothing is saved.
+            return
+        self.laws.vouched_for(key)
+
+    def corrects(self, pick: int, at: Point, *, checks: bool) -> Ended:
+        """The same in a process of its own. ``at``: where it dies."""
+
+        async def work(_: Pass) -> None:
+            self.correct(pick, checks=checks)
+
+        return self.world.run_command(work, [self.crash(at)])
 
     def correct_schema(self) -> None:
         self.world.model = MendedText
@@ -273,6 +310,10 @@ class Operator:
                 return Interruption(at, lambda: self.wish_within(pick, again=True), When.AT_A_CALL)
             case "takes that back":
                 return Interruption(at, lambda: self.wish_within(pick, again=False), When.AT_A_CALL)
+            case "corrects a page":
+                return Interruption(at, lambda: self.correct(pick, checks=False))
+            case "checks a page":
+                return Interruption(at, lambda: self.correct(pick, checks=True))
             case "lets it sleep":
                 return Interruption(at, self.lose_lease)
         raise ValueError(what)
@@ -288,6 +329,8 @@ ACTS = (
     "cancels a batch",
     "has a record read again",
     "takes that back",
+    "corrects a page",
+    "checks a page",
     "lets it sleep",
 )
 """What happens within a pass; the last one: the machine sleeps until the lease has run out."""
@@ -295,7 +338,8 @@ ACTS = (
 
 async def rerun_one(services: Services, key: str) -> None:
     results = results_as_they_are(services.storage, [key])
-    await rerun(services.storage, services.ledger, [key], results, rerun_id=services.new_submission_id())
+    new_id = services.new_submission_id()
+    await rerun(services.storage, services.ledger, [key], results, rerun_id=new_id, edited=True)
 
 
 class Service:

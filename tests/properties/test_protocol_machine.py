@@ -275,6 +275,12 @@ class Protocol(RuleBasedStateMachine):
         else:
             self.judged(lambda: self.operator.reset(pick, again=how == "rerun", at=at))
 
+    @rule(pick=picks, checks=st.booleans(), at=points)
+    def corrects_or_checks_a_page(self, pick: int, checks: bool, at: Point) -> None:
+        """``at``: where whoever saves dies."""
+        self.has_news = True
+        self.judged(lambda: self.operator.corrects(pick, at, checks=checks))
+
     @precondition(lambda self: self.images_change)
     @rule(pick=picks, version=st.integers(0, VERSIONS - 1), keeps_time=st.booleans())
     def replaces_an_image(self, pick: int, version: int, keeps_time: bool) -> None:
@@ -387,7 +393,7 @@ TestProtocol.settings = settings(
 )
 
 
-@pytest.mark.parametrize("whats", [("dies",), ("has a record read again", "takes that back")])
+@pytest.mark.parametrize("whats", [("dies",), ("has a record read again", "corrects a page", "takes that back")])
 def test_whatever_happens_while_a_new_result_takes_the_place_of_another_the_laws_hold(whats: tuple[str, ...]) -> None:
     """The first record is done and is to be read again; its answer is there. What happens at its effects takes
     turns."""
