@@ -1,5 +1,6 @@
 """People's corrections: saved beside what the model had answered, told from it, and never overwritten by it."""
 
+import errno
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from assets.domain.errors import (
     HomeMismatchError,
     LockBusyError,
     ManifestError,
+    QuireError,
 )
 from assets.domain.home import HomeFile
 from config.settings import load_settings
@@ -26,6 +28,7 @@ from flows.gateways.files.results_lock import correcting, placing_answers
 from flows.operate import rerun, results_as_they_are
 from flows.tables.corrections import Corrector, corrections_of, model_answer, standing_corrections
 from flows.tables.edited import find_edited
+from tests.errno_matrix.faults import Fault, faults_in
 from tests.twins.effects import Crash, Effects, Interruption, Point, file_effects
 from tests.twins.ledger import InMemoryLedger
 from tests.unit.exports.shelf import Shelf, block, transcript
@@ -237,6 +240,27 @@ def test_killed_before_any_of_its_effects_it_has_saved_all_or_nothing(shelf: She
     assert number > 10, "there were effects to be killed at"
     save(corrector, KEY, RIGHT)
     assert said(corrector) == {KEY: ("corrected", "Ada")}
+
+
+@pytest.mark.parametrize("kind", ["create", "write", "fsync", "rename", "link", "read"])
+def test_whatever_the_disk_refuses_it_has_saved_all_or_nothing(shelf: Shelf, corrector: Corrector, kind: str) -> None:
+    old, struck, number = corrector.storage.read_result(KEY) or b"", True, 0
+    error = errno.EIO if kind == "read" else errno.ENOSPC
+    while struck:
+        number += 1
+        with faults_in(shelf.root, Fault(kind, error, nth=number)) as calls:
+            try:
+                save(corrector, KEY, RIGHT)
+                line = ""
+            except (QuireError, OSError) as told:
+                line = str(told)
+        struck = bool(calls.struck)
+        is_saved = corrector.storage.read_result(KEY) != old
+        assert is_saved == (KEY in said(corrector))
+        assert is_saved or str(shelf.root) in line, "nobody is told that nothing is saved, or where"
+        corrector.storage.result_path(KEY).write_bytes(old)
+    assert number > 1
+    assert not [path for path in shelf.root.rglob(".tmp-*") if path.name != ".tmp-lock"]
 
 
 class Heard:
