@@ -20,6 +20,10 @@ from tests.standby import Standby, standing_by
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Prefect starts a server of its own for whoever has none, which takes ten times as long as the test that forgot to ask
+# for one; with this it is an error that says so.
+os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+
 # No deadline: how long an example takes depends on what else the machine does. No chance: a red run can be run again.
 hypothesis.settings.register_profile("quire", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("quire")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import httpx2
 
@@ -61,6 +62,7 @@ def install(*, log: str, root: str, gemini: str, kill_at: int | str = 0, when: s
     syncing.FEWEST = 2
     for transport in (httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport):
         transport.handle_async_request = _counted_request(effects, transport.handle_async_request, gemini)  # type: ignore[method-assign]
+    aiohttp.ClientSession._request = _counted_page_call(effects, aiohttp.ClientSession._request, gemini)  # type: ignore[method-assign]
 
 
 def _counted_file(effects: _Effects, name: str, call: Callable[..., Any], root: str) -> Callable[..., Any]:
@@ -101,6 +103,20 @@ def _counted_request(effects: _Effects, call: Callable[..., Any], gemini: str) -
             return await call(self, request)
         number = effects.begin(f"{'gemini' if to_gemini else 'prefect'} {request.method} {url.path}")
         answer = await call(self, request)
+        effects.end(number)
+        return answer
+
+    return counted
+
+
+def _counted_page_call(effects: _Effects, call: Callable[..., Any], gemini: str) -> Callable[..., Any]:
+    @wraps(call)
+    async def counted(self: Any, method: str, url: Any, **options: Any) -> Any:
+        parts = urlsplit(str(url))
+        if parts.netloc != gemini:
+            return await call(self, method, url, **options)
+        number = effects.begin(f"gemini {method} {parts.path}")
+        answer = await call(self, method, url, **options)
         effects.end(number)
         return answer
 

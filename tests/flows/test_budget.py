@@ -235,7 +235,6 @@ async def test_a_dry_run_does_everything_but_send(project: Project) -> None:
     assert project.submissions() == []
 
 
-@pytest.mark.detached
 async def test_the_report_of_a_pass_says_what_holds_it_back(project: Project) -> None:
     add_corpus(project, budget={"max_usd_total": 0})
     said = await run_once(str(project.config))

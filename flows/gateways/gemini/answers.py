@@ -1,13 +1,25 @@
-"""An answer of Gemini's that is an error, whoever made the call, and answers of ours that are read. What an error means
-stands in `gemini.errors`."""
+"""An answer of Gemini's, whoever asked for it, and what of it is an error. What an error means stands in
+`gemini.errors`."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-import httpx2
 
 OFFSET_HEADER = "X-Goog-Upload-Offset"
 """Of each chunk of an upload, and of nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``code``: the HTTP status, ``reason`` its words; ``body``: all of it; ``headers``: found in any case of letters;
+    ``is_of_chunk``: it answers a chunk of an upload."""
+
+    code: int
+    reason: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_of_chunk: bool = False
 
 
 class AnsweredError(Exception):
@@ -26,21 +38,22 @@ class AnsweredError(Exception):
         super().__init__(f"{code} {self.status}. {told}")
 
 
-def check_answer(response: httpx2.Response) -> None:
-    """Raise AnsweredError unless the status is 200. The answer must have been read."""
-    if response.status_code == 200:
+def check_answer(answer: Answer) -> None:
+    """Raise AnsweredError unless the status is 200."""
+    if answer.code == 200:
         return
+    text = answer.body.decode(errors="replace")
     try:
-        body: object = response.json()
+        body: object = json.loads(text)
     except json.JSONDecodeError:
-        body = {"message": response.text, "status": response.reason_phrase}
-    raise AnsweredError(response.status_code, body, is_of_chunk=OFFSET_HEADER in response.request.headers)
+        body = {"message": text, "status": answer.reason}
+    raise AnsweredError(answer.code, body, is_of_chunk=answer.is_of_chunk)
 
 
-def object_of(response: httpx2.Response) -> dict[str, Any]:
-    """The JSON object of an answer that is read. Raises AnsweredError, and TypeError for what is no object."""
-    check_answer(response)
-    answer = response.json()
-    if not isinstance(answer, dict):
+def object_of(answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer. Raises AnsweredError, and TypeError or ValueError for what is no object."""
+    check_answer(answer)
+    said = json.loads(answer.body)
+    if not isinstance(said, dict):
         raise TypeError("no JSON object")
-    return answer
+    return said

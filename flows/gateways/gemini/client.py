@@ -4,7 +4,8 @@ makes), `gemini.errors` (what goes wrong), `gemini.values` (what Gemini says), `
 What is made for each page, an upload and a delete, is made without the SDK, which reads files in the event loop.
 So is what is only looked at (a job, a list): the SDK refuses a whole page of a list for one value of a type that it
 does not expect, takes an answer without a body for an empty list, and its pager ends with an error at an empty page
-that has a successor (google-genai 3.4, read in its source). All calls go through one httpx2.AsyncClient.
+that has a successor (google-genai 3.4, read in its source). All calls but those for each page go
+through one httpx2.AsyncClient.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from assets.domain.batch import BATCH_ID_PREFIX, RemoteFile, RemoteJob
 from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError, GeminiTransientError
 from flows.gateways.gemini.answers import check_answer, object_of
 from flows.gateways.gemini.errors import Translator
-from flows.gateways.gemini.http import SteadyFile, http_client
+from flows.gateways.gemini.http import SteadyFile, answer_of, http_client
+from flows.gateways.gemini.page_calls import PageCalls
 from flows.gateways.gemini.sending import Sender
 from flows.gateways.gemini.values import FILE_PREFIX, id_in, listed_file, listed_job, read_job
 
@@ -87,8 +89,9 @@ class GoogleGemini:
         self._key_header = {"x-goog-api-key": api_key}
         self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
+        self._page_calls = PageCalls()
         self._sender = Sender(
-            self._http,
+            self._page_calls,
             address=base,
             api_version=api_version,
             key_header=self._key_header,
@@ -187,7 +190,7 @@ class GoogleGemini:
                     headers={**self._key_header, "content-type": "application/json"},
                     timeout=self._download_seconds,
                 )
-                return object_of(response)
+                return object_of(answer_of(response))
 
     def redacted(self, text: str) -> str:
         return self._translate.redacted(text)
@@ -195,6 +198,7 @@ class GoogleGemini:
     async def close(self) -> None:
         if self._the_sdk is not None:
             await self._the_sdk.close()
+        await self._page_calls.close()
         await self._http.aclose()
 
     async def _sdk(self) -> "Sdk":
@@ -222,13 +226,11 @@ class GoogleGemini:
         response = await self._http.get(
             f"{self._address}/{path}", params=query, headers=self._key_header, timeout=self._request_seconds
         )
-        return object_of(response)
+        return object_of(answer_of(response))
 
     async def _delete(self, path: str) -> None:
-        response = await self._http.delete(
-            f"{self._address}/{path}", headers=self._key_header, timeout=self._request_seconds
-        )
-        check_answer(response)
+        url, seconds = f"{self._address}/{path}", self._request_seconds
+        check_answer(await self._page_calls.call("DELETE", url, headers=self._key_header, seconds=seconds))
 
     async def _all(self, doing: str, path: str, field: str, read: Callable[[object], Item | None]) -> list[Item]:
         """All pages, each name once: what is created meanwhile may push an item on to the next page. The entries stand

@@ -20,6 +20,7 @@ from assets.domain.errors import (
     GeminiTransientError,
 )
 from flows.gateways.gemini.answers import AnsweredError
+from flows.gateways.gemini.page_calls import CallError
 
 MAX_MESSAGE_CHARACTERS = 300
 _REFUSED_STATUS = frozenset({400, 413, 415, 422})
@@ -105,7 +106,14 @@ class Translator:
     def _translated(self, doing: str, translate: Callable[[str, Exception], GeminiError]) -> Iterator[None]:
         try:
             yield
-        except (AnsweredError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, *_SENSELESS) as error:
+        except (
+            AnsweredError,
+            CallError,
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            TimeoutError,
+            *_SENSELESS,
+        ) as error:
             # Not "from error": the key stands in the headers of the request that hangs on the exception.
             raise translate(doing, error) from None
 

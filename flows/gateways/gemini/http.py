@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx2
 
+from flows.gateways.gemini.answers import Answer
+
 
 def http_client(home: str, *, idle_connections: int) -> httpx2.AsyncClient:
     """A client that gives the API key to ``home`` (a host) alone, follows redirects of GET only, and takes no answer
@@ -25,6 +27,11 @@ def http_client(home: str, *, idle_connections: int) -> httpx2.AsyncClient:
             "response": [_refuse_redirected_post, _refuse_endless_body],
         },
     )
+
+
+def answer_of(response: httpx2.Response) -> Answer:
+    """An answer that is read to its end."""
+    return Answer(response.status_code, response.reason_phrase, response.content, response.headers)
 
 
 class SteadyFile(io.BufferedReader):

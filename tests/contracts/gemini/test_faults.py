@@ -91,7 +91,9 @@ async def test_what_may_pass_is_transient_and_asked_once(
     assert error.value.status == trouble.get("status")
     assert "\n" not in str(error.value)
     assert "trying again helps" in str(error.value)
-    assert gemini.requests()[call] == before + 1
+    # A delete may be made twice, and is where a connection breaks that was kept from the call before.
+    tries = {1, 2} if call == "delete_file" and "cut" in trouble else {1}
+    assert gemini.requests()[call] - before in tries
     assert not things.destination.exists()
 
 
