@@ -21,7 +21,7 @@ from viewer.guard import Guard
 from viewer.links import ServerLinks
 from viewer.page import number_of, page_view, read_result
 from viewer.pictures import Picture
-from viewer.rendering import FRONT, FRONT_FILES, Surroundings, moment, render
+from viewer.rendering import FRONT, FRONT_FILES, Surroundings, moment, no_picture, render
 from viewer.room import NotHereError, Room
 
 T = TypeVar("T")
@@ -149,9 +149,9 @@ class _Pages:
         try:
             picture = await _aside(read)
         except ImageError as error:
-            return Response(_no_picture(str(error)), media_type="image/svg+xml")
+            return Response(no_picture(str(error)), media_type="image/svg+xml")
         except FileNotFoundError:
-            return Response(_no_picture("its image file is gone"), media_type="image/svg+xml")
+            return Response(no_picture("its image file is gone"), media_type="image/svg+xml")
         return Response(picture.content, media_type=picture.mime_type, headers=KEPT)
 
     async def _message(self, request: Request, words: str, status: int) -> Response:
@@ -194,17 +194,3 @@ async def _aside(call: Callable[[], T]) -> T:
 def _asked(request: Request, *names: str) -> dict[str, str]:
     """All of ``names``, "" for what was not asked."""
     return {name: request.query_params.get(name, "")[:500] for name in names}
-
-
-def _no_picture(words: str) -> str:
-    """In place of an image that cannot be shown: why, in the place where it would be."""
-    return render("no_picture.svg", ServerLinks(), Surroundings(""), lines=_wrapped(words, 34))
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()[:width]
-    return lines[:10]

@@ -70,14 +70,9 @@ def page_view(room: Room, record_key: str) -> PageView:
     content = content_of(result) if result is not None else Content()
     blocks = set_blocks(content)
     state = standing.state_of(number)
+    whole = room.keeper.standing
     why = why_of(
-        room.settings,
-        room.storage,
-        standing.ledger,
-        record_key,
-        standing.problem,
-        now=utc_now(),
-        states=standing.states,
+        room.settings, room.storage, whole.ledger, record_key, whole.problem, now=utc_now(), states=whole.states
     )
     text = "" if result is None else json.dumps(result, ensure_ascii=False, indent=2)
     return PageView(

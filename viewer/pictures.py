@@ -38,10 +38,10 @@ class Pictures:
         self._path = None if folder is None else folder / "thumbnails.sqlite"
         self._turn = threading.BoundedSemaphore(AT_ONCE)
 
-    def full(self, row: Mapping[str, Any]) -> Picture:
-        """``row``: columns of the image in the record manifest."""
+    def full(self, row: Mapping[str, Any], side: int = FULL_SIDE) -> Picture:
+        """``row``: columns of the image in the record manifest; ``side``: the longer one at most, in pixels."""
         with self._turn:
-            return self._make(row, FULL_SIDE, FULL_QUALITY)
+            return self._make(row, side, FULL_QUALITY)
 
     def small(self, row: Mapping[str, Any]) -> Picture:
         """Likewise."""

@@ -18,7 +18,11 @@ from viewer.shown import marked, plain
 
 FOLDER = Path(__file__).parent
 FRONT = FOLDER / "front"
-FRONT_FILES = {"view.css": "text/css; charset=utf-8", "view.js": "text/javascript; charset=utf-8"}
+FRONT_FILES = {
+    "view.css": "text/css; charset=utf-8",
+    "view.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 STATE_WORDS = {
     RecordState.DONE: "done",
     RecordState.INFLIGHT: "in flight",
@@ -47,6 +51,20 @@ class Surroundings:
 
 def render(template: str, links: Links, around: Surroundings, **context: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(links=links, around=around, **context)
+
+
+def no_picture(words: str) -> str:
+    """In place of an image that cannot be shown: why, in SVG."""
+    return _ENVIRONMENT.get_template("no_picture.svg").render(lines=_wrapped(words, 34))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()[:width]
+    return lines[:10]
 
 
 def moment(at: datetime | None) -> str:

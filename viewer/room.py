@@ -86,7 +86,8 @@ class _StopError(Exception):
 
 @dataclass
 class Room:
-    """``writes``: whether pages can be corrected."""
+    """``writes``: whether pages can be corrected; ``selected``: the standing of those records that alone are shown,
+    None for all."""
 
     settings: Settings
     storage: Storage
@@ -95,6 +96,7 @@ class Room:
     pictures: Pictures
     indexing: Indexing
     writes: bool = False
+    selected: Standing | None = None
     _rows: "OrderedDict[tuple[int, int], tuple[Standing, pa.Table]]" = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,7 +117,7 @@ class Room:
 
     @property
     def standing(self) -> Standing:
-        return self.keeper.standing
+        return self.selected or self.keeper.standing
 
     def image_row(self, standing: Standing, number: int) -> Mapping[str, Any]:
         """Columns of the image in the record manifest. Raises ManifestError, OSError."""

@@ -1,6 +1,8 @@
-"""The arguments of ``quire view``. What it does stands in `viewer.serving`, which is imported when it runs."""
+"""The arguments of ``quire view``. What it does stands in `viewer.serving` and `viewer.static_site`, which are imported
+when it runs."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,18 +12,40 @@ from flows.terminal.running import config_text, say
 
 EXTRA = "view"
 PACKAGES = ("starlette", "uvicorn")
+NOTHING_WRITTEN = "nothing is written"
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SELECTION",
+        help="With --static: record keys, ranges such as CA:Lincoln:2023:1-40, or documents; all without.",
+    ),
+]
 
 
 def view(
+    keys: Names = None,
     config: Config = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Of this machine; 0 takes a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say the address.")] = False,
+    static: Annotated[
+        Path | None,
+        typer.Option("--static", help="Write the same pages as files into this new folder.", metavar="OUT"),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="With --static: only what it made: page_transcript:v1.")
+    ] = None,
 ) -> None:
     """Look at the collection in a browser: documents, pages beside their text, failures, search. Only who has the
-    address sees it, on this machine alone; nothing is changed. Ends with Ctrl-C."""
+    address sees it, on this machine alone; nothing is changed. Ends with Ctrl-C. With --static: as files for somebody
+    without Quire."""
     from flows.runtime.extras import require_extra
 
     require_extra(EXTRA, *PACKAGES)
+    if static is not None:
+        _write(config, static, keys or [], prompt)
+        return
+    if keys or prompt is not None:
+        raise typer.BadParameter("it goes with --static", param_hint="SELECTION" if keys else "--prompt")
     from viewer.serving import serve
 
     def tell(address: str) -> None:
@@ -33,6 +57,25 @@ def view(
         serve(config_text(config), port, tell, on_reading=lambda: typer.echo("Reading the collection ...", err=True))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+def _write(config: Path | None, to: Path, keys: list[str], prompt: str | None) -> None:
+    from rich.console import Console
+
+    from assets.selection import Selection, parse_prompt
+    from flows.terminal.display import Display, Loudness
+    from viewer.static_site import write_static
+
+    selection = Selection(entries=tuple(keys), prompt=parse_prompt(prompt) if prompt is not None else None)
+    try:
+        with Display(Console(highlight=False), Loudness.CALM).live():
+            done = write_static(config_text(config), to, selection)
+    except KeyboardInterrupt:
+        typer.echo(f"quire: interrupted; {NOTHING_WRITTEN}", err=True)
+        raise typer.Exit(130) from None
+    say(done.text())
+    if done.faults:
+        raise typer.Exit(1)
 
 
 def _has_screen() -> bool:

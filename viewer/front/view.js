@@ -142,3 +142,39 @@ document.addEventListener("DOMContentLoaded", () => {
     if (act && act() !== false) event.preventDefault();
   });
 });
+
+/* --- the search of a copy in files: all text is in a script beside it --- */
+const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+function searchCopy(form) {
+  const field = one("#words", form), hits = one("[data-hits]"), told = one("[data-count]"), most = 100;
+  const shown = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, (each) => "\n\t\u200c\u200d".includes(each) ? each : `[U+${each.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+  let texts = null;
+
+  function look() {
+    texts = texts || (window.quireText || []).map(([number, key, text]) => [number, key, text, folded(text)]);
+    const terms = [...field.value.matchAll(/(-?)(?:"([^"]*)"?|(\S+))/g)].map(([, minus, phrase, word]) => [minus, folded(phrase || word || "").replace(/\*$/, "")]).filter(([, term]) => term);
+    const wanted = terms.filter(([minus]) => !minus).map(([, term]) => term), unwanted = terms.filter(([minus]) => minus).map(([, term]) => term);
+    hits.replaceChildren();
+    if (!wanted.length) return;
+    const found = texts.filter(([, , , text]) => wanted.every((term) => text.includes(term)) && !unwanted.some((term) => text.includes(term)));
+    told.textContent = found.length ? `${found.length.toLocaleString("en")} ${found.length === 1 ? "page" : "pages"}${found.length > most ? `, of which the first ${most} are shown` : ""}` : "Nothing is found.";
+    for (const [number, key, text] of found.slice(0, most)) {
+      const item = document.createElement("li"), thumb = document.createElement("a"), image = document.createElement("img"), right = document.createElement("div");
+      const head = document.createElement("p"), link = document.createElement("a"), name = document.createElement("bdi"), snippet = document.createElement("p");
+      thumb.className = "thumb"; thumb.href = link.href = `pages/${number}.html`; thumb.tabIndex = -1;
+      image.loading = "lazy"; image.alt = ""; image.src = `small/${number}.jpg`; image.onerror = () => image.remove();
+      head.className = "hit-head"; snippet.className = "snippet"; snippet.dir = "auto"; link.dataset.open = "";
+      name.textContent = shown(key);
+      /* Folding keeps the order of letters and mostly their number: near enough for a snippet. */
+      const at = Math.max(0, folded(text).indexOf(wanted[0]) - 90);
+      snippet.textContent = (at ? "… " : "") + shown(text.slice(at, at + 260)) + (at + 260 < text.length ? " …" : "");
+      thumb.append(image); link.append(name); head.append(link); right.append(head, snippet); item.append(thumb, right); hits.append(item);
+    }
+  }
+  form.addEventListener("submit", (event) => { event.preventDefault(); look(); });
+  field.value = new URLSearchParams(location.search).get("q") || "";
+  look();
+}
+
+document.addEventListener("DOMContentLoaded", () => { const form = one("[data-search]"); if (form) searchCopy(form); });

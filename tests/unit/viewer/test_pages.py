@@ -82,7 +82,7 @@ def test_each_page_forbids_what_it_does_not_need(client: TestClient) -> None:
         assert headers["content-security-policy"].startswith("default-src 'none'; img-src 'self'; ")
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
     html = client.get(f"/page/{DOCUMENT}:2").text
     assert not re.search(r"<script(?! src=)|\sstyle=|\son[a-z]+=|https?://", html)
 
