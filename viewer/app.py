@@ -13,9 +13,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from assets.domain.errors import DiskError, ImageError, QuireError
+from assets.domain.errors import CorrectionError, DiskError, ImageError, LockBusyError, QuireError
 from viewer.collection import collection_page, failure_counts, failure_page
 from viewer.document import document_page
+from viewer.edit_routes import EditRoutes, form_token
+from viewer.editing import Editor, EditPage, said_of
 from viewer.finding import search_page
 from viewer.guard import Guard
 from viewer.links import ServerLinks
@@ -31,12 +33,20 @@ FILES_ALONE = ", as the files alone tell"
 SHORTLY = {"cache-control": "private, max-age=3600"}
 
 
-def create_app(room: Room, *, token: str, hosts: Collection[str], cookie: str) -> ASGIApp:
-    """``room``: whose standing is read. ``hosts``, ``cookie``: see `viewer.guard`."""
-    pages = _Pages(room)
-
+def create_app(room: Room, *, token: str, hosts: Collection[str], cookie: str, editor: Editor | None = None) -> ASGIApp:
+    """``room``: whose standing is read. ``hosts``, ``cookie``: see `viewer.guard`; ``editor``: None where pages are
+    only shown."""
+    pages = _Pages(room, editor.person if editor else "", form_token(token))
+    corrections = list[Route]()
+    if editor is not None:
+        edit = EditRoutes(editor, token, pages.form, _aside)
+        corrections = [
+            Route("/edit/{key}", edit.edit, methods=["GET", "POST"]),
+            Route("/check/{key}", edit.check, methods=["POST"]),
+        ]
     app = Starlette(
         routes=[
+            *corrections,
             Route("/", pages.collection),
             Route("/document/{name}", pages.document),
             Route("/page/{key}", pages.page),
@@ -55,12 +65,12 @@ def create_app(room: Room, *, token: str, hosts: Collection[str], cookie: str) -
             OSError: pages.trouble,
         },
     )
-    return Guard(app, token=token, hosts=hosts, cookie=cookie, writes=room.writes)
+    return Guard(app, token=token, hosts=hosts, cookie=cookie, writes=editor is not None)
 
 
 class _Pages:
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Room, person: str, form: str) -> None:
+        self._room, self._person, self._form_token = room, person, form
 
     async def collection(self, request: Request) -> Response:
         asked = _asked(request, "page", "sort", "order", "named", "showing")
@@ -75,8 +85,17 @@ class _Pages:
         )
 
     async def page(self, request: Request) -> Response:
-        key = request.path_params["key"]
-        return await self._shown(request, "page.html", lambda: {"view": page_view(self._room, key)})
+        key, said = request.path_params["key"], said_of(_asked(request, "saved")["saved"], self._person)
+        return await self._shown(request, "page.html", lambda: {"view": page_view(self._room, key), "said": said})
+
+    async def form(self, request: Request, make: Callable[[], EditPage], status: int) -> Response:
+        """The form of a page."""
+
+        def look() -> dict[str, Any]:
+            edit = make()
+            return {"edit": edit, "view": edit.view, "said": ""}
+
+        return await self._shown(request, "edit.html", look, status=status)
 
     async def search(self, request: Request) -> Response:
         asked = _asked(request, "q", "state", "kind", "document", "model", "prompt", "page")
@@ -106,10 +125,10 @@ class _Pages:
 
         def read() -> bytes:
             number_of(self._room, self._room.standing, key)
-            result, problem, _ = read_result(self._room, key)
-            if result is None:
-                raise NotHereError(problem or f"{key} has no result")
-            return json.dumps(result, ensure_ascii=True, indent=2).encode()
+            now = read_result(self._room, key)
+            if now.result is None:
+                raise NotHereError(now.problem or f"{key} has no result")
+            return json.dumps(now.result, ensure_ascii=True, indent=2).encode()
 
         return Response(await _aside(read), media_type="application/json")
 
@@ -137,7 +156,8 @@ class _Pages:
             if disk is None:
                 raise error
             error = disk
-        return await self._message(request, str(error), 500)
+        status = 503 if isinstance(error, LockBusyError) else 422 if isinstance(error, CorrectionError) else 500
+        return await self._message(request, str(error), status)
 
     async def _picture(self, request: Request, make: Callable[[Mapping[str, Any]], Picture]) -> Response:
         room, key = self._room, request.path_params["key"]
@@ -180,7 +200,8 @@ class _Pages:
         standing = room.standing
         return Surroundings(
             room.settings.collection or room.settings.root.name,
-            writes=room.writes,
+            person=self._person,
+            form_token=self._form_token if self._person else "",
             trouble=room.keeper.problem or "",
             as_of=f"as of {moment(standing.at)}" + (FILES_ALONE if standing.problem else ""),
             why_files=standing.problem or "",

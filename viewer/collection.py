@@ -19,9 +19,9 @@ from viewer.standing import FAILING, NONE, Names, Standing
 
 DOCUMENTS_A_PAGE = 100
 PAGES_A_PAGE = 50
-COLUMNS = ("document", "pages", "done", "failing", "waiting", "outdated", "edited", "usd")
+COLUMNS = ("document", "pages", "done", "failing", "waiting", "outdated", "edited", "checked", "usd")
 """What the documents can be sorted by."""
-SHOWN = ("done", "failing", "waiting", "in_flight", "outdated", "edited")
+SHOWN = ("done", "failing", "waiting", "in_flight", "outdated", "edited", "checked")
 """What can be asked of documents: that some of their pages are that."""
 
 
@@ -51,7 +51,7 @@ class CollectionPage:
     parts: list[Part]
     line: Line | None
     outdated: Mapping[str, int]
-    edited: int
+    by_hand: Mapping[str, int]
     failures: Mapping[str, int]
     listed: Listed
 
@@ -88,10 +88,15 @@ def collection_page(room: Room, asked: Mapping[str, str]) -> CollectionPage:
         outdated={
             reason.value: count for reason, mask in standing.outdated.items() if (count := int(np.count_nonzero(mask)))
         },
-        edited=int(np.count_nonzero(standing.edited)),
+        by_hand={name: int(np.count_nonzero(mask)) for name, mask in by_hand(standing).items()},
         failures=failure_counts(standing),
         listed=listed(standing, asked),
     )
+
+
+def by_hand(standing: Standing) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """What people have done with results -> of which records."""
+    return {**{kind.value: mask for kind, mask in standing.vouched.items()}, "edited": standing.edited}
 
 
 def group_counts(standing: Standing) -> dict[str, int]:

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from assets.candidates import RecordState
+from assets.corrections import CorrectionKind
 from assets.domain.record import SEPARATOR, label_of
 from flows.tables.derived import results_table
 from flows.tables.paid import answers_of
 from viewer.charts import Part, bar
-from viewer.collection import whole
+from viewer.collection import by_hand, whole
 from viewer.odd_words import oddness
 from viewer.pictures import version_of
 from viewer.room import NotHereError, Room
@@ -23,7 +24,8 @@ PAGES_A_PAGE = 120
 @dataclass(frozen=True)
 class Leaf:
     """One page of it. ``words``: -1 where it has no result, or nobody has counted yet; ``odd``: -1 for far fewer than
-    the others have, 1 for far more; ``failed``: the kind of its last outcome, "" if it was no failure."""
+    the others have, 1 for far more; ``by_hand``: what a person has done with its result, ""
+    for nothing; ``failed``: the kind of its last outcome, "" if it was no failure."""
 
     record_key: str
     label: str
@@ -32,7 +34,7 @@ class Leaf:
     version: str
     words: int
     odd: int
-    edited: bool
+    by_hand: str
     outdated: tuple[str, ...]
     failed: str
 
@@ -54,6 +56,7 @@ class DocumentPage:
     median_words: int | None
     odd: list[tuple[str, int, int]]
     edited: int
+    checked: int
     outdated: int
     before: str
     behind: str
@@ -91,7 +94,8 @@ def document_page(room: Room, name: str, asked: Mapping[str, str]) -> DocumentPa
         unknown_costs=unknown,
         median_words=int(np.median(counted)) if len(counted) else None,
         odd=[(keys[at], int(words[at]), int(odd[at])) for at in np.flatnonzero(odd).tolist()],
-        edited=int(np.count_nonzero(standing.edited[first:end])),
+        edited=int(np.count_nonzero(standing.is_edited[first:end])),
+        checked=int(np.count_nonzero(standing.vouched[CorrectionKind.CHECKED][first:end])),
         outdated=int(np.count_nonzero(standing.is_outdated[first:end])),
         before=documents[place - 1].as_py() if place else "",
         behind=documents[place + 1].as_py() if place + 1 < len(documents) else "",
@@ -111,6 +115,11 @@ def group_of(state: RecordState) -> str:
     return "failing" if state in FAILING else "waiting"
 
 
+def done_by_hand(standing: Standing, number: int) -> str:
+    """Corrected, checked, edited or ""."""
+    return next((name for name, mask in by_hand(standing).items() if mask[number]), "")
+
+
 def outdated_reasons(standing: Standing, number: int) -> tuple[str, ...]:
     return tuple(reason.value for reason, mask in standing.outdated.items() if mask[number])
 
@@ -125,7 +134,7 @@ def _leaf(room: Room, standing: Standing, number: int, key: str, words: int, odd
         version=version_of(room.image_row(standing, number)),
         words=words,
         odd=odd,
-        edited=bool(standing.edited[number]),
+        by_hand=done_by_hand(standing, number),
         outdated=outdated_reasons(standing, number),
         failed="" if state is RecordState.DONE else standing.failed.of(number),
     )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from assets.candidates import STATES, RecordState
 from assets.numbering import NOWHERE
-from viewer.collection import failure_counts, whole
+from viewer.collection import by_hand, failure_counts, whole
 from viewer.document import group_of
 from viewer.index import CLOSE_MARK, COUNTED, OPEN_MARK
 from viewer.pictures import version_of
@@ -23,7 +23,7 @@ HITS_A_PAGE = 25
 LOOKED_AT = 20_000
 """So many hits are looked at for those that fit what else is asked."""
 BoolArray = npt.NDArray[np.bool_]
-OTHER_STATES = ("edited", "outdated")
+OTHER_STATES = ("corrected", "checked", "edited", "outdated")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _filtered(standing: Standing, asked: Mapping[str, str]) -> tuple[BoolArray |
     documents: list[str] | None = None
     if state := asked.get("state", ""):
         if state in OTHER_STATES:
-            masks.append(standing.edited if state == "edited" else standing.is_outdated)
+            masks.append({**by_hand(standing), "outdated": standing.is_outdated}[state])
         else:
             codes = [code for code, each in enumerate(STATES) if each.value == state]
             masks.append(np.isin(standing.states.codes, codes))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from assets.corrections import CorrectionKind
 from assets.domain.errors import QuireError, words_of
 from assets.domain.ledger import Ledger
 from config.settings import Settings
@@ -23,7 +24,7 @@ SHARE = 20
 """Looking takes at most so small a part of the time: after a look of a second nothing is looked at for 20."""
 _WATCHED = (
     *("records.parquet", "batches", "outcomes", "reruns.parquet", "image_hashes.parquet", "result_checks.parquet"),
-    *("stuck.json", "let_go.json", "tries", "left_out.parquet"),
+    *("stuck.json", "let_go.json", "tries", "left_out.parquet", "corrections.parquet"),
 )
 AskLedger = Callable[[], Awaitable[tuple[Ledger, str | None]]]
 
@@ -53,6 +54,13 @@ class Keeper:
         """Have it looked at aside whether there is something new, unless that was done a moment ago."""
         if time.monotonic() >= self._next_look and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._look())
+
+    def saved(self, record_key: str, kind: CorrectionKind) -> None:
+        """A person has saved something: it is shown at once, and read with the next look, which is soon."""
+        number = self.standing.number_of(record_key)
+        if number is not None:
+            self._standing = self.standing.after_saving(number, kind)
+        self._next_look = 0.0
 
     async def refresh(self) -> None:
         """Look now, and read what has changed. Raises ManifestError, OSError."""

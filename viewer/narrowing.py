@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import STATES, RecordState, States
+from assets.corrections import CorrectionKind
 from assets.numbering import IntArray, Pages, Records
 from viewer.standing import FAILING, BoolArray, Money, Names, Standing
 
@@ -18,16 +19,24 @@ def narrowed(standing: Standing, numbers: IntArray, usd: float | None) -> Standi
     part = replace(states, records=records, codes=states.codes[numbers], failures=states.failures[numbers])
     outdated = {reason: mask[numbers] for reason, mask in standing.outdated.items()}
     edited = standing.edited[numbers]
+    vouched = {kind: mask[numbers] for kind, mask in standing.vouched.items()}
     return replace(
         standing,
         states=part,
         edited=edited,
+        vouched=vouched,
         outdated=outdated,
         failed=_names(standing.failed, numbers),
         failed_in=_names(standing.failed_in, numbers),
         models=_names(standing.models, numbers),
         prompts=_names(standing.prompts, numbers),
-        documents=_documents(standing, part, np.logical_or.reduce(list(outdated.values())), edited),
+        documents=_documents(
+            standing,
+            part,
+            outdated=np.logical_or.reduce(list(outdated.values())),
+            edited=edited | vouched[CorrectionKind.CORRECTED],
+            checked=vouched[CorrectionKind.CHECKED],
+        ),
         points=(),
         money=Money(spent=usd or 0.0, open=0.0, unsure=0.0, left=None),
     )
@@ -48,8 +57,9 @@ def _records(records: Records, numbers: IntArray) -> Records:
     return Records(kept, follows, lambda wanted: records.read(numbers[wanted]))
 
 
-def _documents(standing: Standing, part: States, outdated: BoolArray, edited: BoolArray) -> pa.Table:
-    """As `Standing.documents`; the cost of a document only where all of it is meant."""
+def _documents(standing: Standing, part: States, **masks: BoolArray) -> pa.Table:
+    """As `Standing.documents`, with a count of each of ``masks``. A cost is told only where all of a document is
+    meant."""
     names, codes = part.records.pages.documents, part.records.pages.codes
 
     def count(mask: BoolArray) -> pa.Array:
@@ -64,6 +74,6 @@ def _documents(standing: Standing, part: States, outdated: BoolArray, edited: Bo
     is_whole = pc.equal(pages, whole["pages"].combine_chunks())
     columns = {"document": names, "pages": pages, "done": count(done), "in_flight": count(flying)}
     columns |= {"failing": count(failing), "waiting": count(~(done | flying | failing))}
-    columns |= {"outdated": count(outdated), "edited": count(edited)}
+    columns |= {name: count(mask) for name, mask in masks.items()}
     columns["usd"] = pc.if_else(is_whole, whole["usd"].combine_chunks(), pa.scalar(None, pa.float64()))
     return pa.table(columns)

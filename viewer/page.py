@@ -14,7 +14,7 @@ from config.schemas.parts import ROTATION_DEGREES
 from flows.questions.why import Why, why_of
 from flows.runtime.wiring import utc_now
 from viewer.blocks import Field, SetBlock, count_words, fields_of, set_blocks
-from viewer.document import group_of, outdated_reasons, page_of
+from viewer.document import done_by_hand, group_of, outdated_reasons, page_of
 from viewer.pictures import version_of
 from viewer.room import NotHereError, Room
 from viewer.standing import Standing
@@ -26,9 +26,10 @@ MOST_JSON_CHARS = 400_000
 @dataclass(frozen=True)
 class PageView:
     """``position``: its place in its document, from 1; ``before``, ``behind``: keys of the pages beside it in the
-    collection, "" where there is none; ``group``: of its state; ``version``: of its image; ``problem``: why its result
-    cannot be shown; ``rotation``: by how many degrees its image has to be turned clockwise, as the answer says;
-    ``fields``: all that the result says, ``notes``: what the shipped schemas tell of the page as a whole."""
+    collection, "" where there is none; ``group``: of its state; ``by_hand``: what a person has done with its result, ""
+    for nothing; ``version``: of its image; ``sha256``: of its result; ``problem``: why that cannot be shown;
+    ``rotation``: by how many degrees its image has to be turned clockwise, as the answer says; ``fields``: all that the
+    result says, ``notes``: what the shipped schemas tell of the page as a whole."""
 
     record_key: str
     document: str
@@ -40,10 +41,11 @@ class PageView:
     behind: str
     state: RecordState
     group: str
-    edited: bool
+    by_hand: str
     outdated: tuple[str, ...]
     version: str
     has_result: bool
+    sha256: str
     problem: str
     content: Content
     blocks: list[SetBlock]
@@ -66,7 +68,8 @@ def page_view(room: Room, record_key: str) -> PageView:
     number = number_of(room, standing, record_key)
     document = standing.document_of(number)
     first, end = standing.span_of(document) or (0, 0)
-    result, problem, has_result = read_result(room, record_key)
+    now = read_result(room, record_key)
+    result = now.result
     content = content_of(result) if result is not None else Content()
     blocks = set_blocks(content)
     state = standing.state_of(number)
@@ -86,11 +89,12 @@ def page_view(room: Room, record_key: str) -> PageView:
         behind=standing.key_of(number + 1) if number + 1 < len(standing) else "",
         state=state,
         group=group_of(state),
-        edited=bool(standing.edited[number]),
+        by_hand=done_by_hand(standing, number),
         outdated=outdated_reasons(standing, number),
         version=version_of(room.image_row(standing, number)),
-        has_result=has_result,
-        problem=problem,
+        has_result=now.is_there,
+        sha256=now.sha256,
+        problem=now.problem,
         content=content,
         blocks=blocks,
         words=count_words(content.text),
@@ -115,19 +119,29 @@ def number_of(room: Room, standing: Standing, record_key: str) -> int:
     return number
 
 
-def read_result(room: Room, record_key: str) -> tuple[Any, str, bool]:
-    """The result as it lies there, None where there is none or it cannot be shown; why that is; and whether there is
-    any."""
+@dataclass(frozen=True, slots=True)
+class ResultNow:
+    """A result as it lies there. ``result``: None where there is none, or it cannot be shown, ``problem``: why that is;
+    ``sha256``: of its bytes, "" where there are none."""
+
+    result: Any = None
+    problem: str = ""
+    is_there: bool = False
+    sha256: str = ""
+
+
+def read_result(room: Room, record_key: str) -> ResultNow:
     try:
-        content = room.storage.read_result(record_key)
+        found = room.storage.result_as_it_is(record_key)
     except ManifestError as error:
-        return None, str(error), True
+        return ResultNow(problem=str(error), is_there=True)
     except OSError as error:
-        return None, f"its result cannot be read: {words_of(error)}", True
-    if content is None:
-        return None, "", False
+        return ResultNow(problem=f"its result cannot be read: {words_of(error)}", is_there=True)
+    if found is None:
+        return ResultNow()
+    file, content = found
     result, problem = result_in(content)
-    return result, f"its result {problem}" if problem else "", True
+    return ResultNow(result, f"its result {problem}" if problem else "", is_there=True, sha256=file.sha256)
 
 
 def _rotation(result: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from assets.candidates import RecordState
 from assets.domain.money import dollars
@@ -37,13 +37,15 @@ GROUP_WORDS = {"done": "done", "in_flight": "in flight", "failing": "failing", "
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What each page says around its own: ``title``: of the collection; ``trouble``: why it may not be up to date;
+    """What each page says around its own: ``title``: of the collection; ``person``: who corrects, "" where nobody does,
+    ``form_token``: what forms send along; ``trouble``: why it may not be up to date;
     ``as_of``: when it was read, ``why_files``: and why by its files alone; ``is_static``: it is a file, and nobody
     answers."""
 
     title: str
     is_static: bool = False
-    writes: bool = False
+    person: str = ""
+    form_token: str = ""
     trouble: str = ""
     as_of: str = ""
     why_files: str = ""
@@ -69,6 +71,16 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def moment(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def raw(text: str) -> Markup:
+    """What a person edits, as it is: escaped, and not a character is another."""
+    return escape(text)
+
+
+def choice_words(text: str) -> str:
+    """One of the values of a choice, which are JSON."""
+    return "–" if text == "null" else text.removeprefix('"').removesuffix('"').replace("_", " ")
 
 
 def state_words(state: str) -> str:
@@ -111,6 +123,8 @@ def _environment() -> Environment:
         "kind_words": kind_words,
         "counted": counted,
         "share": share,
+        "raw": raw,
+        "choice_words": choice_words,
     }
     environment.filters.update(filters)
     environment.globals["GROUP_WORDS"] = GROUP_WORDS

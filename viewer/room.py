@@ -86,8 +86,7 @@ class _StopError(Exception):
 
 @dataclass
 class Room:
-    """``writes``: whether pages can be corrected; ``selected``: the standing of those records that alone are shown,
-    None for all."""
+    """``selected``: the standing of those records that alone are shown, None for all."""
 
     settings: Settings
     storage: Storage
@@ -95,7 +94,6 @@ class Room:
     index: TextIndex
     pictures: Pictures
     indexing: Indexing
-    writes: bool = False
     selected: Standing | None = None
     _rows: "OrderedDict[tuple[int, int], tuple[Standing, pa.Table]]" = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -17,6 +17,7 @@ from assets.domain.errors import QuireError
 from config.settings import Settings, load_settings
 from flows.runtime.wiring import config_path, make_storage
 from viewer.app import create_app
+from viewer.editing import Editor
 from viewer.guard import TOKEN
 from viewer.room import Room
 
@@ -24,13 +25,23 @@ LOOPBACK = "127.0.0.1"
 TOKEN_BYTES = 24
 
 
-def serve(config: str | None, port: int, on_ready: Callable[[str], None], *, on_reading: Callable[[], None]) -> None:
-    """Serve until interrupted. ``port``: 0 for a free one; ``on_reading``: is called before the collection is read,
+def serve(
+    config: str | None,
+    port: int,
+    on_ready: Callable[[str], None],
+    *,
+    person: str | None,
+    on_reading: Callable[[], None],
+) -> None:
+    """Serve until interrupted. ``port``: 0 for a free one; ``person``: who corrects pages, None where they are only
+    shown; ``on_reading``: is called before the collection is read,
     which takes seconds where it is large; ``on_ready``: is given the address. Raises QuireError, OSError."""
     settings = load_settings(config_path(config))
     with _bound(port) as bound, closing(Room.of(settings, make_storage(settings))) as room:
         number, token = bound.getsockname()[1], secrets.token_urlsafe(TOKEN_BYTES)
-        app = create_app(room, token=token, hosts=hosts_of(settings, number), cookie=f"quire_view_{number}")
+        editor = None if person is None else Editor.of(room, person)
+        hosts, cookie = hosts_of(settings, number), f"quire_view_{number}"
+        app = create_app(room, token=token, hosts=hosts, cookie=cookie, editor=editor)
         address = f"http://{LOOPBACK}:{number}/?{TOKEN}={token}"
         asyncio.run(_serve(app, room, bound, partial(on_ready, address), on_reading))
 

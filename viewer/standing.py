@@ -3,7 +3,7 @@ for what it shows. When it is read again stands in `viewer.keeping`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.candidates import STATES, RecordState, States
+from assets.corrections import CorrectionKind
 from assets.documents import documents_table
 from assets.domain.errors import ConfigError, ManifestError, PromptError, SchemaError
 from assets.domain.ledger import Ledger
@@ -25,6 +26,7 @@ from flows.gateways.files.output_results import FoundResults
 from flows.gateways.files.storage import Storage
 from flows.questions.estimate import estimate_of
 from flows.questions.status import outdated_of, states_in_mode
+from flows.tables.corrections import corrected_by_kind
 from flows.tables.derived import history_table, placed_results, submissions_table
 from flows.tables.edited import find_edited
 from flows.tables.weighing import read_spent
@@ -74,9 +76,11 @@ class Money:
 @dataclass(frozen=True)
 class Standing:
     """``problem``: why Prefect was not asked, so that the files alone tell; ``failed``: the kind of the last outcome of
-    records that are not done, where it was a failure; ``failed_in``: its submission; ``models``, ``prompts``: what made
+    records that are not done, where it was a failure; ``failed_in``: its submission; ``edited``: whose result was
+    edited by hand, ``vouched``: whose result a person has corrected, or checked; ``models``, ``prompts``: what made
     each result, the latter as name and version; ``outdated``: of each reason the records; ``documents``: columns
-    document, pages, done, in_flight, failing, waiting, outdated, edited, usd, in the order of the record manifest;
+    document, pages, done, in_flight, failing, waiting, outdated, edited (corrected, too), checked, usd, in the order of
+    the record manifest;
     ``points``: how many pages were read by when."""
 
     at: datetime
@@ -85,6 +89,7 @@ class Standing:
     states: States
     found: FoundResults
     edited: BoolArray
+    vouched: dict[CorrectionKind, BoolArray]
     outdated: dict[Reason, BoolArray]
     failed: Names
     failed_in: Names
@@ -132,9 +137,25 @@ class Standing:
         return found
 
     @cached_property
+    def is_edited(self) -> BoolArray:
+        """By hand, or corrected."""
+        found: BoolArray = self.edited | self.vouched[CorrectionKind.CORRECTED]
+        return found
+
+    @cached_property
     def is_outdated(self) -> BoolArray:
         found: BoolArray = np.logical_or.reduce(list(self.outdated.values()))
         return found
+
+    def after_saving(self, number: int, kind: CorrectionKind) -> "Standing":
+        """The same, as far as is known, once a person has saved what is to be said of a page; counts of documents
+        follow when all is read again."""
+        codes, edited = self.states.codes.copy(), self.edited.copy()
+        codes[number], edited[number] = STATES.index(RecordState.DONE), False
+        vouched = {each: mask.copy() for each, mask in self.vouched.items()}
+        for each, mask in vouched.items():
+            mask[number] = each is kind
+        return replace(self, states=replace(self.states, codes=codes), edited=edited, vouched=vouched)
 
     def count(self, *wanted: RecordState) -> int:
         return len(self.states.of(*wanted))
@@ -164,7 +185,9 @@ def read_standing(
     prompts = pc.binary_join_element_wise(made["prompt_name"], made["prompt_version"], " ")
     stale = outdated_of(settings, storage, states)
     outdated = {reason: _mask(len(states), stale.of(reason)) for reason in Reason}
+    vouched = _vouched(storage, records, found)
     edited = _mask(len(states), records.numbers_of_keys(find_edited(storage, found, look=True).edited))
+    edited &= ~np.logical_or.reduce(list(vouched.values()))
     documents = documents_table(states, made.select(["record_key", "submission_id"]), submissions)
     return Standing(
         at=now,
@@ -173,15 +196,24 @@ def read_standing(
         states=states,
         found=found,
         edited=edited,
+        vouched=vouched,
         outdated=outdated,
         failed=_named(len(states), at_history, history["kind"]),
         failed_in=_named(len(states), at_history, history["submission_id"]),
         models=_named(len(states), at_made, made["model"]),
         prompts=_named(len(states), at_made, prompts),
-        documents=_in_order(records, documents, outdated, edited),
+        documents=_in_order(records, documents, outdated, edited, vouched),
         points=read_by_time(submissions),
         money=_money(settings, storage, ledger, states, now),
     )
+
+
+def _vouched(storage: Storage, records: Records, found: FoundResults) -> dict[CorrectionKind, BoolArray]:
+    kinds = corrected_by_kind(storage, found)
+    return {
+        kind: _mask(len(records), records.numbers_of_keys([key for key, its in kinds.items() if its is kind]))
+        for kind in CorrectionKind
+    }
 
 
 def _mask(size: int, numbers: IntArray) -> BoolArray:
@@ -200,18 +232,22 @@ def _named(size: int, numbers: IntArray, values: pa.ChunkedArray) -> Names:
     return Names(codes, tuple(encoded.dictionary.to_pylist()))
 
 
-def _in_order(records: Records, documents: pa.Table, outdated: dict[Reason, BoolArray], edited: BoolArray) -> pa.Table:
+def _in_order(
+    records: Records,
+    documents: pa.Table,
+    outdated: dict[Reason, BoolArray],
+    edited: BoolArray,
+    vouched: dict[CorrectionKind, BoolArray],
+) -> pa.Table:
     """As the record manifest has them, with what is counted here."""
     names, codes = records.pages.documents, records.pages.codes
     table = documents.take(pc.index_in(names, value_set=documents["document"].combine_chunks()))
     waiting = pc.subtract(table["left"], table["in_flight"])
-    any_outdated = np.logical_or.reduce(list(outdated.values()))
-    for name, column in (
-        ("waiting", waiting),
-        ("outdated", pa.array(np.bincount(codes[any_outdated], minlength=len(names)))),
-        ("edited", pa.array(np.bincount(codes[edited], minlength=len(names)))),
-    ):
-        table = table.append_column(name, column)
+    masks = {"outdated": np.logical_or.reduce(list(outdated.values()))}
+    masks |= {"edited": edited | vouched[CorrectionKind.CORRECTED], "checked": vouched[CorrectionKind.CHECKED]}
+    table = table.append_column("waiting", waiting)
+    for name, mask in masks.items():
+        table = table.append_column(name, pa.array(np.bincount(codes[mask], minlength=len(names))))
     return table.drop_columns(["left"])
 
 

@@ -62,6 +62,12 @@ class StaticLinks:
     def json(self, record_key: str) -> str:
         return ""
 
+    def edit(self, record_key: str, *, as_json: bool = False) -> str:
+        return ""
+
+    def check(self, record_key: str) -> str:
+        return ""
+
     def search(self, **fields: str | int) -> str:
         return f"{self.up}{SEARCH}" if self.site.has_search and not fields else ""
 

@@ -143,7 +143,9 @@ class _Writer:
             has_search=self._write_search_text(),
         )
         for at, key in enumerate(self._keys, 1):
-            self._render(StaticLinks(site, "../"), site.page_file(key), "page.html", view=page_view(self._room, key))
+            self._render(
+                StaticLinks(site, "../"), site.page_file(key), "page.html", view=page_view(self._room, key), said=""
+            )
             tell_step(STEP, at, len(self._keys))
         for name in self._names:
             this = site.document_file(name).removesuffix(".html")
@@ -216,7 +218,7 @@ class _Writer:
         return True
 
     def _text_of(self, key: str) -> str:
-        result, _, _ = read_result(self._room, key)
+        result = read_result(self._room, key).result
         return "" if result is None else searchable(result)
 
     def _render(self, links: StaticLinks, at: str, template: str, **context: Any) -> None:

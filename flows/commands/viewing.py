@@ -27,6 +27,11 @@ def view(
     config: Config = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Of this machine; 0 takes a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say the address.")] = False,
+    edit: Annotated[bool, typer.Option("--edit", help="Pages can be corrected, and marked as checked.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option("--as", help="With --edit: who corrects.", show_default="your account's name", metavar="NAME"),
+    ] = None,
     static: Annotated[
         Path | None,
         typer.Option("--static", help="Write the same pages as files into this new folder.", metavar="OUT"),
@@ -36,17 +41,24 @@ def view(
     ] = None,
 ) -> None:
     """Look at the collection in a browser: documents, pages beside their text, failures, search. Only who has the
-    address sees it, on this machine alone; nothing is changed. Ends with Ctrl-C. With --static: as files for somebody
-    without Quire."""
+    address sees it, on this machine alone; nothing is changed, unless with --edit. Ends with Ctrl-C. With --static: as
+    files for somebody without Quire."""
     from flows.runtime.extras import require_extra
 
     require_extra(EXTRA, *PACKAGES)
     if static is not None:
+        if edit:
+            raise typer.BadParameter("a copy in files cannot be corrected", param_hint="--edit")
         _write(config, static, keys or [], prompt)
         return
     if keys or prompt is not None:
         raise typer.BadParameter("it goes with --static", param_hint="SELECTION" if keys else "--prompt")
+    if by is not None and not edit:
+        raise typer.BadParameter("it goes with --edit", param_hint="--as")
+    from flows.terminal.correcting import person_of
     from viewer.serving import serve
+
+    person = person_of(by) if edit else None
 
     def tell(address: str) -> None:
         say(f"{address}\nThe address is for you alone: whoever has it sees all pages. Ctrl-C ends the viewer.")
@@ -54,7 +66,7 @@ def view(
             typer.launch(address)
 
     try:
-        serve(config_text(config), port, tell, on_reading=lambda: typer.echo("Reading the collection ...", err=True))
+        serve(config_text(config), port, tell, person=person, on_reading=_tell_reading)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -76,6 +88,10 @@ def _write(config: Path | None, to: Path, keys: list[str], prompt: str | None) -
     say(done.text())
     if done.faults:
         raise typer.Exit(1)
+
+
+def _tell_reading() -> None:
+    typer.echo("Reading the collection ...", err=True)
 
 
 def _has_screen() -> bool:

@@ -40,7 +40,7 @@ def correct_text(config: str | None, key: str, file: Path, *, by: str | None, dr
         corrector.judged(key, text)
         return f"{printable(key)} would be corrected; nothing is done"
     seen = there.sha256 if there is not None else None
-    return _said(settings, corrector.correct(key, text, seen=seen, by=by or _account()))
+    return _said(settings, corrector.correct(key, text, seen=seen, by=person_of(by)))
 
 
 def check_text(config: str | None, key: str, *, by: str | None, dry_run: bool) -> str:
@@ -52,7 +52,7 @@ def check_text(config: str | None, key: str, *, by: str | None, dry_run: bool) -
         raise CorrectionError(f"{key} has no result that could be checked; nothing is saved")
     if dry_run:
         return f"{printable(key)} would be noted as checked; nothing is done"
-    return _said(settings, corrector.check(key, seen=there.sha256, by=by or _account()))
+    return _said(settings, corrector.check(key, seen=there.sha256, by=person_of(by)))
 
 
 def answer_of(config: str | None, key: str) -> bytes:
@@ -71,6 +71,11 @@ def _said(settings: Settings, saved: Saved) -> str:
     answer = model_answer(make_storage(settings), saved.record_key)
     kept = f"; quire correct {key} --answer shows what the model had answered" if answer is not None else ""
     return f"{key} is corrected: its result stays as it is now{kept}"
+
+
+def person_of(by: str | None) -> str:
+    """``by``: as it was said; None for the name of the account. Raises CorrectionError."""
+    return by or _account()
 
 
 def _account() -> str:

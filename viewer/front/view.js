@@ -104,6 +104,27 @@ function makeList(list) {
   };
 }
 
+/* --- the form of a correction --- */
+function makeForm(form) {
+  let changed = Boolean(one(".trouble")), number = 0;
+  form.addEventListener("input", () => { changed = true; });
+  form.addEventListener("submit", () => { changed = false; });
+  addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+  addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); } });
+  all("[data-add]", form).forEach((button) => button.addEventListener("click", () => {
+    const template = one(":scope > template", button.parentElement), item = template.content.cloneNode(true), place = `new${number++}`;
+    all("[name]", item).forEach((input) => {
+      input.name = input.name.replace(/\/NEW(?=\/|$)/, `/${place}`);
+      if (input.name.startsWith("k:")) input.value = place;
+    });
+    const added = item.firstElementChild;
+    button.before(item);
+    const field = one("textarea, input:not([type=hidden])", added);
+    if (field) field.focus();
+    changed = true;
+  }));
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const scan = one("[data-scan]"), list = one("[data-list]"), help = one("dialog.help");
   const image = scan ? makeDesk(scan) : null, choice = list ? makeList(list) : null;
@@ -129,7 +150,11 @@ document.addEventListener("DOMContentLoaded", () => {
     z: () => image && image.fit(), "+": () => image && image.larger(), "=": () => image && image.larger(),
     "-": () => image && image.smaller(), r: () => image && image.right(), R: () => image && image.left(),
     b: () => image && image.boxes(),
+    e: () => follow("[data-edit]"),
+    c: () => { const form = one("[data-check]"); if (form) form.requestSubmit(); return Boolean(form); },
   };
+  const form = one("[data-form]");
+  if (form) makeForm(form);
   tabs.forEach((tab, at) => { keys[String(at + 1)] = () => { tab.checked = true; tab.dispatchEvent(new Event("change")); }; });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

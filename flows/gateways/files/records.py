@@ -2,6 +2,7 @@
 rows, and the rows of single records from the groups that hold them. Which columns it has stands in `assets.manifest`.
 """
 
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class _RecordsFile:
     def __init__(self, path: Path, document_fields: Sequence[str]) -> None:
         self._path, self._fields = path, list(document_fields)
         self._schema = manifest_schema(document_fields)
+        self._lock = threading.Lock()
         with reading(path):
             file = path.open("rb")
             weakref.finalize(self, file.close)
@@ -110,7 +112,9 @@ class _RecordsFile:
         return statistics.null_count if statistics is not None and statistics.has_null_count else None
 
     def _read(self, group: int, columns: Sequence[str]) -> pa.Table:
-        table = self._parquet.read_row_group(group, columns=[name for name in columns if name in self._present])
+        # One at a time: threads that read through the same file would mix up what Arrow has read ahead (pyarrow 26).
+        with self._lock:
+            table = self._parquet.read_row_group(group, columns=[name for name in columns if name in self._present])
         return in_form(table, pa.schema([self._schema.field(name) for name in columns]))
 
 

@@ -93,7 +93,7 @@ def test_the_collection_tells_how_far_it_is(client: TestClient) -> None:
     assert "done 4 in flight 0 failing 2 waiting 0" in said
     assert "CA:Lincoln:2023 5" in said
     assert "blocked 1" in said
-    assert "edited results" in said
+    assert "By hand 1 edited 1" in said
 
 
 def test_its_documents_are_found_by_name_and_by_what_is_in_them(client: TestClient) -> None:
