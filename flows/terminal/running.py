@@ -34,12 +34,13 @@ async def when_ready(
     command: Callable[[str | None], Coroutine[Any, Any, T]], config: Path | None, *, service: bool = False
 ) -> T:
     """Await a command that needs Prefect, after a look whether it can run at all. Raises QuireError."""
-    from flows.gateways.prefect.api import engine_errors_told
+    from flows.gateways.prefect.api import engine_client, engine_errors_told
     from flows.runtime.ready import check_ready
 
     await check_ready(config_text(config), service=service)
     with engine_errors_told():
-        return await command(config_text(config))
+        async with engine_client():
+            return await command(config_text(config))
 
 
 def run_to_end(command: Coroutine[Any, Any, T], *, interrupted: str = INTERRUPTED) -> T:

@@ -1,15 +1,17 @@
 """What the real ledger does when Prefect is slow, busy, cut off or not there, and how much it asks of it."""
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from prefect import flow
 from prefect.client.orchestration import PrefectClient
 
 from assets.domain.errors import PrefectUnavailableError
 from assets.domain.ledger import CountChange
-from flows.gateways.prefect.api import PrefectApi, engine_errors_told
+from flows.gateways.prefect.api import PrefectApi, engine_client, engine_errors_told
 from flows.gateways.prefect.ledger import PrefectLedger
 from flows.gateways.prefect.locks import PrefectLock
 from tests.prefect_proxy import Fault, PrefectProxy, running_proxy
@@ -76,6 +78,24 @@ async def test_prefects_client_makes_no_pause_of_its_own(
         with pytest.raises(PrefectUnavailableError, match=rf"\(status {status}\)"):
             await PrefectLedger(collection=collection, field_count=3, lock=lock, api=api).read_home()
     assert proxy.requests["POST /variables/filter"] == 2, "one request for each try"
+
+
+async def test_prefects_engine_has_one_client_for_all_flows_and_asks_again_soon_where_two_writers_met(
+    proxy: PrefectProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    @flow
+    async def answer() -> int:
+        return 42
+
+    async with engine_client():
+        proxy.requests.clear()
+        proxy.faults = [Fault("status", "POST /flow_runs/", times=2)]
+        with caplog.at_level(logging.DEBUG, "prefect.client"):
+            assert [await answer() for _ in range(3)] == [42, 42, 42]
+    pauses = re.findall(r"attempt will be made in ([0-9.]+)s", caplog.text)
+    assert [float(pause) < 1 for pause in pauses] == [True, True], "its own are 2 s and more"
+    assert proxy.requests["POST /flow_runs/"] == 2 + 3, "two were refused"
+    assert proxy.requests["GET /csrf-token"] <= 1, "which each new client asks for"
 
 
 async def test_500_is_tried_again_too(proxy: PrefectProxy, ledger: PrefectLedger) -> None:
