@@ -19,6 +19,7 @@ from flows.commands import (
     correcting,
     exporting,
     fetching,
+    judging,
     keeping,
     looking,
     passes,
@@ -123,6 +124,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         ),
     },
     STEER: {
+        judging.gold: (
+            "Which pages are gold; bring truth from elsewhere.",
+            "quire gold",
+            "quire gold import transcriptions --as Ada",
+        ),
         correcting.correct: (
             "Correct the result of a page, or call it good.",
             "quire correct CA:Lincoln:2023:4 --file 4.json",

@@ -50,6 +50,7 @@ RUN_BY = {
         "120 pages": "test_the_plan_has_a_price_and_just_that_is_sent_up_to_a_sum",
         "": "test_each_command_of_the_page_on_reading_anew",
     },
+    "docs/quality.md": {"": "test_each_command_of_the_page_does_what_it_says"},
     "docs/shipped-schemas.md": {
         "CA:Lincoln": "test_pages_that_have_to_be_turned_are_listed_as_the_page_says",
         "{": "test_the_answers_of_the_page_are_those_of_the_local_gemini",

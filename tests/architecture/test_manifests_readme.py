@@ -10,6 +10,7 @@ from assets.attempts import ATTEMPTS_SCHEMA
 from assets.corrections import CORRECTION_SCHEMA
 from assets.domain.outcome import ANSWERED_WELL, COUNTED, FREED, HELD, OutcomeKind
 from assets.edited import RESULT_CHECK_SCHEMA
+from assets.gold import IMPORT_SCHEMA
 from assets.history import HISTORY_SCHEMA
 from assets.image_checks import DECODED_SCHEMA, IMAGE_CHECK_SCHEMA
 from assets.manifest import manifest_schema
@@ -57,6 +58,7 @@ def table(body: str) -> list[tuple[str, str, str]]:
         ("result_checks.parquet", RESULT_CHECK_SCHEMA),
         ("reruns.parquet", RERUN_SCHEMA),
         ("corrections.parquet", CORRECTION_SCHEMA),
+        ("gold/{id}.parquet", IMPORT_SCHEMA),
         ("submissions/*.parquet", SUBMISSIONS_SCHEMA),
         ("history/*.parquet", HISTORY_SCHEMA),
         ("outcome_kinds/*.parquet", KINDS_SCHEMA),

@@ -27,6 +27,7 @@ from flows.gateways.files.atomic import create_file, naming, replace_file, repla
 from flows.gateways.files.decisions import read_json
 from flows.gateways.files.folder_names import Names
 from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
+from flows.gateways.files.gold import ImportedGold
 from flows.gateways.files.home import HomeFiles
 from flows.gateways.files.leftovers import clear_temporary, clear_work
 from flows.gateways.files.output_results import OutputResults
@@ -88,6 +89,7 @@ class Storage(OutputResults):
         self.acts = Acts(manifests, document_fields)
         self.told = ToldFile(manifests)
         self.tries = Tries(manifests)
+        self.imported_gold = ImportedGold(manifests)
         self._batches = Names(manifests / "batches", _submission_named(".parquet"))
         self._jobs = Names(manifests / "jobs", _submission_named(".json"))
         self._outcomes = Names(manifests / "outcomes", _outcomes_named)
