@@ -10,7 +10,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, JsonValue, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,7 +25,9 @@ from config.loading import (
     KEY_BELONGS,
     KEY_VARIABLE,
     PREFIX,
+    Overrides,
     Problem,
+    Tree,
     find_keys,
     merge,
     origin_of,
@@ -183,12 +185,24 @@ def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None
     """
     environ = os.environ if environ is None else environ
     path = settings_file(path, environ)
+    tree, overrides = whole_tree(path, environ)
+    return settings_from(tree, path, overrides)
+
+
+def whole_tree(path: Path, environ: Mapping[str, str]) -> tuple[Tree, Overrides]:
+    """What stands in ``path`` under what the environment sets, not judged yet; and the latter alone. Raises
+    ConfigError."""
     tree = read_yaml(path)
     overrides = read_environment(Settings, environ)
     problems = [Problem(KEY_BELONGS, key) for key in find_keys(tree)] + overrides.problems
     raise_first(problems, str(path))
+    return merge(tree, overrides.tree), overrides
+
+
+def settings_from(tree: Mapping[str, Any], path: Path, overrides: Overrides) -> Settings:
+    """The settings that a whole tree means, which came from ``path`` and the environment. Raises ConfigError."""
     try:
-        settings = Settings.model_validate(merge(tree, overrides.tree))
+        settings = Settings.model_validate(tree)
     except ValidationError as error:
         found = [problem_of(Settings, detail) for detail in error.errors()]
         raise_first([replace(item, source=overrides.origin(item.key)) for item in found], str(path))

@@ -31,9 +31,10 @@ class Step(_Strict):
     the foreign key. ``split``: into how many parts; ``thoughts``: thought parts before it; ``thoughts_tokens``:
     thinking that is billed but not shown; ``fills_limit``: billed with all the
     output tokens that were asked for, as an answer is that does not end; ``null_error``: adds ``"error": null``.
-    ``usage``: goes over the counts of
-    ``usageMetadata``, with anything as a value; null takes a count away. ``model_version``, ``retirement_time``:
-    instead of what is true.
+    ``noise``: the share of the letters of
+    the answer's texts that are wrong, ``noise_field``: the name of the fields that hold them; ``usage``: goes over the
+    counts of ``usageMetadata``, with anything as a value; null takes a count away. ``model_version``,
+    ``retirement_time``: instead of what is true.
     """
 
     kind: StepKind
@@ -53,6 +54,8 @@ class Step(_Strict):
     thoughts_tokens: int = Field(default=0, ge=0)
     fills_limit: bool = False
     null_error: bool = False
+    noise: float = Field(default=0.0, ge=0.0, le=1.0)
+    noise_field: str = "text"
     usage: dict[str, Any] = {}
     model_version: str | None = None
     retirement_time: str | None = None
@@ -61,10 +64,11 @@ class Step(_Strict):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What of a request decides whether a rule counts. ``max_output_tokens``: None where the request sets no limit;
-    ``text``: its text parts."""
+    ``text``: its text parts; ``model``: the one that is asked."""
 
     max_output_tokens: int | None = None
     text: str = ""
+    model: str = ""
 
 
 class RecordRule(_Strict):
@@ -72,16 +76,20 @@ class RecordRule(_Strict):
     last one repeats.
 
     It counts only for requests as they are meant: ``output_tokens_below``: whose limit is below that; ``text_lacks``:
-    whose text does not hold that. What a model does goes by how it is asked."""
+    whose text does not hold that; ``model``: that ask this model, exact or a glob. What a model does goes by how it is
+    asked."""
 
     key: str
     steps: tuple[Step, ...] = Field(min_length=1)
     output_tokens_below: int | None = Field(default=None, ge=1)
     text_lacks: str | None = Field(default=None, min_length=1)
+    model: str | None = Field(default=None, min_length=1)
 
     def counts_for(self, asked: Asked) -> bool:
         limit, below = asked.max_output_tokens, self.output_tokens_below
         if below is not None and (limit is None or limit >= below):
+            return False
+        if self.model is not None and not fnmatchcase(asked.model, self.model):
             return False
         return self.text_lacks is None or self.text_lacks not in asked.text
 

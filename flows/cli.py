@@ -16,6 +16,7 @@ import typer
 
 from assets.domain.errors import DiskError, QuireError
 from flows.commands import (
+    comparing,
     correcting,
     exporting,
     fetching,
@@ -88,6 +89,15 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "What would be read anew, why, and at what price.",
             "quire plan",
             "quire plan prompt,image CA:Lincoln:2023",
+        ),
+        comparing.compare: (
+            "Which of two settings reads better, and its price.",
+            "quire compare current model=gemini-3.5-flash-lite --sample 50",
+            "quire compare 20261127-101500",
+        ),
+        comparing.second_read: (
+            "How far a second reading of a sample agrees.",
+            "quire second-read --model gemini-3.5-flash-lite --sample 2%",
         ),
         looking.assets: (
             "The assets: what is fresh, stale or missing.",

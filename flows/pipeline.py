@@ -8,6 +8,7 @@ from prefect import flow
 from assets.domain.errors import QuireError
 from assets.domain.ledger import Ledger
 from flows.alarms.telling import Seen, tell
+from flows.compare import advance_open_runs
 from flows.poll import PollReport, poll_batches
 from flows.prune import prune_if_crowded
 from flows.questions.asset_readers import Known
@@ -139,6 +140,8 @@ async def pipeline(config: str | None = None, accept_vanished: bool = False) -> 
         is_dry_run = p.services.settings.execution.dry_run
         # A dry run changes nothing that costs or that a person would miss: it only looks at what could be sent.
         polled = PollReport() if is_dry_run else await poll_batches(p)
+        if not is_dry_run:
+            await advance_open_runs(p)
         report = await scan_and_submit(p, polled)
         if not is_dry_run:
             await prune_if_crowded(p)

@@ -2,9 +2,11 @@
 what another engine says. Deterministic by seed, key and attempt."""
 
 import json
+import random
 from typing import Any
 
 from emulator.engines.instances import instance
+from emulator.engines.noise import with_noise
 from emulator.engines.protocol import Answer, Engine, EngineRequest
 from emulator.engines.result_lines import about_model, error_line, line, text_response, usage
 from emulator.rules import Asked, RuleBook, Step
@@ -51,7 +53,8 @@ class ScriptEngine:
             case "empty":
                 return [_empty_line(request, step)]
             case _:
-                return [self._line(request, step, self._text(request, step))]
+                text = self._text(request, step)
+                return [self._line(request, step, self._noisy(request, step, text) if step.noise else text)]
 
     def _text(self, request: EngineRequest, step: Step) -> str:
         match step.kind:
@@ -84,6 +87,15 @@ class ScriptEngine:
         extra = {"error": None} if step.null_error else {}
         return line(request.key if key is None else key, response=response, **extra)
 
+    def _noisy(self, request: EngineRequest, step: Step, text: str) -> str:
+        """An answer with so many wrong letters as the rule says, no more and no fewer: what it is worth is known."""
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            return text
+        chance = random.Random(f"{self._seed}:{request.key}:{request.attempt}:{request.model}")  # noqa: S311
+        return json.dumps(with_noise(answer, step.noise, step.noise_field, chance), ensure_ascii=False)
+
     def _auto(self, request: EngineRequest, suffix: str = "") -> str:
         seed = f"{self._seed}:{request.key}:{request.attempt}:{suffix}"
         if request.response_schema is not None:
@@ -93,7 +105,7 @@ class ScriptEngine:
 
 
 def _about(request: EngineRequest) -> Asked:
-    return Asked(request.max_output_tokens, "\n".join(request.texts))
+    return Asked(request.max_output_tokens, "\n".join(request.texts), request.model)
 
 
 def _as_ruled(raw: bytes, request: EngineRequest, step: Step) -> bytes:

@@ -2,7 +2,7 @@
 as gold is decided in `assets.gold`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -75,6 +75,20 @@ def measurable(storage: Storage, gold: pa.Table) -> Measurable:
         else:
             found.pages.append(Measured(key, kind, truth, answer))
     return found
+
+
+def gold_texts(storage: Storage, keys: Collection[str]) -> dict[str, PageText]:
+    """Record key -> what stands on the page, of those ``keys`` that have gold. Raises ManifestError, OSError."""
+    rows = read_gold(storage)
+    rows = rows.filter(pc.is_in(rows["record_key"], value_set=pa.array(list(keys), pa.string())))
+    imported = {row["record_key"]: row for row in storage.imported_gold.read().select(_TEXTS).to_pylist()}
+    texts = {
+        row["record_key"]: _imported(imported[row["record_key"]])
+        if GoldKind(row["kind"]) is GoldKind.IMPORTED
+        else _kept(storage, row["result_sha256"])
+        for row in rows.to_pylist()
+    }
+    return {key: text for key, text in texts.items() if text is not None}
 
 
 def page_texts(storage: Storage, keys: list[str]) -> Iterator[tuple[str, PageText]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,7 @@ from config.values import OTHER_MODELS
 from flows.gateways.files.storage import Storage
 from flows.tables.derived import submissions_table
 from flows.tables.prices import check_price, price_of
+from flows.tables.relatives import relatives
 
 FRAME_BYTES = 1000
 """What a line of the input file has around its texts and its schema, at most."""
@@ -138,8 +140,17 @@ def read_scales(
     Raises ConfigError where a cap is set and a price is missing or past its day, ManifestError, OSError.
     """
     closed, opened, tries = submissions_table(storage), _open_submissions(storage), storage.tries.all()
+    others = [_Books.of(each) for each in relatives(storage)]
     since = facts.created_at - WINDOW
-    _check_prices(settings, closed, day=facts.created_at.date())
+    for each in (closed, *(other.closed for other in others)):
+        _check_prices(settings, each, day=facts.created_at.date())
+    asked = _asked_since(run_started_at, facts.created_at)
+    spent = _spent(settings, closed, opened, tries, since=asked)
+    for other in others:
+        spent += _spent(settings, *other, since=asked)
+    recent_usd = sum(
+        _recent_usd(each, open_, tried, since) for each, open_, tried in [(closed, opened, tries), *others]
+    )
     return Scales(
         settings=settings,
         template=template,
@@ -150,16 +161,34 @@ def read_scales(
             sum(_upload_bytes(table) for table, _ in opened),
             sum(_input_tokens(table) for table, each in opened if each.model == settings.model.name),
         ),
-        caps=_caps(
-            settings,
-            _spent(settings, closed, opened, tries, since=_asked_since(run_started_at, facts.created_at)),
-            run_started_at=run_started_at,
-            now=facts.created_at,
+        caps=_caps(settings, spent, run_started_at=run_started_at, now=facts.created_at),
+        unpriced=sum(
+            1
+            for opens in (opened, *(other.opened for other in others))
+            for table, _ in opens
+            if table["max_usd"].null_count
         ),
-        unpriced=sum(1 for table, _ in opened if table["max_usd"].null_count),
-        recent_usd=sent_usd(closed, ((each, table) for table, each in opened), since=since)
-        + sum(each.usd + each.unsure_usd for each in spent_by_tries(tries) if since < each.created_at),
+        recent_usd=recent_usd,
     )
+
+
+class _Books(NamedTuple):
+    """What a relative has spent. ``opened``: batch manifests with their facts."""
+
+    closed: pa.Table
+    opened: list[tuple[pa.Table, SubmissionFacts]]
+    tries: list[Try]
+
+    @classmethod
+    def of(cls, storage: Storage) -> "_Books":
+        return cls(submissions_table(storage, write=False), _open_submissions(storage), storage.tries.all())
+
+
+def _recent_usd(
+    closed: pa.Table, opened: list[tuple[pa.Table, SubmissionFacts]], tries: list[Try], since: datetime
+) -> float:
+    tried = sum(each.usd + each.unsure_usd for each in spent_by_tries(tries) if since < each.created_at)
+    return sent_usd(closed, ((each, table) for table, each in opened), since=since) + tried
 
 
 def read_caps(settings: Settings, storage: Storage, *, run_started_at: datetime, now: datetime) -> tuple[Cap, ...]:
@@ -191,10 +220,11 @@ def _check_prices(settings: Settings, closed: pa.Table, *, day: date) -> None:
 
 
 def read_spent(settings: Settings, storage: Storage, *, since: datetime) -> list[Spent]:
-    """Every submission and every try with its dollars, what was made before ``since`` as one sum. Raises ManifestError,
-    OSError."""
-    closed = submissions_table(storage, write=False)
-    return _spent(settings, closed, _open_submissions(storage), storage.tries.all(), since=since)
+    """Every submission and every try with its dollars, what was made before ``since`` as one sum; those of its runs,
+    too, which compare settings. Raises ManifestError, OSError."""
+    return [
+        spent for each in (storage, *relatives(storage)) for spent in _spent(settings, *_Books.of(each), since=since)
+    ]
 
 
 def _open_submissions(storage: Storage) -> list[tuple[pa.Table, SubmissionFacts]]:

@@ -16,6 +16,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in
 COMPOSITION = "test_the_services_run_in_a_new_volume_and_a_backup_is_made"
 RUN_BY = {
     "README.md": {"quire init": "test_readmes_own_scans"},
+    "docs/compare.md": {"": "test_each_command_of_the_page_on_comparing"},
     "docs/configuration.md": {
         "record: {document_fields:": "test_a_folder_of_ones_own_runs_with_a_configuration_of_ten_lines"
     },

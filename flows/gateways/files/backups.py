@@ -62,7 +62,8 @@ class Backup:
 
     def submissions(self) -> set[str]:
         names = (Path(name) for name in self.of_manifests())
-        return {path.stem for path in names if path.parent.name == "batches" and is_submission_id(path.stem)}
+        # Not those of runs, which lie deeper.
+        return {path.stem for path in names if path.parent == Path("batches") and is_submission_id(path.stem)}
 
 
 def copy_files(manifests: Path, names: Iterable[str], folder: Path) -> dict[str, FileState]:

@@ -36,6 +36,7 @@ from flows.gateways.files.parts import Parts
 from flows.gateways.files.presence import is_folder, is_there
 from flows.gateways.files.raw_results import RawResults
 from flows.gateways.files.records import read_numbered, write_records
+from flows.gateways.files.runs import Runs
 from flows.gateways.files.stuck import Stuck
 from flows.gateways.files.told import ToldFile
 from flows.gateways.files.tries import Tries
@@ -90,6 +91,7 @@ class Storage(OutputResults):
         self.told = ToldFile(manifests)
         self.tries = Tries(manifests)
         self.imported_gold = ImportedGold(manifests)
+        self.runs = Runs(manifests)
         self._batches = Names(manifests / "batches", _submission_named(".parquet"))
         self._jobs = Names(manifests / "jobs", _submission_named(".json"))
         self._outcomes = Names(manifests / "outcomes", _outcomes_named)
