@@ -42,22 +42,33 @@ def main(folder: Path, records: int, submissions: int, many: int) -> None:
     for name, (pages, batches) in sizes.items():
         # Nothing of it has to outlive a power cut.
         with patch.object(os, "fsync", lambda _: None):
-            _make(folder / name, pages, batches)
-        command = [sys.executable, "-c", "from flows.cli import main; main()", "scan", "--config"]
-        subprocess.run([*command, str(folder / name / "quire.yaml")], check=True, stdout=sys.stderr)
+            make(folder / name, pages, batches)
 
 
-def _make(folder: Path, records: int, submissions: int) -> None:
+def make(folder: Path, records: int, submissions: int, *, failed_share: int = 0) -> None:
+    """One of them, scanned. ``failed_share``: of so many pages one has failed, and has no result; 0: none."""
+    _make(folder, records, submissions, failed_share)
+    scan = [sys.executable, "-c", "from flows.cli import main; main()", "scan"]
+    subprocess.run([*scan, "--config", str(folder / "quire.yaml")], check=True, stdout=sys.stderr)
+
+
+def _make(folder: Path, records: int, submissions: int, failed_share: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "quire.yaml").write_text(yaml.safe_dump({"collection": f"closed_{records}_{submissions}"}))
+    said: dict[str, object] = {"collection": f"closed_{records}_{submissions}"}
+    # The images are small: one without a result would be left out.
+    said |= {"images": {"min_side_pixels": 0}} if failed_share else {}
+    (folder / "quire.yaml").write_text(yaml.safe_dump(said))
     settings = load_settings(folder / "quire.yaml")
     make_folders(settings)
     storage = make_storage(settings)
     storage.home.create(HomeFile(HOME_ID, told_settings(settings)))
     storage.home.mark(HOME_ID)
     keys = list(_pages(settings, records))
+    failed = frozenset(keys[::failed_share]) if failed_share else frozenset()
+    for key in failed:
+        storage.result_path(key).unlink()
     of_each = -(-records // submissions)
-    close = partial(_close, storage, settings, _facts(settings))
+    close = partial(_close, storage, settings, _facts(settings), failed)
     for number in range(submissions):
         close(number, keys[number * of_each : (number + 1) * of_each] or keys[number : number + 1])
     refresh_derived(storage)
@@ -87,7 +98,14 @@ def _facts(settings: Settings) -> SubmissionFacts:
     return facts_of(settings, model, template, HOME_ID, created_at=WRITTEN_AT)
 
 
-def _close(storage: Storage, settings: Settings, facts: SubmissionFacts, number: int, keys: list[str]) -> None:
+def _close(
+    storage: Storage,
+    settings: Settings,
+    facts: SubmissionFacts,
+    failed: frozenset[str],
+    number: int,
+    keys: list[str],
+) -> None:
     at = WRITTEN_AT + timedelta(minutes=number)
     submission_id = str(ULID.from_datetime(at)).lower()
     facts = replace(facts, submission_id=submission_id, created_at=at)
@@ -103,8 +121,10 @@ def _close(storage: Storage, settings: Settings, facts: SubmissionFacts, number:
     told: dict[str, object] = {
         "submission_id": submission_id,
         "batch_id": f"batches/{submission_id}",
-        "kind": "success",
-        "message": "",
+        "kind": ["blocked" if key in failed else "success" for key in keys],
+        "message": ["SAFETY" if key in failed else "" for key in keys],
+        "count_after": [1 if key in failed else None for key in keys],
+        "count_before": [0 if key in failed else None for key in keys],
     }
     told |= {"prompt_tokens": 1500, "output_tokens": 400, "thoughts_tokens": 100, "cached_tokens": 0, "unsure": False}
     told |= {"model": facts.model, "model_version": facts.model, "prompt_name": facts.prompt_name}

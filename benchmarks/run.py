@@ -49,6 +49,7 @@ MODULES: tuple[str, ...] = (
     "benchmarks.plan",
     "benchmarks.idle",
     "benchmarks.questions",
+    "benchmarks.viewer",
     "benchmarks.settle",
     "benchmarks.rendering",
     "benchmarks.waves",

@@ -120,7 +120,8 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
         viewing.view: (
             "Look at pages and their text in a browser.",
             "quire view",
-            "quire view --port 8600 --no-browser",
+            "quire view --edit --as Ada",
+            "quire view --static copy CA:Lincoln:2023",
         ),
         exporting.export: (
             "Results as tables, text, XML, IIIF or PDF.",

@@ -21,7 +21,10 @@ from viewer.room import Room
 AS_JSON = "json"
 MAX_COMPARED_LINES = 3_000
 """Of longer results the lines that differ are not marked."""
+AROUND = 3
+LEFT_OUT = ("…", False)
 Inputs = Sequence[tuple[str, str]]
+Lines = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class EditPage:
     text: str
     seen: str
     problems: tuple[str, ...] = ()
-    theirs: tuple[tuple[str, bool], ...] = ()
-    mine: tuple[tuple[str, bool], ...] = ()
+    theirs: Lines = ()
+    mine: Lines = ()
 
 
 class Editor:
@@ -113,8 +116,8 @@ class Editor:
         """With what was typed in the form, to be saved knowing the other one."""
         view = page_view(self._room, record_key)
         there = "" if error.there is None else visible_json(result_in(error.there)[0])
-        mine = visible_json(json.loads(error.mine)) if error.mine is not None else there
-        theirs_shown, mine_shown = compared(there, mine) if error.mine is not None else (compared(there, there)[0], ())
+        mine = "" if error.mine is None else visible_json(json.loads(error.mine))
+        theirs_shown, mine_shown = compared(there, mine)
         if error.mine is None:
             result = result_in(error.there)[0] if error.there is not None else empty_of(self._schema)
         seen = error.there_sha256 or ""
@@ -123,20 +126,29 @@ class Editor:
         )
 
 
-def compared(theirs: str, mine: str) -> tuple[tuple[tuple[str, bool], ...], tuple[tuple[str, bool], ...]]:
-    """The lines of both, each with whether the other one has another."""
+def compared(theirs: str, mine: str) -> tuple[Lines, Lines]:
+    """Of both the lines that the other one has not, with a few around them, each with whether it differs."""
     left, right = theirs.splitlines(), mine.splitlines()
     if max(len(left), len(right)) > MAX_COMPARED_LINES:
         return tuple((each, False) for each in left), tuple((each, False) for each in right)
-    differs = [set[int](), set[int]()]
-    for kind, left_at, left_end, right_at, right_end in SequenceMatcher(a=left, b=right, autojunk=False).get_opcodes():
+    differ = set[int](), set[int]()
+    near = set[int](), set[int]()
+    for kind, *spans in SequenceMatcher(a=left, b=right, autojunk=False).get_opcodes():
         if kind != "equal":
-            differs[0].update(range(left_at, left_end))
-            differs[1].update(range(right_at, right_end))
-    return (
-        tuple((each, at in differs[0]) for at, each in enumerate(left)),
-        tuple((each, at in differs[1]) for at, each in enumerate(right)),
-    )
+            for side, (at, end) in enumerate((spans[:2], spans[2:])):
+                differ[side].update(range(at, end))
+                near[side].update(range(at - AROUND, end + AROUND))
+    return _cut(left, differ[0], near[0]), _cut(right, differ[1], near[1])
+
+
+def _cut(lines: Sequence[str], differ: set[int], near: set[int]) -> Lines:
+    found = list[tuple[str, bool]]()
+    for at, line in enumerate(lines):
+        if at in near:
+            found.append((line, at in differ))
+        elif not found or found[-1] != LEFT_OUT:
+            found.append(LEFT_OUT)
+    return tuple(found)
 
 
 def said_of(kind: str, person: str) -> str:

@@ -56,7 +56,10 @@ RUN_BY = {
         "CA:Lincoln": "test_pages_that_have_to_be_turned_are_listed_as_the_page_says",
         "{": "test_the_answers_of_the_page_are_those_of_the_local_gemini",
     },
-    "docs/view.md": {"quire view": "test_the_command_serves_what_its_page_says"},
+    "docs/view.md": {
+        "quire view --static": "test_the_copies_of_its_page_are_written",
+        "quire view": "test_the_command_serves_what_its_page_says",
+    },
 }
 """Page -> how a block begins -> the test that runs it; "": any other block of that page."""
 

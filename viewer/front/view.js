@@ -176,6 +176,24 @@ function searchCopy(form) {
   const shown = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, (each) => "\n\t\u200c\u200d".includes(each) ? each : `[U+${each.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
   let texts = null;
 
+  /* A stretch of the text around the first word, with all of them marked. Letters are folded one by one, so that each
+     keeps its place. */
+  function excerpt(text, wanted) {
+    const letters = [...text.replace(/\s+/g, " ")], plain = letters.map((each) => folded(each).slice(0, 1) || "\u0000").join("");
+    const first = Math.min(...wanted.map((term) => plain.indexOf(term)).filter((at) => at >= 0), letters.length);
+    const begin = first === letters.length ? 0 : Math.max(0, first - 90), end = Math.min(letters.length, begin + 280);
+    const marks = new Array(letters.length).fill(false);
+    for (const term of wanted) for (let at = plain.indexOf(term, begin); at >= 0 && at < end; at = plain.indexOf(term, at + 1)) marks.fill(true, at, at + term.length);
+    const parts = [];
+    for (let at = begin, from = begin; at < end; at += 1) {
+      if (at + 1 < end && marks[at + 1] === marks[from]) continue;
+      const part = document.createElement(marks[from] ? "mark" : "span");
+      part.textContent = shown(letters.slice(from, at + 1).join(""));
+      parts.push(part); from = at + 1;
+    }
+    return [begin ? "… " : "", ...parts, end < letters.length ? " …" : ""];
+  }
+
   function look() {
     texts = texts || (window.quireText || []).map(([number, key, text]) => [number, key, text, folded(text)]);
     const terms = [...field.value.matchAll(/(-?)(?:"([^"]*)"?|(\S+))/g)].map(([, minus, phrase, word]) => [minus, folded(phrase || word || "").replace(/\*$/, "")]).filter(([, term]) => term);
@@ -191,9 +209,7 @@ function searchCopy(form) {
       image.loading = "lazy"; image.alt = ""; image.src = `small/${number}.jpg`; image.onerror = () => image.remove();
       head.className = "hit-head"; snippet.className = "snippet"; snippet.dir = "auto"; link.dataset.open = "";
       name.textContent = shown(key);
-      /* Folding keeps the order of letters and mostly their number: near enough for a snippet. */
-      const at = Math.max(0, folded(text).indexOf(wanted[0]) - 90);
-      snippet.textContent = (at ? "… " : "") + shown(text.slice(at, at + 260)) + (at + 260 < text.length ? " …" : "");
+      snippet.append(...excerpt(text, wanted));
       thumb.append(image); link.append(name); head.append(link); right.append(head, snippet); item.append(thumb, right); hits.append(item);
     }
   }

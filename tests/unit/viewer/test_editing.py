@@ -120,9 +120,10 @@ def test_an_empty_result_has_the_fields_of_the_schema() -> None:
 
 
 def test_lines_that_differ_are_marked() -> None:
-    theirs, mine = compared("a\nb\nc", "a\nB\nc\nd")
-    assert theirs == (("a", False), ("b", True), ("c", False))
-    assert mine == (("a", False), ("B", True), ("c", False), ("d", True))
+    same = "\n".join("123456789")
+    theirs, mine = compared(f"{same}\na\nb", f"{same}\na\nB\nc")
+    assert theirs == (("…", False), ("8", False), ("9", False), ("a", False), ("b", True))
+    assert mine == (("…", False), ("8", False), ("9", False), ("a", False), ("B", True), ("c", True))
 
 
 # --- served
