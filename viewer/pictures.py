@@ -30,12 +30,12 @@ class Picture:
 
 
 class Pictures:
-    """``root``: of the collection; ``folder``: for what is kept, None for nothing. Every method blocks, and raises
-    ImageError and OSError."""
+    """``root``: of the collection; ``folder``: for what is kept; ``most_bytes``: of that. Every method blocks, and
+    raises ImageError and OSError."""
 
-    def __init__(self, root: Path, folder: Path | None, *, max_pixels: int) -> None:
-        self._root, self._max_pixels = root, max_pixels
-        self._path = None if folder is None else folder / "thumbnails.sqlite"
+    def __init__(self, root: Path, folder: Path, *, max_pixels: int, most_bytes: int = MOST_BYTES) -> None:
+        self._root, self._max_pixels, self._most_bytes = root, max_pixels, most_bytes
+        self._path = folder / "thumbnails.sqlite"
         self._turn = threading.BoundedSemaphore(AT_ONCE)
 
     def full(self, row: Mapping[str, Any], side: int = FULL_SIDE) -> Picture:
@@ -69,15 +69,13 @@ class Pictures:
 
     def _kept(self, name: bytes) -> Picture | None:
         with suppress(sqlite3.Error):
-            if self._path is not None and self._path.exists():
+            if self._path.exists():
                 with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=5)) as base:
                     row = base.execute("SELECT content, mime_type FROM small WHERE name = ?", (name,)).fetchone()
                 return None if row is None else Picture(*row)
         return None
 
     def _keep(self, name: bytes, made: Picture) -> None:
-        if self._path is None:
-            return
         try:
             with closing(sqlite3.connect(self._path, timeout=5)) as base, base:
                 base.execute("PRAGMA synchronous = OFF")
@@ -86,7 +84,7 @@ class Pictures:
                 (held,) = base.execute("SELECT count(*) FROM small").fetchone()
                 (pages,), (size,) = (base.execute(f"PRAGMA {each}").fetchone() for each in ("page_count", "page_size"))
                 (free,) = base.execute("PRAGMA freelist_count").fetchone()
-                if (pages - free) * size > MOST_BYTES:
+                if (pages - free) * size > self._most_bytes:
                     base.execute(
                         "DELETE FROM small WHERE rowid IN (SELECT rowid FROM small ORDER BY rowid LIMIT ?)",
                         (held // 5,),

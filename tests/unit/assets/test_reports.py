@@ -5,6 +5,7 @@ import re
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import output_results, uniform_outcomes, with_counts, with_superseded
@@ -116,6 +117,23 @@ def test_hostile_keys_and_messages_stay_text_in_their_cells() -> None:
     row = next(line for line in markdown.splitlines() if "script" in line)
     assert bare(row) == {"|", "/"}, "nothing in it is markup but the table's own; the slash is retry 1/3"
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
+
+
+def test_failed_records_link_to_their_page_in_the_viewer() -> None:
+    odd = "A:<b>|`x`*_[y](z):A&lt;M:1"
+    table = outcomes_of([odd, "CA:Lincoln:2023:4"], verdicts({"record_key": odd, "kind": "api_error"}))
+    markdown = batch_report(
+        with_counts(table, {}), output_results(table), max_retries=0, view_url="http://127.0.0.1:8600/"
+    )
+    html = MarkdownIt("commonmark").enable("table").render(markdown)
+    links = dict(re.findall(r'<a href="([^"]*)">(.*?)</a>', html))
+    assert links.keys() == {
+        "http://127.0.0.1:8600/page/CA:Lincoln:2023:4",
+        "http://127.0.0.1:8600/page/A:%3Cb%3E%7C%60x%60%2A_%5By%5D%28z%29:A%26lt%3BM:1",
+    }
+    assert links["http://127.0.0.1:8600/page/CA:Lincoln:2023:4"] == "CA:Lincoln:2023:4"
+    assert cells(markdown)[0][0] != odd, "a link stands in the cell"
+    assert "### Dead letters: 2" in markdown
 
 
 @given(st.text())
