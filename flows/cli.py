@@ -105,6 +105,16 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {
             "quire assets --document CA:Lincoln:2023",
             "quire assets --svg > assets.svg",
         ),
+        judging.sample: (
+            "Draw pages to check, so that a few tell of all.",
+            "quire sample 50 --by document",
+            "quire sample 50 --by decade --seed 1 --to check.csv",
+        ),
+        judging.quality: (
+            "How good results are, and which look wrong.",
+            "quire quality",
+            "quire quality CA:Lincoln:2023 --json",
+        ),
         looking.verify: (
             "Whether each result is what was written.",
             "quire verify",

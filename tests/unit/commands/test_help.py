@@ -39,7 +39,20 @@ def test_each_command_has_an_example_that_is_one_of_it(name: str) -> None:
         assert options <= set(re.findall(r"--[a-z-]+", said.partition("Example")[0]))
 
 
-CHANGE_NOTHING = {"status", "why", "check", "estimate", "plan", "assets", "verify", "rotated", "prompts", "doctor"}
+CHANGE_NOTHING = {
+    "quality",
+    "sample",
+    "status",
+    "why",
+    "check",
+    "estimate",
+    "plan",
+    "assets",
+    "verify",
+    "rotated",
+    "prompts",
+    "doctor",
+}
 RUN_UNTIL_CTRL_C = {"view", "up", "demo", "emulator"}
 """Servers of this machine, that change nothing of a collection."""
 
