@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import AsJson, Config, DryRun, Quiet
+from flows.commands.options import AsJson, Config, Dead, DryRun, Kind, Outdated, Quiet
 from flows.terminal.running import config_text, say
 
 INTERRUPTED = "what is whole stays, and the same command goes on"
@@ -13,7 +13,8 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SELECTION",
-        help="Record keys, ranges such as CA:Lincoln:2023:1-40, or documents such as CA:Lincoln:2023; all without.",
+        help="Record keys, ranges such as CA:Lincoln:2023:1-40, or documents such as CA:Lincoln:2023; all without. "
+        "With --outdated also reasons.",
     ),
 ]
 
@@ -30,6 +31,9 @@ def export(
     ] = None,
     config: Config = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Only what it made: page_transcript:v1.")] = None,
+    outdated: Outdated = False,
+    kind: Kind = None,
+    dead: Dead = False,
     base_url: Annotated[
         str, typer.Option("--base-url", help="Where the files will stand on the web, for iiif.", metavar="URL")
     ] = "",
@@ -50,12 +54,21 @@ def export(
         raise typer.BadParameter("say where to: --to PATH", param_hint="--to")
     from rich.console import Console
 
-    from assets.selection import Selection, parse_prompt
+    from assets.outdated import Reason
+    from assets.selection import Selection, parse_kind, parse_prompt, with_reasons
     from exports.run import Asked
     from exports.run import export as run_export
     from flows.terminal.display import Display, Loudness
 
-    selection = Selection(entries=tuple(keys or ()), prompt=parse_prompt(prompt) if prompt is not None else None)
+    entries, reasons = with_reasons(keys or ()) if outdated else (tuple(keys or ()), ())
+    selection = Selection(
+        entries=entries,
+        dead=dead,
+        kind=parse_kind(kind) if kind is not None else None,
+        # Nothing is paid for by looking: without a reason any counts.
+        outdated=(reasons or tuple(Reason)) if outdated else (),
+        prompt=parse_prompt(prompt) if prompt is not None else None,
+    )
     asked = Asked(format_, to, selection, base_url, dry_run)
     display = Display(Console(highlight=False), Loudness.QUIET if quiet or as_json else Loudness.CALM)
     try:

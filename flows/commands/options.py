@@ -61,3 +61,5 @@ Outdated = Annotated[
     bool, typer.Option("--outdated", help="What was made from another image, prompt, schema, model or context.")
 ]
 Reasons = Annotated[list[str] | None, typer.Argument(help="With --outdated: image, prompt, schema, model, context.")]
+Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="Whose last outcome is of this kind, such as blocked.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import Config, DryRun, Outdated
+from flows.commands.options import Config, Dead, DryRun, Kind, Outdated
 from flows.terminal.running import say, wait_for
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ Names = Annotated[
         "also reasons: image, prompt, schema, model, context.",
     ),
 ]
-Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="Whose last outcome is of this kind, such as blocked.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Read, or tried last, with it: page_transcript:v1.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; all but a single record key is only shown without.")]
 NAME_SOME = "name record keys, such as CA:Lincoln:2023:4, or a document, or say --dead, --kind, --outdated or --prompt"

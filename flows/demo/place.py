@@ -58,6 +58,10 @@ class DemoFolder:
         return self.path / "output_results"
 
     @property
+    def exports(self) -> Path:
+        return self.path / "exports"
+
+    @property
     def servers(self) -> ServersFolder:
         return ServersFolder(self.path)
 

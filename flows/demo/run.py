@@ -81,6 +81,12 @@ async def _run(place: DemoFolder, display: Display, *, keep: bool, documents: in
         finally:
             display.doing("ending the servers")
             await asyncio.to_thread(servers.end)
+    # Here, as it imports Prefect.
+    from flows.demo.exporting import export_each
+
+    with display.live():
+        display.doing("exporting what was read")
+        exported = await export_each(place)
     storage = _storage(place, load_settings(place.config))
     ui = servers.prefect_url
     for line in [
@@ -88,6 +94,7 @@ async def _run(place: DemoFolder, display: Display, *, keep: bool, documents: in
         *text_of(found, storage, place, waves=waves, seconds=time.monotonic() - started),
         "",
         *where(place, prefect_url=ui, is_kept=servers.are_kept),
+        *exported.lines(place),
         "",
         *what_next(place, found, prefect_url=ui, pids=servers.pids, is_kept=servers.are_kept),
     ]:

@@ -133,7 +133,7 @@ def what_next(folder: DemoFolder, found: Findings, *, prefect_url: str, pids: li
     flag = "" if folder.path == Path("demo-data").absolute() else f" --folder {short(folder.path)}"
     documents, pages = found.pages.size
     size = "" if (documents, pages) == (DOCUMENTS, PAGES_PER_DOCUMENT) else f" --documents {documents} --pages {pages}"
-    lines = ["What to type next"]
+    lines = ["What to type next", f"  {quire} view --config {config}      # each page beside its text, in a browser"]
     if is_kept:
         key = f"'{found.done[0]}'" if found.done else "KEY"
         lines += [

@@ -95,7 +95,7 @@ async def light_passes(
     time of day that they go by."""
     settings = load_settings(project.config)
     async with open_services(settings) as services:
-        yield LightPasses(replace(_without_prefect(services, settings, variables), now=now), variables)
+        yield LightPasses(replace(without_prefect(services, settings, variables), now=now), variables)
 
 
 async def variables_in_prefect(project: Project) -> InMemoryVariables:
@@ -105,7 +105,7 @@ async def variables_in_prefect(project: Project) -> InMemoryVariables:
     return InMemoryVariables(values, {name: [] for name in values})
 
 
-def _without_prefect(services: Services, settings: Settings, variables: InMemoryVariables) -> Services:
+def without_prefect(services: Services, settings: Settings, variables: InMemoryVariables) -> Services:
     return replace(
         services,
         ledger=InMemoryLedger(

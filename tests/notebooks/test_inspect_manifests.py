@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 from collections.abc import Mapping
 from html import unescape
@@ -11,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nbclient import NotebookClient
-from nbformat import NotebookNode, reads
+from nbformat import NotebookNode
 from PIL import Image
 
 from flows.terminal.show import status_json
+from tests.notebooks.running import NOTEBOOKS, executed
 from tests.prefect_server import PrefectServer, free_port
 from tests.project import Project
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "inspect_manifests.ipynb"
-CELL_TIMEOUT_SECONDS = 120
+NOTEBOOK = NOTEBOOKS / "inspect_manifests.ipynb"
 NO_MESSAGE = "no failure in the outcomes: the count was set by hand"
 
 
@@ -113,17 +111,7 @@ def test_no_outputs_are_committed() -> None:
 
 
 async def _execute(environment: Mapping[str, str], config: Path) -> NotebookNode:
-    """The executed notebook. The kernel is a process of its own; its folder has nothing to do with the project."""
-    notebook: NotebookNode = reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
-    )
-    outside = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
-    await client.async_execute(env={**outside, **environment, "QUIRE_CONFIG": str(config)})
-    return notebook
+    return await executed(NOTEBOOK, {**environment, "QUIRE_CONFIG": str(config)})
 
 
 def _outputs(notebook: NotebookNode, cell_id: str) -> list[Any]:

@@ -77,6 +77,15 @@ def test_the_demo_reads_checks_and_says_it_and_a_second_one_has_nothing_to_do(tm
     assert "page_images/CT/Thornbury/1849/0001.jpg" in said
     assert (folder / "manifests" / "records.parquet").exists()
 
+    assert "exports csv, iiif, jsonl, markdown, parquet, pdf, tei, text, in " in said
+    assert "alto: PageTranscript has no boxes" in said
+    assert (folder / "exports/pages.csv").read_text(encoding="utf-8").count(flaky) == 1
+    assert {path.name for path in (folder / "exports").iterdir() if not path.name.startswith(".")} == {
+        *("pages.csv", "pages.jsonl"),
+        *("iiif", "markdown", "parquet", "pdf", "tei", "text"),
+    }
+    assert "quire view --config " in said
+
     pids = pids_of(folder)
     assert all(is_alive(pid) for pid in pids), "--keep leaves them"
     try:

@@ -1,5 +1,6 @@
 """docs/export.md: its commands and its code run, and its table of formats is that of the code."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
+from assets.domain.errors import QuireError
 from exports.registry import RowFormat, format_names, format_of
 from flows.cli import app
 from tests.unit.exports.shelf import Shelf, block, transcript
@@ -53,6 +55,18 @@ def test_each_command_of_the_page_exports_the_shelf(shelf: Shelf, capsys: pytest
     assert "CA" in printed
     assert "The School" in printed
     assert all("exported as" in text or "nothing is done" in text or "jsonl" in text for text in said.values())
+
+
+def test_what_is_outdated_or_had_an_outcome_of_a_kind_is_exported_alone(shelf: Shelf) -> None:
+    assert json.loads(quire("quire export csv --outdated --to a.csv --dry-run --json"))["pages"] == 3
+    assert json.loads(quire("quire export csv --outdated prompt TX:Austin:2023 --to b.csv --json"))["pages"] == 1
+    assert json.loads(quire("quire export csv --kind success --to c.csv --dry-run --json"))["pages"] == 3
+    for words, reason in {
+        "--dead": "no page that is meant has a result yet",
+        "--kind ink": "is no kind of outcome",
+    }.items():
+        with pytest.raises(QuireError, match=reason):
+            quire(f"quire export csv {words} --to none.csv")
 
 
 def test_the_table_of_formats_is_that_of_the_code() -> None:
