@@ -90,13 +90,15 @@ async def _measure(folder: Path, asked: int = ASKED) -> Mapping[str, float]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench") as client:
             client.cookies.set("quire", TOKEN)
             for view in VIEWS if asked else ():
-                took = list[float]()
+                took, worked = list[float](), list[float]()
                 for place in _places(view, room, asked + 1):
-                    started = time.perf_counter()
+                    started, working = time.perf_counter(), time.process_time()
                     answer = await client.get(place)
                     took.append(time.perf_counter() - started)
+                    worked.append(time.process_time() - working)
                     assert answer.status_code == 200, (place, answer.text[:300])
                 figures[f"{view}_p95_seconds"] = quantiles(took[1:], n=20)[-1]
+                figures[f"{view}_p95_cpu_seconds"] = quantiles(worked[1:], n=20)[-1]
                 everything += took[1:]
         if asked:
             figures |= {"p95_seconds": quantiles(everything, n=20)[-1], "n": len(everything)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -78,6 +79,7 @@ def document_page(room: Room, name: str, asked: Mapping[str, str]) -> DocumentPa
     pages = max(1, -(-len(keys) // PAGES_A_PAGE))
     page = min(pages, whole(asked.get("page", ""), 1))
     shown = range((page - 1) * PAGES_A_PAGE, min(len(keys), page * PAGES_A_PAGE))
+    rows = room.image_rows(standing, first + shown.start, first + shown.stop)
     usd, unknown = _cost(room, keys)
     counts = _counts(standing, numbers)
     documents = standing.records.pages.documents
@@ -87,7 +89,10 @@ def document_page(room: Room, name: str, asked: Mapping[str, str]) -> DocumentPa
         count=len(keys),
         counts=counts,
         parts=bar(counts),
-        leaves=[_leaf(room, standing, first + at, keys[at], int(words[at]), int(odd[at])) for at in shown],
+        leaves=[
+            _leaf(standing, first + at, keys[at], row, int(words[at]), int(odd[at]))
+            for at, row in zip(shown, rows, strict=True)
+        ],
         page=page,
         pages=pages,
         usd=usd,
@@ -124,14 +129,14 @@ def outdated_reasons(standing: Standing, number: int) -> tuple[str, ...]:
     return tuple(reason.value for reason, mask in standing.outdated.items() if mask[number])
 
 
-def _leaf(room: Room, standing: Standing, number: int, key: str, words: int, odd: int) -> Leaf:
+def _leaf(standing: Standing, number: int, key: str, row: Mapping[str, Any], words: int, odd: int) -> Leaf:
     state = standing.state_of(number)
     return Leaf(
         record_key=key,
         label=key.rpartition(SEPARATOR)[2],
         state=state,
         group=group_of(state),
-        version=version_of(room.image_row(standing, number)),
+        version=version_of(row),
         words=words,
         odd=odd,
         by_hand=done_by_hand(standing, number),

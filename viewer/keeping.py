@@ -80,6 +80,8 @@ class Keeper:
             self.problem = str(error)
         except OSError as error:
             self.problem = f"{error.filename or 'a file'} cannot be read: {words_of(error)}"
+        except Exception as error:  # what was read before stays of use, whatever this is
+            self.problem = f"{type(error).__name__}: {error}".partition("\n")[0]
         if self.problem is not None:
             self._next_look = time.monotonic() + LEAST_PAUSE_SECONDS
 

@@ -122,6 +122,15 @@ class Room:
         stretch = number // STRETCH
         return self._stretch(standing, stretch).slice(number - stretch * STRETCH, 1).to_pylist()[0]  # type: ignore[no-any-return]
 
+    def image_rows(self, standing: Standing, first: int, end: int) -> list[dict[str, Any]]:
+        """Likewise of all records from ``first`` to before ``end``."""
+        rows = list[dict[str, Any]]()
+        for stretch in range(first // STRETCH, (max(first, end - 1)) // STRETCH + 1):
+            begin = stretch * STRETCH
+            from_, to = max(first, begin) - begin, min(end, begin + STRETCH) - begin
+            rows += self._stretch(standing, stretch).slice(from_, max(0, to - from_)).to_pylist()
+        return rows
+
     def _stretch(self, standing: Standing, at: int) -> pa.Table:
         with self._lock:
             key = (id(standing.records), at)
