@@ -23,7 +23,8 @@ def card_text(job: Job, done: Exported) -> str:
         f"Text of {done.pages:,} pages of {done.documents:,} documents, read from scans by a language model and "
         f"exported by Quire {job.version}. A row is a page.",
         "",
-        "The text is a machine's: nobody has read it against the images, but where the column `edited` says so.",
+        "The text is a machine's: nobody has read it against the images, but where the columns `edited` and "
+        "`correction` say so.",
         "",
         "## What made it",
         "",

@@ -2,7 +2,7 @@
 
 The table has a row a page, in the order of the record manifest: record_key, the document fields, the columns of the
 image, number (the page's place in its document, from 1), result_bytes and result_modified_ns (null where there is no
-result), PROVENANCE and COST.
+result), PROVENANCE, COST and correction (what a person has done with the result: "corrected", "checked", or null).
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +21,7 @@ from exports.pages import Document
 from flows.gateways.files.storage import Storage
 from flows.questions.selection import select_records
 from flows.questions.status import ledger_of_files
+from flows.tables.corrections import standing_corrections
 from flows.tables.derived import results_table
 from flows.tables.paid import ANSWER_SCHEMA, answers_of
 
@@ -87,6 +88,8 @@ def choose(settings: Settings, storage: Storage, selection: Selection) -> Chosen
     made = results_table(storage, write=False)
     rows = _joined(rows, made, PROVENANCE)
     rows = _joined(rows, answers_of(storage, made), COST)
+    said = standing_corrections(storage)
+    rows = rows.append_column("correction", said["kind"].take(_at(rows, said)))
     return Chosen(rows, documents, unknown, storage)
 
 

@@ -19,7 +19,7 @@ from exports.pages import Page
 
 PREFIX = "result_"
 IMAGE = ("image_path", "image_frame", "image_width", "image_height")
-_OF_PAGE = ("record_key", "page_label", "text", "result", "edited")
+_OF_PAGE = ("record_key", "page_label", "text", "result", "edited", "correction")
 OWN = (*_OF_PAGE, *PROVENANCE, *IMAGE, *COST)
 MAX_DEPTH = 20
 _INT64 = range(-(2**63), 2**63)
@@ -81,13 +81,24 @@ def field_names(document_fields: Sequence[str]) -> tuple[str, ...]:
 
 def table_schema(schema: Mapping[str, Any], document_fields: Sequence[str]) -> pa.Schema:
     """record_key, the document fields, page_label, text, the result's columns, all of it as JSON, whether a person has
-    edited it, what made it, its image, its tokens and dollars. Described in docs/export.md."""
+    edited it, or vouched for it, what made it, its image, its tokens and dollars. Described in docs/export.md."""
     text = [(name, pa.string()) for name in ("record_key", *field_names(document_fields), "page_label", "text")]
     own = [(column.name, column.shape.type) for column in result_columns(schema)]
     made = [(name, pa.timestamp("us", tz="UTC") if name == "settled_at" else pa.string()) for name in PROVENANCE]
     image = [(name, pa.string() if name == "image_path" else pa.int32()) for name in IMAGE]
     cost = [(name, pa.float64() if name == "usd" else pa.int64()) for name in COST]
-    return pa.schema([*text, *own, ("result", pa.string()), ("edited", pa.bool_()), *made, *image, *cost])
+    return pa.schema(
+        [
+            *text,
+            *own,
+            ("result", pa.string()),
+            ("edited", pa.bool_()),
+            ("correction", pa.string()),
+            *made,
+            *image,
+            *cost,
+        ]
+    )
 
 
 def row_of(page: Page, columns: Sequence[Column], document_fields: Sequence[str]) -> dict[str, Any]:
@@ -101,6 +112,7 @@ def row_of(page: Page, columns: Sequence[Column], document_fields: Sequence[str]
         **{column.name: column.value(page.result) for column in columns},
         "result": as_json(page.result),
         "edited": page.is_edited,
+        "correction": page.row["correction"],
         **{name: page.row[name] for name in (*PROVENANCE, *IMAGE, *COST)},
     }
 

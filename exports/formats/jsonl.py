@@ -23,6 +23,7 @@ class JsonLines(RowFormat):
             "text": page.content.text,
             "result": page.result,
             "edited": page.is_edited,
+            "correction": page.row["correction"],
             **{name: page.row[name] for name in (*PROVENANCE, *IMAGE, *COST)},
             "settled_at": None if settled_at is None else settled_at.isoformat(),
         }

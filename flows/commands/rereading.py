@@ -33,7 +33,8 @@ def rerun(
     outdated: Outdated = False,
     prompt: Prompt = None,
     edited: Annotated[
-        bool, typer.Option("--edited", help="Also those whose result a person has edited or put there.")
+        bool,
+        typer.Option("--edited", help="Also those whose result people have corrected, checked, edited or put there."),
     ] = False,
     documents: Annotated[
         list[str] | None, typer.Option("--documents", help="Of these documents alone; the same as to name them.")

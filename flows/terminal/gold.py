@@ -50,6 +50,7 @@ def gold_text(config: str | None, *, as_json: bool) -> str:
 
 def import_text(config: str | None, folder: Path, *, by: str, dry_run: bool) -> str:
     """Bring the truth of pages from files of ``folder`` and the folders in it. Raises QuireError, OSError."""
+    require_extra("quality", "defusedxml")
     from assets.quality.truth import FORMATS
 
     settings = load_settings(config_path(config))
@@ -85,7 +86,6 @@ def _is_one(path: Path, formats: dict[str, str]) -> bool:
 
 def _read(storage: Storage, folder: Path, pages: dict[str, str], by: str) -> tuple[pa.Table, dict[str, str]]:
     """What is in the files, and why some of them are left out. Columns: IMPORT_SCHEMA."""
-    require_extra("quality", "defusedxml")
     from assets.quality.truth import TruthError, truth_of
 
     rows, problems = [], {}

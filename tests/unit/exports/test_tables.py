@@ -8,7 +8,10 @@ import duckdb
 import pandas as pd
 import pytest
 
+from assets.domain.home import HomeFile
+from config.settings import load_settings
 from exports.columns import OWN
+from flows.tables.corrections import Corrector
 from tests.unit.exports.shelf import NOW, USD, Shelf, block, files_in, transcript
 
 FIRST = transcript(block("Chapter I", "heading", level=2), block('He said:\n"no", and went.\t§'), language="de")
@@ -126,6 +129,22 @@ class TestWhatARowHolds:
         found = pd.read_json(tmp_path / "pages.jsonl", lines=True).set_index("record_key")
         assert found["edited"][found["edited"]].index.tolist() == ["CA:Lincoln:2023:2", KEYS[3]]
         assert found["model"].isna().sum() == 1, "what nobody here has made has no maker"
+
+    def test_what_people_have_vouched_for_is_told_and_exported_again(self, shelf: Shelf, tmp_path: Path) -> None:
+        shelf.storage.home.create(HomeFile("a" * 32, None))
+        shelf.export("jsonl", tmp_path / "pages.jsonl")
+        corrector = Corrector.of(load_settings(shelf.config))
+        checked, corrected = KEYS[0], KEYS[3]
+        seen = {key: shelf.storage.result_file(key) for key in (checked, corrected)}
+        assert all(seen.values())
+        corrector.check(checked, seen=seen[checked].sha256, by="Ada")  # type: ignore[union-attr]  # looked at above
+        right = json.dumps(transcript(block("right")))
+        corrector.correct(corrected, right, seen=seen[corrected].sha256, by="Ada")  # type: ignore[union-attr]  # likewise
+
+        shelf.export("jsonl", tmp_path / "pages.jsonl")
+
+        found = pd.read_json(tmp_path / "pages.jsonl", lines=True).set_index("record_key")["correction"]
+        assert found.dropna().to_dict() == {checked: "checked", corrected: "corrected"}
 
 
 class TestASchemaOfOnesOwn:
