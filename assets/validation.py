@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from assets.domain.outcome import OutcomeKind
 from assets.domain.result_form import IS_NONE, KeyTwiceError, ResultForm, is_result
+from assets.domain.schema import json_schema_of
 from assets.sent_schema import first_problem, left_out
 
 MAX_MESSAGE_CHARS = 500
@@ -43,7 +44,7 @@ class ModelValidator:
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
-        self._form = ResultForm(model.model_json_schema())
+        self._form = ResultForm(json_schema_of(model))
 
     def to_result(self, text: str) -> bytes:
         content = None if self._form.changes else self._at_once(text)

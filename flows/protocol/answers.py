@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from assets.domain.batch import RemoteJob, submission_of
 from assets.domain.errors import ManifestError, UnwrittenError
+from assets.domain.schema import json_schema_of
 from assets.lines import line_problems
 from assets.outcomes import WRITTEN_COLUMNS, with_superseded, with_written
 from assets.planning import SubmissionFacts
@@ -263,7 +264,7 @@ def _validator(p: Pass, facts: SubmissionFacts) -> ResultValidator:
     """The model in the code, if it still is what was sent, in whatever form it was asked for; else the schema that
     was."""
     model = p.services.model
-    if model.model_json_schema() == facts.result_schema:
+    if json_schema_of(model) == facts.result_schema:
         return ModelValidator(model)
     logger().info("%s was sent with another schema than today's: judged by that one", facts.submission_id)
     validator = SentSchemaValidator(facts.result_schema)

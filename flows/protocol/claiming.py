@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from assets.domain.batch import RemoteFile, SubmissionState, behind, claim_name
 from assets.domain.errors import ManifestError
 from assets.domain.outcome import OutcomeKind, is_dead
-from assets.domain.schema import schema_hash
+from assets.domain.schema import json_schema_of, schema_hash
 from assets.outcomes import uniform_outcomes
 from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
@@ -304,7 +304,7 @@ def facts_of(
         prompt_hash=text_hash(template.prompt),
         schema_name=settings.schema_text,
         response_schema_hash=schema_hash(template.response_schema),
-        result_schema=model.model_json_schema(),
+        result_schema=dict(json_schema_of(model)),
         generation_config=dict(settings.model.generation_config),
         context_mode=settings.context.mode,
         created_at=created_at,

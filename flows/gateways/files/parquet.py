@@ -18,6 +18,7 @@ from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_fo
 
 _DAMAGED = "restore it from a backup"
 PART_ROWS = 5_000
+THREADS_FROM_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ def read_table(path: Path, schema: pa.Schema, *, way_out: str = _DAMAGED, rows: 
         with path.open("rb") as file, open_parquet(path, file, read_dictionary=alike) as parquet:
             columns = present(parquet, schema)
             # Without pq.read_table, which takes three times as long for a small file (pyarrow 26).
+            # Threads that have nothing to do cost more than a small table.
+            threads = parquet.metadata.num_rows >= THREADS_FROM_ROWS
             if rows is None:
-                table = parquet.read(columns=columns)
+                table = parquet.read(columns=columns, use_threads=threads)
             else:
-                table = parquet.read_row_groups(_groups_with(parquet, rows), columns=columns)
+                groups = _groups_with(parquet, rows)
+                table = parquet.read_row_groups(groups, columns=columns, use_threads=threads)
             metadata = parquet.schema_arrow.metadata
         return in_form(table, schema).cast(schema.with_metadata(metadata))
 
@@ -88,10 +92,13 @@ def _groups_with(parquet: pq.ParquetFile, rows: Rows) -> list[int]:
 def open_parquet(path: Path, file: IO[bytes], *, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
     """``read_dictionary``: the columns that are read as numbers of texts, as far as they are there: Arrow takes no
     other name (pyarrow 26). Raises ManifestError for what a newer Quire has written."""
-    metadata = pq.read_metadata(file)
-    known = set(metadata.schema.to_arrow_schema().names)
-    alike = [name for name in read_dictionary if name in known]
-    parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=alike)
+    if read_dictionary:
+        metadata = pq.read_metadata(file)
+        known = set(metadata.schema.to_arrow_schema().names)
+        alike = [name for name in read_dictionary if name in known]
+        parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=alike)
+    else:
+        parquet = pq.ParquetFile(file)
     _check_format(path, parquet.schema_arrow.metadata)
     return parquet
 
