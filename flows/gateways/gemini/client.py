@@ -89,7 +89,7 @@ class GoogleGemini:
         self._key_header = {"x-goog-api-key": api_key}
         self._fingerprint = hashlib.sha256(f"quire {base} {api_key}".encode()).hexdigest()[:FINGERPRINT_CHARS]
         self._http = http_client(httpx2.URL(base).host, idle_connections=max_concurrent_calls)
-        self._page_calls = PageCalls()
+        self._page_calls = PageCalls(base)
         self._sender = Sender(
             self._page_calls,
             address=base,

@@ -8,6 +8,8 @@ import io
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from flows.gateways.gemini.answers import OFFSET_HEADER, Answer
 
@@ -23,10 +25,11 @@ class CallError(Exception):
 
 
 class PageCalls:
-    """As many connections as there are calls at once, kept for the next ones. Belongs to the event loop of its first
-    call."""
+    """As many connections as there are calls at once, kept for the next ones, to the service at ``address``. Belongs to
+    the event loop of its first call."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._opened: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
@@ -70,11 +73,17 @@ class PageCalls:
             async with self._opening:
                 if self._opened is None:
                     http = await asyncio.to_thread(import_module, "aiohttp")
-                    # trust_env: proxies as the environment names them, as for the other calls.
                     self._opened = http.ClientSession(
                         connector=http.TCPConnector(limit=0),
                         cookie_jar=http.DummyCookieJar(),
                         timeout=http.ClientTimeout(total=None),
-                        trust_env=True,
+                        # aiohttp itself would ask for it in a thread, with each call.
+                        proxy=_proxy_for(self._address),
                     )
         return self._opened
+
+
+def _proxy_for(address: str) -> str | None:
+    """The proxy that the environment names, as for the other calls."""
+    parts = urlsplit(address)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

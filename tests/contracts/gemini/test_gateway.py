@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.domain.batch import JobState, RemoteFile
-from assets.domain.errors import ConfigError, GeminiAccessError, GeminiRefusedError
+from assets.domain.errors import ConfigError, GeminiAccessError, GeminiError, GeminiRefusedError
 from flows.gateways.gemini.client import GoogleGemini
 from flows.gateways.gemini.values import job_state
 from tests.contracts.gemini.conftest import MakeGateway
@@ -224,3 +224,20 @@ class TestKeys:
         gateway = make_gateway(api_version=version)
         file = await gateway.upload(io.BytesIO(PNG), display_name="v", mime_type="image/png")
         assert await gateway.list_files() == [file]
+
+
+async def test_what_is_called_for_each_page_goes_through_the_proxy_that_the_environment_names(
+    make_gateway: MakeGateway, gemini: EmulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", gemini.base_url)
+    monkeypatch.setenv("NO_PROXY", "")
+    gateway = make_gateway(base_url="http://gemini.invalid/")
+    with pytest.raises(GeminiError) as error:
+        await gateway.upload(io.BytesIO(PNG), display_name="new", mime_type="image/png")
+    assert error.value.status is not None, "a proxy has answered, for a name that nobody knows"
+
+    monkeypatch.setenv("NO_PROXY", "gemini.invalid")
+    gateway = make_gateway(base_url="http://gemini.invalid/")
+    with pytest.raises(GeminiError) as error:
+        await gateway.upload(io.BytesIO(PNG), display_name="new", mime_type="image/png")
+    assert error.value.status is None
