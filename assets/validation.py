@@ -11,8 +11,7 @@ import pydantic_core
 from pydantic import BaseModel, ValidationError
 
 from assets.domain.outcome import OutcomeKind
-from assets.domain.result_form import IS_NONE, KeyTwiceError, ResultForm, is_result
-from assets.domain.schema import json_schema_of
+from assets.domain.result_form import IS_NONE, KeyTwiceError, ResultForm, is_result, json_schema_of
 from assets.sent_schema import first_problem, left_out
 
 MAX_MESSAGE_CHARS = 500

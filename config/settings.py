@@ -27,7 +27,6 @@ from config.loading import (
     PREFIX,
     Overrides,
     Problem,
-    Tree,
     find_keys,
     merge,
     origin_of,
@@ -35,7 +34,6 @@ from config.loading import (
     raise_first,
     read_dotenv,
     read_environment,
-    read_yaml,
 )
 from config.record import RecordSection
 from config.sections import (
@@ -54,6 +52,7 @@ from config.sections import (
     ViewSection,
 )
 from config.values import SHIPPED_PRICES, CollectionName, FilterValue, Prices, SchemaPath, Section
+from config.yaml_files import Tree, read_yaml
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 """The shipped file with every setting."""

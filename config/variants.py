@@ -8,8 +8,9 @@ from typing import Any
 
 from assets.domain.errors import ConfigError, QuireError, words_of
 from assets.variants import CURRENT, FROZEN, check_variant, is_pairs, parse_pairs
-from config.loading import Tree, merge, read_yaml
+from config.loading import merge
 from config.settings import Settings, settings_from, whole_tree
+from config.yaml_files import Tree, read_yaml
 
 VARIANTS = "variants"
 """The folder beside the settings in which a variant is a file, called by its name."""

@@ -13,7 +13,10 @@ so a result can be judged like an answer.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, TypeAlias, TypeGuard
+
+from pydantic import BaseModel
 
 Schema: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any] | list[Any]
@@ -70,6 +73,12 @@ def codes(node: Schema) -> dict[str, Any]:
     if all(isinstance(value, str) for value in values):
         return {}
     return {value if isinstance(value, str) else json.dumps(value): value for value in values}
+
+
+@cache
+def json_schema_of(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The model's own JSON Schema, made once: it takes pydantic 10 ms. Not to be changed."""
+    return model.model_json_schema()
 
 
 class ResultForm:

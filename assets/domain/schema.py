@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -57,12 +56,6 @@ class Translation:
 def response_schema(model: type[BaseModel]) -> Schema:
     """The schema of `translated`, for a model of Gemini's of which nothing is known."""
     return translated(model).schema
-
-
-@cache
-def json_schema_of(model: type[BaseModel]) -> Mapping[str, Any]:
-    """The model's own JSON Schema, made once: it takes pydantic 10 ms. Not to be changed."""
-    return model.model_json_schema()
 
 
 def translated(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from config.loading import read_yaml
 from config.settings import DEFAULT_FILE
+from config.yaml_files import read_yaml
 from flows.setup.servers import ServersFolder, alone_on_this_machine
 
 API_KEY = "demo-key"

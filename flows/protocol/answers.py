@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from assets.domain.batch import RemoteJob, submission_of
 from assets.domain.errors import ManifestError, UnwrittenError
-from assets.domain.schema import json_schema_of
+from assets.domain.result_form import json_schema_of
 from assets.lines import line_problems
 from assets.outcomes import WRITTEN_COLUMNS, with_superseded, with_written
 from assets.planning import SubmissionFacts

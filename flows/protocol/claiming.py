@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from assets.domain.batch import RemoteFile, SubmissionState, behind, claim_name
 from assets.domain.errors import ManifestError
 from assets.domain.outcome import OutcomeKind, is_dead
-from assets.domain.schema import json_schema_of, schema_hash
+from assets.domain.result_form import json_schema_of
+from assets.domain.schema import schema_hash
 from assets.outcomes import uniform_outcomes
 from assets.planning import ContextImage, SentImage, SubmissionFacts, text_hash
 from assets.requests import RequestTemplate
