@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from assets.candidates import RecordState
 from assets.domain.money import dollars
 from viewer.links import Links
-from viewer.shown import marked, plain
+from viewer.shown import marked, marked_key, plain
 
 FOLDER = Path(__file__).parent
 FRONT = FOLDER / "front"
@@ -117,6 +117,7 @@ def _environment() -> Environment:
     )
     filters: Mapping[str, Any] = {
         "marked": marked,
+        "marked_key": marked_key,
         "dollars": dollars,
         "moment": moment,
         "state_words": state_words,

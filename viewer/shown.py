@@ -6,6 +6,8 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
+from assets.domain.record import SEPARATOR
+
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Line breaks and tabs, and the two joiners, without which some scripts are not written."""
@@ -28,6 +30,15 @@ def marked(text: str) -> Markup:
     if text.isprintable() or not any(map(is_hidden, text)):
         return escape(text)
     return Markup("").join(_sign(each) if is_hidden(each) else escape(each) for each in text)
+
+
+def marked_key(text: str) -> Markup:
+    """A record key or the name of a document, apart from what stands around it; each field for itself, where one that
+    is read from the right would change the order of the others."""
+    if text.isascii():
+        return Markup("<bdi>{}</bdi>").format(marked(text))
+    fields = escape(SEPARATOR).join(Markup("<bdi>{}</bdi>").format(marked(each)) for each in text.split(SEPARATOR))
+    return Markup('<bdi dir="ltr">{}</bdi>').format(fields)
 
 
 def _sign(character: str) -> Markup:

@@ -14,7 +14,7 @@ from viewer.index import CLOSE_MARK, OPEN_MARK
 from viewer.odd_words import oddness
 from viewer.query import fts_query
 from viewer.rendering import share
-from viewer.shown import marked, plain
+from viewer.shown import marked, marked_key, plain
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,11 @@ def test_what_is_hidden_is_shown(text: str, shown: str) -> None:
 
 def test_what_is_marked_is_escaped() -> None:
     assert marked("<b>\u2066") == '&lt;b&gt;<span class="control" title="U+2066 left-to-right isolate">U+2066</span>'
+
+
+def test_the_fields_of_a_key_keep_their_order_whatever_way_they_are_read() -> None:
+    assert marked_key("CA:Lincoln") == "<bdi>CA:Lincoln</bdi>"
+    assert marked_key("AL:שלום:<b>") == '<bdi dir="ltr"><bdi>AL</bdi>:<bdi>שלום</bdi>:<bdi>&lt;b&gt;</bdi></bdi>'
 
 
 def test_odd_pages_stand_out_and_usual_ones_do_not() -> None:
