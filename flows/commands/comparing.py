@@ -25,8 +25,9 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="[A B | NAME]",
-            help="Two settings: current, pairs (model=gemini-3.5-flash-lite,prompt=v2), a YAML file with settings "
-            "or the name of one in variants/; or the name of a run, to go on with it and see it. All runs without.",
+            help="Two settings: current, pairs (model=gemini-3.5-flash-lite,prompt=v2), a YAML file with settings or "
+            "the name of one in variants/; or the name of a run, to go on with it and see it; or replaced, for results "
+            "that were read anew. All runs without.",
         ),
     ] = None,
     sample: Annotated[str, typer.Option("--sample", help="How many pages, or which share: 50, 2%.")] = "",
@@ -43,14 +44,16 @@ def compare(
     words = words or []
     if len(words) > 2:
         raise typer.BadParameter("name two settings, or one run")
-    if (len(words) == 2) != bool(sample):
+    if (len(words) == 2) != bool(sample) and words != ["replaced"]:
         raise typer.BadParameter("say how many pages: --sample 50", param_hint="--sample")
     require_extra("quality", "rapidfuzz")
-    from flows.terminal.comparing import Asked, go_on_text, runs_text
+    from flows.terminal.comparing import Asked, go_on_text, replaced_text, runs_text
 
     path = config_text(config)
     if len(words) == 2:
         _start(path, Asked((words[0], words[1]), sample, name, seed, yes, dry_run, watch, as_json))
+    elif words == ["replaced"]:
+        say(run_to_end(replaced_text(path, sample, seed=seed, as_json=as_json)))
     elif words:
         said = go_on_text(path, words[0], watch=watch, as_json=as_json, dry_run=dry_run)
         say(run_to_end(said, interrupted=INTERRUPTED))

@@ -6,18 +6,21 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
-from assets.comparing import Comparison, advice, compared, is_significant
+from assets.comparing import Comparison, advice, compared, drawn, is_significant
+from assets.domain.errors import QuireError
 from assets.domain.money import dollars
 from assets.quality.intervals import Rate
 from assets.quality.normal import AS_IT_IS
 from assets.reading import content_of
 from config.settings import Settings
-from flows.gateways.files.runs import Run
+from flows.gateways.files.runs import REPLACED, Run
 from flows.gateways.files.storage import Storage
 from flows.tables.corrections import model_answer, standing_corrections
 from flows.tables.derived import last_submissions, results_table, submissions_table
@@ -27,6 +30,7 @@ from flows.tables.relatives import side_storage
 
 NAMES = ("A", "B")
 STANDING = "the results that stand"
+OF_BEFORE = "the results of before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,26 @@ def findings_of(settings: Settings, storage: Storage, run: Run) -> Findings:
     named = tuple(_named(side, name) for side, name in zip(sides, NAMES, strict=True))
     truth = {key: page.text for key, page in gold_texts(storage, keys).items()}
     return Findings(run, (named[0], named[1]), compared([side.texts for side in named], truth), truth)
+
+
+def findings_of_replaced(storage: Storage, count: int | None, *, seed: int, now: datetime) -> Findings:
+    """The results of before beside those that took their place, after `quire rerun`: of ``count`` pages, or of all.
+    Raises QuireError where nothing was replaced, ManifestError, OSError."""
+    replaced = storage.replaced_results()
+    keys = sorted(key for key in replaced if storage.read_result(key) is not None)
+    if not keys:
+        raise QuireError("no result was replaced by another reading, or none of those of before is kept any more")
+    known = gold_texts(storage, keys)
+    at = [row for row, key in enumerate(keys) if key in known]
+    chosen = drawn(np.arange(len(keys)), np.array(at, np.int64), count or len(keys), seed=seed)
+    keys = [keys[row] for row in chosen.tolist()]
+    texts = {key: text_of(replaced[key].read_bytes()) for key in keys}
+    nothing: dict[str, Any] = {"usd": None, "seconds": None, "open": 0, **dict.fromkeys(_TOKENS, 0)}
+    before = SideFindings("", OF_BEFORE, len(keys), len(keys), {}, **nothing, texts=texts)
+    first, second = (_named(side, name) for side, name in zip((before, _standing(storage, keys)), NAMES, strict=True))
+    truth = {key: page.text for key, page in known.items() if key in texts}
+    run = Run(REPLACED, now, seed, len(keys), (), has_ended=True)
+    return Findings(run, (first, second), compared([first.texts, second.texts], truth), truth)
 
 
 def text_of(result: bytes) -> str:

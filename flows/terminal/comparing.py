@@ -22,7 +22,7 @@ from flows.gateways.files.atomic import replace_text
 from flows.gateways.files.runs import Run, Side, check_run_name
 from flows.gateways.files.storage import Storage
 from flows.gateways.prefect.api import engine_errors_told
-from flows.questions.comparison import NAMES, STANDING, Findings, findings_of, shown
+from flows.questions.comparison import NAMES, STANDING, Findings, findings_of, findings_of_replaced, shown
 from flows.questions.comparison_page import html_page
 from flows.questions.page_prices import PagePrices
 from flows.questions.status import read_ledger_or_files, states_now
@@ -83,10 +83,23 @@ async def go_on_text(
     return await asyncio.to_thread(_found, settings, storage, name, reports, as_json=as_json)
 
 
+async def replaced_text(config: str | None, sample: str, *, seed: int, as_json: bool) -> str:
+    """What the results of before are worth beside those that took their place. Raises QuireError, OSError."""
+    settings = load_settings(config_path(config))
+    storage = make_storage(settings)
+    count = _count(sample, len(storage.replaced_results())) if sample else None
+    found = await asyncio.to_thread(findings_of_replaced, storage, count, seed=seed, now=utc_now())
+    return _said(storage, found, as_json=as_json)
+
+
 def _found(settings: Settings, storage: Storage, name: str, reports: Sequence[SideReport], *, as_json: bool) -> str:
     run = storage.runs.read(name)
     found = findings_of(settings, storage, run)
-    path = storage.runs.place(name) / PAGE
+    return _said(storage, found, reports, as_json=as_json)
+
+
+def _said(storage: Storage, found: Findings, reports: Sequence[SideReport] = (), *, as_json: bool) -> str:
+    path = storage.runs.place(found.run.name) / PAGE
     if any(side.texts for side in found.sides):
         replace_text(path, html_page(found))
     if as_json:

@@ -196,6 +196,8 @@ async def test_what_cannot_be_compared_is_refused_in_a_line_before_anything_is_m
 async def test_each_command_of_the_page_on_comparing(shelf: Project, prefect_server: PrefectServer) -> None:
     page = (ROOT / "docs/compare.md").read_text(encoding="utf-8")
     lines = [line.partition(" #")[0].split() for line in re.findall(r"^    (quire .+)$", page, re.MULTILINE)]
+    # What it says is tested with `quire plan`, after a new reading.
+    lines.remove(["quire", "compare", "replaced"])
     environment = prefect_server.environment() | {"GEMINI_API_KEY": API_KEY, "COLUMNS": "200"}
     said = []
     for _, *words in lines:

@@ -8,6 +8,7 @@ until the new one is written, and goes to ``manifests/replaced``.
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.corrections import without_outlived
-from assets.domain.record import parse_key
+from assets.domain.errors import RecordKeyError
+from assets.domain.record import SEPARATOR, parse_key
 from assets.numbering import Numbering, Pages
 from assets.reruns import RERUN_SCHEMA, RESULT_FILE_SCHEMA, is_as_it_was
 from assets.result_files import ResultFiles
@@ -105,6 +107,17 @@ class OutputResults(Decisions):
     def replaced_path(self, submission_id: str, record_key: str) -> Path:
         """Where the result lies whose place that of a submission has taken. Raises as `result_path`."""
         return self._path_of(record_key, self._replaced / submission_id)
+
+    def replaced_results(self) -> dict[str, Path]:
+        """Record key -> the result whose place another one took last, of those that are still kept."""
+        found = dict[str, Path]()
+        for path in sorted(self._replaced.glob("*/" + "*/" * len(self.document_fields) + "*.json")):
+            submission_id, *fields = path.relative_to(self._replaced).parts
+            key = SEPARATOR.join([*fields[:-1], fields[-1].removesuffix(".json")])
+            with suppress(RecordKeyError):
+                # Of several the newest comes last, as their folders sort by time.
+                found[key] = self.replaced_path(submission_id, key)
+        return found
 
     @property
     def _replaced(self) -> Path:

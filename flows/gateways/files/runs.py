@@ -18,6 +18,8 @@ from flows.gateways.files.formats import FORMAT, NEWEST_FORMAT
 from flows.gateways.files.presence import is_there
 
 RUNS = "runs"
+REPLACED = "replaced"
+"""No run: the results of before beside those that took their place."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DOCUMENT = "run.json"
 
@@ -67,6 +69,10 @@ class Run:
 
 def check_run_name(name: str) -> None:
     """Raise QuireError for what cannot be a run's name."""
+    if name == REPLACED:
+        raise QuireError(
+            f"{REPLACED} cannot be a run's name: quire compare {REPLACED} is of results that were replaced"
+        )
     if not _NAME.fullmatch(name):
         raise QuireError(
             f"{name!r} cannot be a run's name: small letters, digits and '-', at most 40, and no '-' first"
@@ -102,7 +108,8 @@ class Runs:
 
     def read(self, name: str) -> Run:
         """Raises QuireError where there is no such run."""
-        check_run_name(name)
+        if not _NAME.fullmatch(name):
+            raise QuireError(f"{name!r} is no run")
         path = self.folder / name / _DOCUMENT
         try:
             document = read_json(path)

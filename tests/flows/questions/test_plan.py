@@ -12,6 +12,7 @@ from assets.domain.errors import QuireError
 from assets.domain.money import dollars
 from flows.questions.estimate import read_estimate
 from flows.questions.plan import plan_json, plan_text
+from flows.terminal.comparing import replaced_text
 from flows.terminal.reruns import Words, rerun_text, undo_rerun_text
 from tests.command import run_quire
 from tests.emulator_server import API_KEY
@@ -136,6 +137,13 @@ async def test_the_plan_has_a_price_and_just_that_is_sent_up_to_a_sum(shelf: Pro
     anew = dict.fromkeys((f"{FIRST}:1", f"{FIRST}:2", f"{SECOND}:1"), "anew")
     assert {key: text_of(shelf, key) for key in before} == before | anew, "just these, and their new answers"
     assert [shelf.gemini.record(key)["billed"] for key in before] == [2, 2, 1, 2, 1, 1]
+
+    said = await replaced_text(config, "", seed=0, as_json=False)
+    assert "3 of 3" in said
+    assert "the results of before  the results that stand" in said
+    assert "B costs what is not known beside A, and differs from A in 88.89% of the characters" in said
+    page = (shelf.manifests / "runs/replaced/comparison.html").read_text(encoding="utf-8")
+    assert "<ins>anew</ins>" in page
 
     found = json.loads(await plan_json(config))
     assert (found["outdated"], found["edited"], found["to_be_read"]) == (2, 1, 0)
