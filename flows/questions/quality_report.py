@@ -12,7 +12,7 @@ from flows.runtime.printable import printable
 
 MAX_LISTED = 50
 FEW = 10
-"""Of fewer pages an interval is told, and that they are few."""
+"""Of fewer pages it is told that they are few."""
 
 
 def quality_json(found: Quality) -> str:
@@ -57,10 +57,12 @@ def _gold_lines(found: Quality) -> list[str]:
         for path, score in sorted(found.fields.items())[:MAX_LISTED]:
             shares = _shares(score)
             lines.append(f"{path[:40]:<40} {score.values:>7,} {_share(shares['exact'])} {_share(shares['alike'])}")
-    if found.whole.words.rate == 0:
+    if pages < FEW:
+        lines.append(
+            f"{pages} {'page is' if pages == 1 else 'pages are'} few: {FEW} or more tell something of the others"
+        )
+    elif found.whole.characters.rate == 0:
         lines.append(f"no error on {pages} pages: {3 / pages:.0%} of all pages may have some all the same")
-    elif pages < FEW:
-        lines.append(f"{pages} pages are few: the interval is as wide as it is")
     return lines + _not_measured(found)
 
 

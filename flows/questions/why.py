@@ -180,7 +180,7 @@ def why_of(
         record_key=key,
         state=state,
         reason=reason,
-        image=_about_image(storage, then, row, state, key) if then is not None else None,
+        image=_about_image(storage, then, row, state, key, said) if then is not None else None,
         made_by=maker,
         prompt_file=_prompt_file(storage, maker) if maker is not None else None,
         history=tuple(history),
@@ -321,7 +321,9 @@ def _image_sent_last(
     return image_sent(storage, history[-1].submission_id, key) if history else None
 
 
-def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | None, state: str, key: str) -> str | None:
+def _about_image(
+    storage: Storage, then: ImageThen, row: Mapping[str, Any] | None, state: str, key: str, said: _Said
+) -> str | None:
     path, frame = (row["image_path"], row["image_frame"]) if row is not None else (then.path, then.frame)
     match image_now(storage.root, path, frame, then):
         case ImageNow.TOUCHED:
@@ -330,7 +332,8 @@ def _about_image(storage: Storage, then: ImageThen, row: Mapping[str, Any] | Non
             return "the image was replaced since: the next try sends the new one"
         case ImageNow.REPLACED:
             when = "when its batch is settled, " if state == RecordState.INFLIGHT else ""
-            return f"the image was replaced since: {when}quire rerun {key} reads it again"
+            edited = " --edited" if said.standing is not None else ""
+            return f"the image was replaced since: {when}quire rerun{edited} {key} reads it again"
         case ImageNow.GONE:
             return f"the image file is gone: {path}"
     return None

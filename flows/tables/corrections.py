@@ -93,7 +93,7 @@ class Corrector:
                 raise self._conflict(key, there, content)
             if there is None:
                 self._expect_page(key)
-            is_same = there is not None and content in (None, there[1])
+            is_same = there is not None and (content is None or self._says_the_same(there[1], content))
             kind = CorrectionKind.CHECKED if is_same else CorrectionKind.CORRECTED
             note = _Note(self, key, kind, by, seen)
             if there is not None and is_same:
@@ -109,6 +109,13 @@ class Corrector:
             storage.corrections.keep(content, sha256_hex(content))
             saved = storage.correct_result(key, content, note=note.write)
         return Saved(key, kind, note.correction_id, saved.sha256)
+
+    def _says_the_same(self, there: bytes, content: bytes) -> bool:
+        """However it is laid out."""
+        try:
+            return there == content or self.validator.to_result(there.decode()) == content
+        except (AnswerError, UnicodeDecodeError):
+            return False
 
     def _conflict(
         self, key: str, there: tuple[ResultFile, bytes] | None, mine: bytes | None
