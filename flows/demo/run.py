@@ -28,9 +28,11 @@ from flows.demo.summary import (
     where,
     word_errors_of,
 )
+from flows.demo.viewing import running_viewer, start_viewer
 from flows.gateways.files.storage import Storage
 from flows.setup.servers import Servers
 from flows.terminal.display import Display, logging_into
+from flows.terminal.facts import fact
 from flows.terminal.running import tell_prefect_the_rest
 
 if TYPE_CHECKING:
@@ -87,6 +89,10 @@ async def _run(place: DemoFolder, display: Display, *, keep: bool, documents: in
     with display.live():
         display.doing("exporting what was read")
         exported = await export_each(place)
+        if keep:
+            display.doing("starting the viewer")
+            await asyncio.to_thread(start_viewer, place)
+    viewer = running_viewer(place)
     storage = _storage(place, load_settings(place.config))
     ui = servers.prefect_url
     for line in [
@@ -95,8 +101,16 @@ async def _run(place: DemoFolder, display: Display, *, keep: bool, documents: in
         "",
         *where(place, prefect_url=ui, is_kept=servers.are_kept),
         *exported.lines(place),
+        *(fact("viewer", f"{viewer.address}      (for you alone: whoever has it sees all pages)") if viewer else []),
         "",
-        *what_next(place, found, prefect_url=ui, pids=servers.pids, is_kept=servers.are_kept),
+        *what_next(
+            place,
+            found,
+            prefect_url=ui,
+            pids=servers.pids + ([viewer.pid] if viewer else []),
+            is_kept=servers.are_kept,
+            has_viewer=viewer is not None,
+        ),
     ]:
         display.say(line)
     if problems := found.problems():

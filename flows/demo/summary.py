@@ -127,13 +127,17 @@ def where(folder: DemoFolder, *, prefect_url: str, is_kept: bool) -> list[str]:
     ]
 
 
-def what_next(folder: DemoFolder, found: Findings, *, prefect_url: str, pids: list[int], is_kept: bool) -> list[str]:
+def what_next(
+    folder: DemoFolder, found: Findings, *, prefect_url: str, pids: list[int], is_kept: bool, has_viewer: bool = False
+) -> list[str]:
     """What to type next."""
     quire, config = quire_command(), short(folder.config)
     flag = "" if folder.path == Path("demo-data").absolute() else f" --folder {short(folder.path)}"
     documents, pages = found.pages.size
     size = "" if (documents, pages) == (DOCUMENTS, PAGES_PER_DOCUMENT) else f" --documents {documents} --pages {pages}"
-    lines = ["What to type next", f"  {quire} view --config {config}      # each page beside its text, in a browser"]
+    lines = ["What to type next"]
+    if not has_viewer:
+        lines.append(f"  {quire} view --config {config}      # each page beside its text, in a browser")
     if is_kept:
         key = f"'{found.done[0]}'" if found.done else "KEY"
         lines += [

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 DEADLINE_SECONDS = 600
@@ -84,19 +85,27 @@ def test_the_demo_reads_checks_and_says_it_and_a_second_one_has_nothing_to_do(tm
         *("pages.csv", "pages.jsonl"),
         *("iiif", "markdown", "parquet", "pdf", "tei", "text"),
     }
-    assert "quire view --config " in said
+    [address] = re.findall(r"viewer (http://127\.0\.0\.1:\d+/\S+)", said)
+    for name in ("viewer.json", "logs/viewer.log"):
+        assert (folder / name).stat().st_mode & 0o077 == 0, "the address is for the user alone"
+    with urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor()).open(
+        address
+    ) as answer:
+        assert "Thornbury" in answer.read().decode()
 
     pids = pids_of(folder)
-    assert all(is_alive(pid) for pid in pids), "--keep leaves them"
+    viewer = json.loads((folder / "viewer.json").read_text(encoding="utf-8"))["pid"]
+    assert all(is_alive(pid) for pid in [*pids, viewer]), "--keep leaves them"
     try:
         again = run_demo(folder)
         assert "Nothing to do: 1 of 2 pages were read before, and nothing was sent, 1 is a dead letter." in again
         assert pids_of(folder) == pids, "the servers are used again"
-        assert f"kill {pids[0]} {pids[1]} " in again
+        assert f"kill {pids[0]} {pids[1]} {viewer} " in again
+        assert address in again
     finally:
-        for pid in pids:
+        for pid in [*pids, viewer]:
             os.kill(pid, signal.SIGTERM)
-    wait_for_end(pids)
+    wait_for_end([*pids, viewer])
 
 
 def test_an_interrupted_demo_takes_its_servers_along(tmp_path: Path) -> None:
