@@ -7,6 +7,10 @@ the index is made once for a collection, and the reading is done aside while pag
 
 One page in a hundred has failed. All results have the same text, so that a search for one of its words finds a million
 pages, which is the worst that can be asked for.
+
+By hand with 100,000 records, on two cores that others kept busy: 32 ms for the collection, 71 for a document, 117 for a
+page, 106 for a search and 80 for a kind of failure, of which a third was work of ours; with 1,000 records 12, 72, 89,
+89 and 9. What a page takes is the reading of its outcomes and of one group of the record manifest.
 """
 
 import asyncio
