@@ -1,5 +1,5 @@
-"""A program of its own that makes the pages of one PDF into images. It takes its limit of memory in bytes as its
-argument and an `Order` as a line of JSON on standard input, and tells what happens in lines of JSON on standard output.
+"""A program of its own that makes the pages of PDFs into images. It takes its limit of memory in bytes as its argument
+and each `Order` as a line of JSON on standard input, and tells what happens in lines of JSON on standard output.
 
 A PDF is somebody else's program: it can eat the memory, run for ever, or break whatever reads it. So only this process
 ever opens one, and it imports nothing of Quire. Its other end is `pdf.worker`, where the lines are read and where it is
@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import queue
 import resource
 import struct
 import sys
@@ -99,7 +100,7 @@ class PageLeftOutError(Exception):
 
 
 def main() -> None:
-    """Limit ourselves, read the order, and carry it out."""
+    """Limit ourselves, and carry out orders until the input ends."""
     limit_bytes = int(sys.argv[1])
     # Not the address space: what libraries only reserve is no memory.
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
@@ -115,54 +116,51 @@ def main() -> None:
     tell(ready=True)
     # Our own limit decides, before any pixel is read.
     Image.MAX_IMAGE_PIXELS = None
-    with os.fdopen(os.dup(0), "rb", buffering=0) as orders:
-        order = Order(**json.loads(orders.readline()))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        render(order, tell)
-    except OSError as error:
-        tell(disk=[error.errno, error.strerror, error.filename or order.folder])
-    tell(end=True)
-    # Without the interpreter's own end: a thread still waits for the parent's.
-    os._exit(0)
+    threading.Thread(target=_take_orders, args=[orders := queue.SimpleQueue[Order]()], daemon=True).start()
+    while True:
+        order, is_good = orders.get(), False
+        try:
+            is_good = render(order, tell)
+        except OSError as error:
+            tell(disk=[error.errno, error.strerror, error.filename or order.folder])
+        tell(end="good" if is_good else "bad")
 
 
-def render(order: Order, tell: Tell) -> None:
-    """Tell ``pages`` and make each, or tell ``failed`` or ``unreadable``. Raises OSError for trouble with the disk that
-    is written to."""
+def render(order: Order, tell: Tell) -> bool:
+    """Tell ``pages`` and make each, or tell ``failed`` or ``unreadable``; whether nothing was wrong. Raises OSError for
+    trouble with the disk that is written to."""
     try:
         with Path(order.pdf).open("rb") as file:
             is_empty = not file.read(1)
     except OSError as error:
         tell(unreadable=error.strerror)
-        return
+        return False
     if is_empty:
         tell(failed="it is empty")
-        return
+        return False
     try:
         pdf = pdfium.PdfDocument(Path(order.pdf))
         # What was filled into a form is drawn only with this.
         pdf.init_forms()
     except pdfium.PdfiumError as error:
         tell(failed=_OPENING_FAILED.get(error.err_code, _DAMAGED))
-        return
-    pages = len(pdf)
-    if pages > MAX_PAGES:
-        tell(failed=f"it says that it has {pages} pages; the most is {MAX_PAGES}")
-        return
-    if pages < 1:
-        tell(failed=_DAMAGED)
-        return
-    tell(pages=pages, mended=not pdfium_c.FPDF_DocumentHasValidCrossReferenceTable(pdf))
+        return False
+    if not 1 <= (pages := len(pdf)) <= MAX_PAGES:
+        tell(failed=f"it says that it has {pages} pages; the most is {MAX_PAGES}" if pages > 1 else _DAMAGED)
+        return False
+    is_whole = pdfium_c.FPDF_DocumentHasValidCrossReferenceTable(pdf)
+    tell(pages=pages, mended=not is_whole)
     for page in range(order.first_page, min(pages, order.last_page or pages) + 1):
         try:
             ending, note = _make_page(pdf, page, order)
-        except PageLeftOutError as problem:
-            tell(page=page, reason=str(problem), left_out=True)
-        except pdfium.PdfiumError:
-            tell(page=page, reason="it is damaged", left_out=True)
+        except (PageLeftOutError, pdfium.PdfiumError) as problem:
+            is_whole = False
+            reason = str(problem) if isinstance(problem, PageLeftOutError) else "it is damaged"
+            tell(page=page, reason=reason, left_out=True)
         else:
             tell(page=page, reason=note, left_out=False, ending=ending)
+    pdf.close()
+    return bool(is_whole)
 
 
 def _make_page(pdf: Any, number: int, order: Order) -> tuple[str, str | None]:
@@ -340,9 +338,11 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _end_with_parent() -> None:
+def _take_orders(orders: "queue.SimpleQueue[Order]") -> None:
     """A worker whose parent was killed must not go on writing into a folder that the next pass clears away."""
-    os.read(0, 1)
+    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:
+        for line in lines:
+            orders.put(Order(**json.loads(line)))
     os._exit(1)
 
 

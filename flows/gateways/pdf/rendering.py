@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +30,13 @@ from flows.gateways.pdf.page_folders import (
     read_marker,
     replace_folder,
 )
+from flows.gateways.pdf.processes import StoppedError, Workers
 from flows.gateways.pdf.worker import (
     PAGE_SECONDS,
     Note,
     RenderedPdf,
     RenderSettings,
     Room,
-    StoppedError,
     UnreadableError,
     render_pdf,
 )
@@ -136,11 +137,11 @@ def render_all(
     were.
     """
 
-    room = Room()
+    room, workers = Room(), Workers()
 
     def render(pdf: SourcePdf) -> Document:
         try:
-            document = _render_one(pdf, folders, settings, room, check, progress, page_seconds)
+            document = _render_one(pdf, folders, settings, room, workers, check, progress, page_seconds)
         except OSError as error:
             trouble = DiskError.of(error)
             if trouble is None:
@@ -156,7 +157,7 @@ def render_all(
         progress.done(pdf)
         return document
 
-    with ThreadPoolExecutor(processes, thread_name_prefix="render") as pool:
+    with closing(workers), ThreadPoolExecutor(processes, thread_name_prefix="render") as pool:
         futures = [pool.submit(render, pdf) for pdf in pdfs]
         wait(futures, return_when=FIRST_EXCEPTION)
         pool.shutdown(wait=True, cancel_futures=progress.stop.is_set())
@@ -171,6 +172,7 @@ def _render_one(
     folders: SourceFolders,
     settings: RenderSettings,
     room: Room,
+    workers: Workers,
     check: Check,
     progress: Progress,
     page_seconds: float,
@@ -200,6 +202,7 @@ def _render_one(
             temporary,
             settings,
             room=room,
+            workers=workers,
             page_seconds=page_seconds,
             is_stopped=progress.stop.is_set,
             on_page=look,

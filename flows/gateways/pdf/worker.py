@@ -1,27 +1,19 @@
-"""One PDF, rendered by workers (`pdf.pages`), one after the other until each page is an image or is known to be none.
+"""One PDF, rendered by workers (`pdf.pages`, in `pdf.processes`), one after the other until each page is an image or is
+known to be none.
 
 A worker that dies or takes too long says by that which page is to blame: the one after the last that it told of. Which
 PDFs are rendered, and what becomes of the images, stands in `rendering`.
 """
 
-import json
-import os
-import selectors
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from assets.domain.errors import RenderError
+from flows.gateways.pdf.processes import LOOK_SECONDS, StoppedError, WorkerLostError, Workers
 
-WORKER = Path(__file__).with_name("pages.py")
-"""Started by its path and not imported: pdfium has no business in this process."""
 PAGE_SECONDS = 120.0
 """A page takes well under a second, a large one of many images a few; this is one that would never end."""
 MAX_LOST_PAGES = 5
@@ -29,7 +21,6 @@ MAX_LOST_PAGES = 5
 
 _BASE_BYTES = 256 * 1024 * 1024
 _BYTES_PER_PIXEL = 8
-_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +69,6 @@ class UnreadableError(Exception):
     """A PDF that the system does not let us read now; tomorrow it may. ``str(error)``: why."""
 
 
-class StoppedError(Exception):
-    """We were told to stop."""
-
-
-class _WorkerLostError(Exception):
-    """A worker that ended before its last line. ``is_slow``: we ended it."""
-
-    def __init__(self, reason: str, *, is_slow: bool) -> None:
-        super().__init__(reason)
-        self.is_slow = is_slow
-
-
 class Room:
     """The memory that all workers of a rendering share: many at once, or one alone, which may take as much as two."""
 
@@ -134,7 +113,7 @@ class Room:
         while not is_free():
             if is_stopped():
                 raise StoppedError
-            self._changed.wait(_LOOK_SECONDS)
+            self._changed.wait(LOOK_SECONDS)
 
 
 def render_pdf(
@@ -143,15 +122,16 @@ def render_pdf(
     settings: RenderSettings,
     *,
     room: Room,
+    workers: Workers,
     page_seconds: float,
     is_stopped: Callable[[], bool],
     on_page: Callable[[RenderedPdf], None],
 ) -> RenderedPdf:
     """Write ``{page}.jpg``, or another ending, into ``folder`` for each page of ``pdf`` that can be an image.
 
-    ``room``: shared by all that render at once; ``page_seconds``: how long a page may take; ``on_page``: called after
-    each. Raises UnreadableError, StoppedError, RenderError if no worker starts, OSError for trouble with the disk that
-    is written to.
+    ``room``, ``workers``: shared by all that render at once; ``page_seconds``: how long a page may take; ``on_page``:
+    called after each. Raises UnreadableError, StoppedError, RenderError if no worker starts, OSError for trouble with
+    the disk that is written to.
     """
     found = RenderedPdf()
     suspect, lost = -1, 0
@@ -163,12 +143,13 @@ def render_pdf(
         try:
             with room.alone(is_stopped) if is_alone else room.shared(is_stopped):
                 memory_bytes = settings.worker_bytes * (2 if is_alone else 1)
-                with closing(_run_worker(order, memory_bytes, page_seconds, is_stopped)) as answers:
+                said_by = workers.answers(order, memory_bytes=memory_bytes, seconds=page_seconds, is_stopped=is_stopped)
+                with closing(said_by) as answers:
                     for said in answers:
                         _take(said, found, on_page)
             if found.is_complete or not found.pages or not is_alone:
                 return found
-        except _WorkerLostError as error:
+        except WorkerLostError as error:
             page = found.next_page if found.pages else 0
             if found.is_complete:
                 return found
@@ -191,48 +172,6 @@ def render_pdf(
                 return found
 
 
-def _run_worker(
-    order: dict[str, Any], memory_bytes: int, page_seconds: float, is_stopped: Callable[[], bool]
-) -> Generator[dict[str, Any], None, None]:
-    """Carry out an `Order` of `pdf.pages`: what the worker says of it. Raises _WorkerLostError, StoppedError,
-    RenderError."""
-    # -P: the worker's own folder is no place to import from. Not multiprocessing, which would load the whole of Prefect
-    # into each worker with the program that was started.
-    command = [sys.executable, "-P", str(WORKER), str(memory_bytes)]
-    with (
-        tempfile.TemporaryFile() as errors,
-        # In a session of its own: it is for us to end it, and not for Ctrl-C.
-        subprocess.Popen(  # noqa: S603
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        ) as worker,
-    ):
-        try:
-            is_ready = False
-            for said in _answers(worker, page_seconds, is_stopped):
-                if "ready" in said:
-                    is_ready = True
-                    _send(worker, order)
-                elif "end" in said:
-                    return
-                else:
-                    yield said
-            code = worker.wait()
-            if not is_ready and code > 0:
-                raise RenderError(f"the program that renders PDFs does not start: {_last_line(errors)}")
-            raise _WorkerLostError(
-                f"ended the program that does it ({_end_of(code)}), as what takes more than "
-                f"{memory_bytes // 2**20} MB of memory does",
-                is_slow=False,
-            )
-        finally:
-            worker.kill()
-
-
 def _take(said: dict[str, Any], found: RenderedPdf, on_page: Callable[[RenderedPdf], None]) -> None:
     if "unreadable" in said:
         raise UnreadableError(said["unreadable"])
@@ -252,49 +191,3 @@ def _take(said: dict[str, Any], found: RenderedPdf, on_page: Callable[[RenderedP
             found.endings[str(said["page"])] = said["ending"]
         found.next_page = said["page"] + 1
         on_page(found)
-
-
-def _answers(
-    worker: subprocess.Popen[bytes], page_seconds: float, is_stopped: Callable[[], bool]
-) -> Iterator[dict[str, Any]]:
-    """What the worker says until it ends. Raises StoppedError, and _WorkerLostError when it is silent for too long."""
-    assert worker.stdout is not None  # noqa: S101 - as it was opened
-    descriptor = worker.stdout.fileno()
-    buffer = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        deadline = time.monotonic() + page_seconds
-        while True:
-            if is_stopped():
-                raise StoppedError
-            if time.monotonic() > deadline:
-                raise _WorkerLostError(f"takes longer than {page_seconds:g} seconds", is_slow=True)
-            if not selector.select(_LOOK_SECONDS):
-                continue
-            read = os.read(descriptor, 65536)
-            if not read:
-                return
-            *lines, buffer = (buffer + read).split(b"\n")
-            for line in lines:
-                yield json.loads(line)
-                deadline = time.monotonic() + page_seconds
-
-
-def _send(worker: subprocess.Popen[bytes], order: dict[str, Any]) -> None:
-    assert worker.stdin is not None  # noqa: S101 - as it was opened
-    try:
-        # It stays open: its end tells the worker that we are gone.
-        worker.stdin.write(json.dumps(order).encode() + b"\n")
-    except BrokenPipeError:
-        # It was ended just now; its answers end, too, and that is where it is dealt with.
-        return
-
-
-def _end_of(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"status {code}"
-
-
-def _last_line(errors: IO[bytes]) -> str:
-    errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"

@@ -208,6 +208,22 @@ def meanwhile(shelf: Shelf, signals: tuple[signal.Signals, ...]) -> Iterator[Non
     thread.join()
 
 
+def test_one_process_renders_pdf_after_pdf_until_something_is_wrong_with_one(shelf: Shelf) -> None:
+    for year in (1901, 1902, 1904, 1905):
+        typeset(shelf.place(f"CA/Lincoln/{year}.pdf"), 2)
+    typeset(shelf.place("CA/Lincoln/1903.pdf"), 2).write_bytes(b"%PDF-1.7 and nothing else")
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.extend(renderers(os.getpid()))
+
+    scanned = shelf.scan(processes=1, check=look)
+    assert scanned.left_out == {"CA/Lincoln/1903.pdf": DAMAGED}
+    assert shelf.pages("CA/Lincoln/1905") == jpegs(2)
+    assert len(dict.fromkeys(seen)) == 2, "one before it, and another after it"
+    assert renderers(os.getpid()) == []
+
+
 def test_a_worker_that_is_killed_costs_nothing(shelf: Shelf) -> None:
     typeset(shelf.place(PDF), 60)
     with meanwhile(shelf, (signal.SIGKILL,)):
