@@ -48,6 +48,7 @@ LONGEST = (
     "tests/flows/test_cli.py",
     "tests/faults/test_repeated_failures.py",
     "tests/faults/test_failure_table.py",
+    "tests/flows/test_compare.py",
     "tests/flows/test_broken_state.py",
     "tests/flows/test_budget.py",
     "tests/contracts/pdf/test_bad_pdfs.py",

@@ -9,6 +9,8 @@ from assets.comparing import marked
 from flows.questions.comparison import Findings, shown
 from flows.runtime.printable import printable_lines
 
+MAX_PAGES = 200
+"""A page of HTML with more is slow to open."""
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -36,7 +38,9 @@ def _parts(found: Findings) -> Iterator[str]:
     yield _HEAD.format(title=_shown(title))
     yield f"<h1>{_shown(title)}</h1>\n<p>{_shown(found.advice)}</p>\n"
     yield f'<pre class="table">{_shown(shown(found))}</pre>\n'
-    keys = sorted(set().union(*(side.texts for side in found.sides)))
+    keys, more = _shown_keys(found)
+    if more:
+        yield f"<p>The {len(keys):,} pages on which the two differ most; {more:,} more are not shown.</p>"
     for key in keys:
         truth = found.truth.get(key)
         yield f"<section><h2>{_shown(key)}</h2>\n<p>{_TRUTH if truth is not None else _EACH_OTHER}</p>"
@@ -50,6 +54,16 @@ def _parts(found: Findings) -> Iterator[str]:
             yield f'<div class="text">{_marked(truth, other, text)}</div></div>'
         yield "</div></section>\n"
     yield "</body></html>\n"
+
+
+def _shown_keys(found: Findings) -> tuple[list[str], int]:
+    """The pages in their order, and how many are left out. What only one side has read comes before all else."""
+    texts = [side.texts for side in found.sides]
+    keys, both = sorted(set().union(*texts)), sorted(set(texts[0]).intersection(texts[1]))
+    agreement = found.comparison.agreement
+    by_page = dict(zip(both, agreement.by_page.tolist(), strict=True)) if agreement is not None else {}
+    chosen = sorted(keys, key=lambda key: by_page.get(key, -1.0))[:MAX_PAGES]
+    return sorted(chosen), len(keys) - len(chosen)
 
 
 def _marked(truth: str | None, other: str | None, text: str) -> str:

@@ -83,7 +83,10 @@ def place_in_prefect(config: str | None) -> str:
 async def status_text(config: str | None) -> str:
     """The numbers, the batches, what needs a person."""
     found, storage = await read_status_and_storage(config)
-    return "\n".join(status_lines(found, left_out_place(storage), now=utc_now()))
+    lines = status_lines(found, left_out_place(storage), now=utc_now())
+    under_way = [name for name in storage.runs.names() if not storage.runs.read(name).has_ended]
+    lines += [f"comparison {name} is under way: quire compare {name} goes on with it" for name in under_way]
+    return "\n".join(lines)
 
 
 def status_lines(found: Status, left_out_place: str, *, now: datetime | None = None) -> list[str]:

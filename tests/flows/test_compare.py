@@ -13,7 +13,7 @@ from config.settings import load_settings
 from flows.pipeline import pipeline
 from flows.tables.corrections import Corrector
 from flows.terminal.comparing import Asked, go_on_text, runs_text, start_text
-from flows.terminal.show import read_status
+from flows.terminal.show import read_status, status_text
 from tests.command import run_quire
 from tests.emulator_server import API_KEY
 from tests.flows.questions.test_plan import answer
@@ -96,6 +96,8 @@ async def test_the_better_setting_is_told_and_what_it_costs_is_in_the_books(shel
 
     said = await start_text(config, asked("current", f"model={BAD}"))
     assert "the run flash is under way" in said
+    under_way = "comparison flash is under way: quire compare flash goes on with it"
+    assert under_way in await status_text(config)
     with pytest.raises(QuireError, match="there is a run flash already"):
         await start_text(config, asked("current", f"model={BAD}"))
     shelf.gemini.advance(JOB_SECONDS)
@@ -117,6 +119,7 @@ async def test_the_better_setting_is_told_and_what_it_costs_is_in_the_books(shel
         rf"B costs {times} and makes [0-9.]+ more errors in 100 characters \(.*; significant at 8 pages\)", said
     )
 
+    assert under_way not in await status_text(config)
     assert results(shelf) == before
     status = await read_status(config)
     assert (status.states["done"], status.failures, status.dead_letters) == (12, {}, {})
@@ -173,8 +176,11 @@ async def test_a_second_reading_agrees_as_far_as_it_does_and_a_cap_holds_for_it_
 
 
 @pytest.mark.light
-async def test_what_cannot_be_compared_is_refused_in_a_line_before_anything_is_made(shelf: Project) -> None:
-    config = str(shelf.config)
+async def test_what_cannot_be_compared_is_refused_in_a_line_before_anything_is_made(project: Project) -> None:
+    project.add_pages(DOCUMENT, [1])
+    project.configure(execution={"dry_run": True})
+    await project.run_pass()
+    config = str(project.config)
     for words, reason in {
         "dpi=300": "dpi cannot be compared",
         "collection=other": "collection is no setting that can be compared",
