@@ -26,7 +26,7 @@ from assets.domain.errors import QuireError
 from flows.runtime.one_line import told
 from tests.crash_matrix.light import light_passes
 from tests.crash_matrix.run import AT_MOST_PASSES, until_interrupted
-from tests.crash_matrix.shelf import MAX_RETRIES, failing, make_shelf, rerun_problems
+from tests.crash_matrix.shelf import MAX_RETRIES, failing, make_shelf, rerun_problems, vouched
 from tests.emulator_server import API_KEY, EmulatorHandle, emulator
 from tests.errno_matrix.faults import ERRORS, Calls, Fault, faults_in
 from tests.errno_matrix.sites import Site
@@ -131,10 +131,11 @@ def _untold(ended: Ended, fault: Fault) -> list[str]:
 
 def _paid(project: Project, keys: Sequence[str]) -> list[str]:
     """What was billed for each record must be what it is when nothing fails: one answer, a second one where the first
-    was no JSON, and as many of the page that always comes back empty as it has tries."""
+    was no JSON, none of what a person has corrected, and as many of the page that always comes back empty as it has
+    tries."""
     records = project.gemini.books()["records"]
     once, always = failing(keys)
-    due = dict.fromkeys(keys, 1) | {once: 2, always: 1 + MAX_RETRIES}
+    due = dict.fromkeys(keys, 1) | {once: 2, always: 1 + MAX_RETRIES, vouched(keys): 0}
     found = {key: records.get(key, {}).get("billed", 0) for key in keys}
     done = [key for key in keys if project.result(key) is not None]
     problems = [f"{key} was billed {found[key]} times and not {due[key]}" for key in keys if found[key] != due[key]]
