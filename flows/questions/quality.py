@@ -113,9 +113,15 @@ def find_quality(settings: Settings, storage: Storage, options: Options) -> Qual
         gold = gold.filter(pc.is_in(gold["record_key"], value_set=pa.array(meant, pa.string())))
     measured = measurable(storage, gold)
     found.unread, found.answer_lost = measured.unread, measured.answer_lost
-    _measure(found, measured.pages)
     documents = list(_documents(storage, meant))
-    _tell_of_others(storage, found, measured.pages, documents)
+    if measured.pages:
+        edits = edits_of(
+            [_text(page.gold, options) for page in measured.pages],
+            [_text(page.reading, options) for page in measured.pages],
+            options.normalization,
+        )
+        _measure(found, measured.pages, edits)
+        _tell_of_others(storage, found, measured.pages, edits, documents)
     if not options.gold_only:
         _look_through(storage, found, documents)
     places = {key: at for at, key in enumerate(key for keys in documents for key in keys)}
@@ -145,17 +151,10 @@ def _documents(storage: Storage, meant: list[str] | None) -> Iterator[list[str]]
 # --- against gold
 
 
-def _measure(found: Quality, pages: Sequence[Measured]) -> None:
-    if not pages:
-        return
+def _measure(found: Quality, pages: Sequence[Measured], edits: Edits) -> None:
     options = found.options
     for page in pages:
         found.gold[page.kind.value] = found.gold.get(page.kind.value, 0) + 1
-    edits = edits_of(
-        [_text(page.gold, options) for page in pages],
-        [_text(page.reading, options) for page in pages],
-        options.normalization,
-    )
     found.whole = _group("all", edits, np.arange(len(pages)), options.seed)
     found.documents = _groups([document_of(page.record_key) for page in pages], edits, options.seed)
     found.kinds = _groups([kind_of(page.reading.content) for page in pages], edits, options.seed)
@@ -182,17 +181,10 @@ def _group(name: str, edits: Edits, at: IntArray, seed: int) -> Group:
 
 
 def _tell_of_others(
-    storage: Storage, found: Quality, pages: Sequence[Measured], documents: Sequence[Sequence[str]]
+    storage: Storage, found: Quality, pages: Sequence[Measured], edits: Edits, documents: Sequence[Sequence[str]]
 ) -> None:
     """Pages whose truth the answer of a page close by fits better."""
     options = found.options
-    if not pages:
-        return
-    edits = edits_of(
-        [_text(page.gold, options) for page in pages],
-        [_text(page.reading, options) for page in pages],
-        options.normalization,
-    )
     own = rates(edits.word_edits, edits.words)
     places = {key: (keys, at) for keys in documents for at, key in enumerate(keys)}
     readings = {page.record_key: page.reading for page in pages}
