@@ -11,6 +11,7 @@ import pytest
 from assets.domain.errors import QuireError
 from config.settings import load_settings
 from flows.pipeline import pipeline
+from flows.questions.plan import plan_json
 from flows.tables.corrections import Corrector
 from flows.terminal.comparing import Asked, go_on_text, runs_text, start_text
 from flows.terminal.show import read_status, status_text
@@ -173,6 +174,12 @@ async def test_a_second_reading_agrees_as_far_as_it_does_and_a_cap_holds_for_it_
     assert [side["read"] for side in found["sides"]] == [6, 6]
     assert 0.85 < found["agreement"]["characters"]["rate"] < 0.95
     assert "A and B agree in 9" in said or "A and B agree in 8" in said
+
+    shelf.configure(model={"name": BAD})
+    plan = json.loads(await plan_json(config))
+    assert (plan["outdated"], plan["causes"][0]["what"]) == (4, f"model {GOOD} → {BAD}"), (
+        "what a person vouched for is not"
+    )
 
 
 @pytest.mark.light
