@@ -137,6 +137,11 @@ class World:
         self._loop.close()
         shutil.rmtree(self.root)
 
+    def is_forked(self) -> None:
+        """This process is a fork: the loop that it finds is shared with the other one, and its threads are not there."""
+        self._left_behind = self._loop  # collected, it would warn that it was not closed
+        self._loop = _DirectLoop()
+
     @property
     def storage(self) -> StorageTwin:
         """As a process that has just started has it."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from assets.outcomes import OUTCOME_SCHEMA
 from flows.prune import prune_counts
 from flows.resettle import judge_again
 from flows.runtime.passes import Pass
+from tests.properties.forking import from_here
 from tests.properties.protocol_images import KEYS
 from tests.properties.protocol_laws import Laws
 from tests.properties.protocol_operator import Operator, Service
@@ -196,14 +198,18 @@ def test_killed_at_any_effect_a_resettling_that_is_done_again_ends_as_if_it_had_
     # A sync changes nothing that a process that is killed could leave.
     assert effects.keys() >= {"replace", "link", "write_variable"}
     points = [Point(number, what) for what, count in effects.items() for number in range(1, count + 1)]
-    for at, a_pass_comes_first in zip(points, cycle([False, True]), strict=False):
-        with story() as told:
-            submission_id = refused_and_corrected(told)
+    with story() as told:
+        submission_id = refused_and_corrected(told)
+
+        def killed(at: Point, *, a_pass_comes_first: bool) -> None:
             assert resettle(told, submission_id, at) is End.CRASHED
             if a_pass_comes_first:
                 told.run_pass()
             assert resettle(told, submission_id) is End.FINISHED
             assert left(told) == expected, at
+
+        for at, a_pass_comes_first in zip(points, cycle([False, True]), strict=False):
+            from_here(told.world, partial(killed, at, a_pass_comes_first=a_pass_comes_first))
 
 
 def test_an_answer_is_not_judged_again_for_an_image_that_is_another_by_now_and_is_for_the_first_one() -> None:

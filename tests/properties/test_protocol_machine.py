@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -32,6 +33,7 @@ from assets.domain.errors import (
 )
 from assets.domain.outcome import OutcomeKind
 from flows.tables.derived import submissions_table
+from tests.properties.forking import from_here
 from tests.properties.protocol_answers import ANSWERS
 from tests.properties.protocol_images import VERSIONS
 from tests.properties.protocol_laws import Laws
@@ -397,24 +399,15 @@ TestProtocol.settings = settings(
 def test_whatever_happens_while_a_new_result_takes_the_place_of_another_the_laws_hold(whats: tuple[str, ...]) -> None:
     """The first record is done and is to be read again; its answer is there. What happens at its effects takes
     turns."""
-    reached: list[str] = []
-    while "upload" not in reached:
-        number = len(reached) + 1
-        what = whats[number % len(whats)]
-        protocol = Protocol()
-        protocol.begin(mode="none", max_retries=2)
-        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
-        protocol.run_pass()
-        protocol.has_a_record_read_again("rerun", pick=0, count=0, at=Point(80))
-        protocol.run_pass()
-        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
-        protocol.has_a_record_read_again("rerun", pick=1, count=0, at=Point(80))
-        try:
-            protocol.run_pass_in_which_somebody(what, Point(number), pick=0)
-            reached = protocol.the_world.effects.log[:number]
-        finally:
-            protocol.teardown()
-    assert "download" in reached
+    protocol = Protocol()
+    protocol.begin(mode="none", max_retries=2)
+    protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
+    protocol.run_pass()
+    protocol.has_a_record_read_again("rerun", pick=0, count=0, at=Point(80))
+    protocol.run_pass()
+    protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.SUCCESS], has_result=True, has_more=False)
+    protocol.has_a_record_read_again("rerun", pick=1, count=0, at=Point(80))
+    whatever_happens_in_the_next_pass(protocol, whats)
 
 
 @pytest.mark.parametrize("whats", [("dies",), ("dies and is taken out", "releases a batch", "resets a count")])
@@ -422,17 +415,20 @@ def test_whatever_happens_at_any_effect_of_a_settlement_the_laws_hold(whats: tup
     """By chance few examples come to a settlement, and fewer to one that dies just there: so each of its effects is
     tried here, and what happens at them takes turns. All records have failed once; of the batch that is settled the
     first fails again, the other does not."""
-    reached: list[str] = []
-    while "upload" not in reached:
-        number = len(reached) + 1
-        what = whats[number % len(whats)]
+    protocol = Protocol()
+    protocol.begin(mode="none", max_retries=2)
+    protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.API_ERROR], has_result=True, has_more=False)
+    protocol.run_pass()
+    answers = [OutcomeKind.API_ERROR, OutcomeKind.SUCCESS]
+    protocol.jobs_end(1, JobState.SUCCEEDED, answers, has_result=True, has_more=False)
+    whatever_happens_in_the_next_pass(protocol, whats)
+
+
+def whatever_happens_in_the_next_pass(protocol: Protocol, whats: Sequence[str]) -> None:
+    """At each of its effects until the first upload; ``whats`` take turns. Each time all comes to rest."""
+
+    def go_on(what: str, number: int) -> list[str]:
         act = what.partition(" and ")[0]
-        protocol = Protocol()
-        protocol.begin(mode="none", max_retries=2)
-        protocol.jobs_end(3, JobState.SUCCEEDED, [OutcomeKind.API_ERROR], has_result=True, has_more=False)
-        protocol.run_pass()
-        answers = [OutcomeKind.API_ERROR, OutcomeKind.SUCCESS]
-        protocol.jobs_end(1, JobState.SUCCEEDED, answers, has_result=True, has_more=False)
         try:
             protocol.run_pass_in_which_somebody(act, Point(number), pick=0)
             reached = protocol.the_world.effects.log[:number]
@@ -440,6 +436,15 @@ def test_whatever_happens_at_any_effect_of_a_settlement_the_laws_hold(whats: tup
                 protocol.operator.take_out(0)
         finally:
             protocol.teardown()
+        return reached
+
+    reached: list[str] = []
+    try:
+        while "upload" not in reached:
+            number = len(reached) + 1
+            reached = from_here(protocol.the_world, partial(go_on, whats[number % len(whats)], number))
+    finally:
+        protocol.teardown()
     assert "download" in reached
 
 
