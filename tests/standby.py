@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from prefect.context import refresh_global_settings_context
 from prefect.logging.configuration import setup_logging
 
+from flows.setup.trial import Places
 from tests.crash_matrix.effects import install
 from tests.emulator_server import API_KEY, EmulatorHandle
 from tests.prefect_server import PrefectServer, prefect_settings
@@ -232,8 +233,8 @@ def _become_quire(order: Mapping[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["environment"])
         os.chdir(order["cwd"])
-        refresh_global_settings_context()
-        setup_logging(incremental=False)  # as in a new process: else only levels would follow the environment
+        _let_prefect_look()
+        _let_prefect_look_after_the_servers_were_joined()
         main()
         sys.exit(0)
     _follow(folder / "offset")
@@ -244,6 +245,29 @@ def _become_quire(order: Mapping[str, Any]) -> NoReturn:
     with prefect_settings(order["api_url"], Path(order["home"])):
         main()
     sys.exit(0)
+
+
+def _let_prefect_look() -> None:
+    """As it does in a new process when it is imported: at the environment."""
+    refresh_global_settings_context()
+    setup_logging(incremental=False)  # else only levels would follow the environment
+
+
+def _let_prefect_look_after_the_servers_were_joined() -> None:
+    """A command joins the servers of `quire up` before it imports Prefect, which here is imported already."""
+    from flows.commands import options
+
+    join = options.join_servers
+
+    def joined(config: Path | None, environ: MutableMapping[str, str]) -> Places | None:
+        before = dict(environ)
+        try:
+            return join(config, environ)
+        finally:
+            if environ != before:
+                _let_prefect_look()
+
+    options.join_servers = joined
 
 
 def _follow(file: Path) -> None:

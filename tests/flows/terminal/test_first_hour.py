@@ -4,6 +4,7 @@ and nothing in the environment but the path of the commands."""
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.command import QUIRE
+from tests.command import QUIRE, run_quire
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ DEADLINE_SECONDS = 900
 UP = "quire up --trial"
 
 
-def test_readmes_own_scans(tmp_path: Path) -> None:
+async def test_readmes_own_scans(tmp_path: Path) -> None:
     section = README.partition("## Your own scans\n")[2].partition("\n## ")[0]
     commands = [line.partition("#")[0].strip() for line in re.findall(r"^ {4}(quire .*)$", section, re.MULTILINE)]
     assert [command.split()[1] for command in commands] == ["init", "up", "scan", "check", "estimate", "run"]
@@ -37,35 +38,35 @@ def test_readmes_own_scans(tmp_path: Path) -> None:
         one, two = scan(f"Volume {volume}, the first page"), scan("and the second")
         one.save(made(shelf / f"pdfs/Kent/{volume}.pdf"), save_all=True, append_images=[two])
 
-    said = typed(commands[0], shelf)
+    said = await typed(commands[0], shelf)
     assert "12 page images of 2 documents in scans/" in said
     # What is said there is what README has.
     assert [line.partition("#")[0].strip() for line in said.splitlines() if line.startswith("  quire")] == commands[1:]
     with up(shelf) as addresses:
         assert re.search(r"^Prefect: http://127\.0\.0\.1:\d+ ", addresses, re.MULTILINE)
         assert re.search(r"^local Gemini: http://127\.0\.0\.1:\d+$", addresses, re.MULTILINE)
-        scanned, checked, estimated, ran = [typed(command, shelf) for command in commands[2:]]
+        scanned, checked, estimated, ran = [await typed(command, shelf) for command in commands[2:]]
         for each in (scanned, checked, estimated, ran):
             assert "TRIAL: the local Gemini answers" in each
-        again = subprocess.run(UP.split(), env=environment(), cwd=shelf, capture_output=True, text=True, check=False)
+        again = await run_quire(*shlex.split(UP)[1:], env=environment(), cwd=shelf)
     assert "16 records, 16 new" in scanned
     assert "Kent:12:1" in checked
     assert "16 pages are to be sent" in estimated
     assert "16 of 16 records are done, nothing is left" in ran
-    assert again.returncode == 1
-    assert "are running already" in again.stderr
+    assert again.code == 1
+    assert "are running already" in again.err
 
     text = (shelf / "trial/results/Kent/13/6.json").read_text(encoding="utf-8")
     assert "page 6" in text
     assert (shelf / "trial/results/Kent/15/2.json").exists()
     # Nothing of it can be taken for a real result, and a real run does not begin by itself.
     assert {path.name for path in shelf.iterdir()} == {"scans", "pdfs", "quire.yaml", "trial"}
-    alone = subprocess.run(["quire", "run"], env=environment(), cwd=shelf, capture_output=True, text=True, check=False)
-    assert (alone.returncode, alone.stdout) == (1, "")
-    assert "no Prefect server is named, and none of quire up runs here" in alone.stderr
+    alone = await run_quire("run", env=environment(), cwd=shelf)
+    assert (alone.code, alone.out) == (1, "")
+    assert "no Prefect server is named, and none of quire up runs here" in alone.err
 
 
-def test_the_page_on_a_schema_of_ones_own(tmp_path: Path) -> None:
+async def test_the_page_on_a_schema_of_ones_own(tmp_path: Path) -> None:
     land = tmp_path / "land"
     blocks = dict(re.findall(r"^## `([^`\n]+)`\n+```\w+\n(.*?)^```", OWN_SCHEMA, re.MULTILINE | re.DOTALL))
     assert set(blocks) == {"quire.yaml", "my_schemas/deeds.py", "prompts/deeds/v1.jinja"}
@@ -78,7 +79,7 @@ def test_the_page_on_a_schema_of_ones_own(tmp_path: Path) -> None:
 
     assert commands[0] == UP
     with up(land):
-        scanned, checked, ran, why = [typed(command, land) for command in commands[1:]]
+        scanned, checked, ran, why = [await typed(command, land) for command in commands[1:]]
 
     assert "2 records, 2 new" in scanned
     assert "This is page 1 of volume 12 of the deeds of Kent county.\nRead the deed on it." in checked
@@ -119,20 +120,13 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": f"{QUIRE.parent}:{kept['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
-def typed(command: str, folder: Path) -> str:
+async def typed(command: str, folder: Path) -> str:
     """All that it prints; it must succeed."""
-    ended = subprocess.run(
-        ["bash", "-c", command],
-        env=environment(),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
-    assert ended.returncode == 0, f"{command}:\n{ended.stdout}"
-    return ended.stdout
+    quire, *arguments = shlex.split(command, comments=True)
+    assert quire == "quire"
+    ended = await run_quire(*arguments, env=environment(), cwd=folder)
+    assert ended.code == 0, f"{command}:\n{ended.out}{ended.err}"
+    return ended.out + ended.err
 
 
 def _takes_ctrl_c() -> None:
