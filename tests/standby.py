@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,9 +255,8 @@ def _let_prefect_look() -> None:
 
 def _let_prefect_look_after_the_servers_were_joined() -> None:
     """A command joins the servers of `quire up` before it imports Prefect, which here is imported already."""
-    from flows.commands import options
-
-    join = options.join_servers
+    options: Any = importlib.import_module("flows.commands.options")
+    join: Callable[[Path | None, MutableMapping[str, str]], Places | None] = options.join_servers
 
     def joined(config: Path | None, environ: MutableMapping[str, str]) -> Places | None:
         before = dict(environ)

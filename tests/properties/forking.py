@@ -22,7 +22,7 @@ def from_here(world: World, go_on: Callable[[], T]) -> T:
     copytree(world.root, kept, copy_function=os.link)
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # From Python 3.12 on: that there are threads. Those of the world belong to its loop, which the child makes anew.
+        # From Python 3.12 on: that there are threads. Those of the world are its loop's, which the child makes anew.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
@@ -44,10 +44,11 @@ def _answer(world: World, go_on: Callable[[], object], writing: int) -> None:
     """In the child; it never returns."""
     try:
         world.is_forked()
+        answer: tuple[object, str | None]
         try:
-            answer = (go_on(), None)
+            answer = go_on(), None
         except BaseException:
-            answer = (None, traceback.format_exc())
+            answer = None, traceback.format_exc()
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(answer, pipe)
         os._exit(0)

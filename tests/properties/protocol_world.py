@@ -138,7 +138,7 @@ class World:
         shutil.rmtree(self.root)
 
     def is_forked(self) -> None:
-        """This process is a fork: the loop that it finds is shared with the other one, and its threads are not there."""
+        """This process is a fork: the loop it finds is shared with the other one, and the threads are not there."""
         self._left_behind = self._loop  # collected, it would warn that it was not closed
         self._loop = _DirectLoop()
 
