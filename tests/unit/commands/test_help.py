@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -62,6 +63,15 @@ def test_what_changes_something_can_be_asked_what_it_would_do(name: str) -> None
     assert "--dry-run" in shown(name, "--help")
 
 
+@pytest.fixture(scope="module")
+def bash_completion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `quire --show-completion bash` prints."""
+    said = subprocess.run([QUIRE, "--show-completion", "bash"], capture_output=True, text=True, timeout=60, check=True)
+    path = tmp_path_factory.mktemp("bash") / "completion.sh"
+    path.write_text(said.stdout, encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
@@ -71,10 +81,10 @@ def test_what_changes_something_can_be_asked_what_it_would_do(name: str) -> None
         ("quire nonsense", set()),
     ],
 )
-def test_bash_itself_completes_them(typed: str, expected: set[str]) -> None:
+def test_bash_itself_completes_them(bash_completion: Path, typed: str, expected: set[str]) -> None:
     """As after `quire --install-completion`, with Tab at the end of the line."""
     script = (
-        f'eval "$({QUIRE} --show-completion bash)"\n'
+        f"source {bash_completion}\n"
         f"read -ra COMP_WORDS <<< '{typed}'; COMP_CWORD=$(({len(typed.split())} - 1)); COMP_LINE='{typed}'\n"
         "COMP_POINT=${#COMP_LINE}; complete -p quire >&2\n"
         f'_quire_completion {QUIRE} "${{COMP_WORDS[COMP_CWORD]}}" x; printf \'%s\\n\' "${{COMPREPLY[@]}}"'
