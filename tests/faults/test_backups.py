@@ -10,7 +10,7 @@ from assets.domain.errors import HomeMismatchError, QuireError
 from flows.backup import backup_text, restore_text
 from tests.project import JOB_SECONDS, Project
 
-pytestmark = pytest.mark.usefixtures("without_context")
+pytestmark = [pytest.mark.usefixtures("without_context"), pytest.mark.light]
 
 
 @pytest.fixture
