@@ -32,7 +32,8 @@ class GivenUp:
         return self._hashes.get(record_key)
 
     def _read(self) -> dict[str, str]:
-        rows = self._storage.to_be_replaced(self._keys).to_pylist()
+        columns = ["record_key", "result_sha256", "rerun_id"]
+        rows = self._storage.to_be_replaced(self._keys).select(columns).to_pylist()
         return {
             row["record_key"]: row["result_sha256"]
             for row in rows

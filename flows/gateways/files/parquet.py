@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 from assets.domain.errors import ManifestError
 from flows.gateways.files.atomic import naming
 from flows.gateways.files.formats import NEWEST_FORMAT, PARQUET_FORMAT, check_format
+from flows.gateways.files.without_pandas import look_away
+
+look_away()  # here, as every table goes through this module
 
 _DAMAGED = "restore it from a backup"
 PART_ROWS = 5_000
