@@ -59,6 +59,10 @@ class ContextMode(StrEnum):
         return int(lines.max(initial=0)) if self.waits_for_result else min(1, len(lines))
 
 
+ALONE = ContextMode("none")
+"""For pages that are read apart from those around them."""
+
+
 def line_starts(follows: BoolArray, *, mode: ContextMode, max_chain: int | None = None) -> BoolArray:
     """At which records a line begins of those that wait for each other, or would if nothing were done. ``follows``:
     whether each record has a page before it, which then is the row above. In a mode that waits for results a chain is

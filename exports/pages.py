@@ -15,6 +15,7 @@ import pyarrow as pa
 from assets.domain.errors import ManifestError, words_of
 from assets.domain.record import SEPARATOR
 from assets.domain.result_form import result_in
+from assets.plain_rows import plain_rows
 from assets.reading import Content, content_of
 from flows.gateways.files.fetched import FetchedFolder
 from flows.gateways.files.storage import Storage
@@ -103,7 +104,7 @@ class Document:
     def pages(self) -> Iterator[Page]:
         """One after the other, each read when its turn comes."""
         for at in range(0, len(self.rows), CHUNK):
-            for row in self.rows.slice(at, CHUNK).to_pylist():
+            for row in plain_rows(self.rows.slice(at, CHUNK)):
                 yield self._page(row)
 
     def _page(self, row: Mapping[str, Any]) -> Page:
@@ -155,7 +156,7 @@ class Document:
             return self._hashes[how]
         sums = hashlib.sha256(how.encode())
         for at in range(0, len(self.rows), CHUNK):
-            rows = self.rows.slice(at, CHUNK).to_pylist()
+            rows = plain_rows(self.rows.slice(at, CHUNK))
             sums.update(json.dumps([list(row.values()) for row in rows], default=str).encode())
         sums.update(json.dumps(dict(self.about), default=str, sort_keys=True).encode())
         self._hashes[how] = sums.hexdigest()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.domain.errors import QuireError
+from assets.plain_rows import plain_rows
 from assets.result_files import ResultFiles
 from config.settings import Settings
 from flows.gateways.files.storage import Storage
@@ -120,7 +121,7 @@ class Room:
     def image_row(self, standing: Standing, number: int) -> Mapping[str, Any]:
         """Columns of the image in the record manifest. Raises ManifestError, OSError."""
         stretch = number // STRETCH
-        return self._stretch(standing, stretch).slice(number - stretch * STRETCH, 1).to_pylist()[0]  # type: ignore[no-any-return]
+        return plain_rows(self._stretch(standing, stretch).slice(number - stretch * STRETCH, 1))[0]
 
     def image_rows(self, standing: Standing, first: int, end: int) -> list[dict[str, Any]]:
         """Likewise of all records from ``first`` to before ``end``."""
@@ -128,7 +129,7 @@ class Room:
         for stretch in range(first // STRETCH, (max(first, end - 1)) // STRETCH + 1):
             begin = stretch * STRETCH
             from_, to = max(first, begin) - begin, min(end, begin + STRETCH) - begin
-            rows += self._stretch(standing, stretch).slice(from_, max(0, to - from_)).to_pylist()
+            rows += plain_rows(self._stretch(standing, stretch).slice(from_, max(0, to - from_)))
         return rows
 
     def _stretch(self, standing: Standing, at: int) -> pa.Table:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pyarrow.compute as pc
 
+from assets.plain_rows import plain_rows
 from exports.choosing import models_of
 from exports.flow import Item, PageBreak, Piece, flowing
 from exports.pages import CHUNK, Document
@@ -91,7 +92,7 @@ def _facsimile(xml: Xml, document: Document) -> None:
     """A surface for each page: `_facs` points to it."""
     with xml.element("facsimile", ends_line=True):
         for at in range(0, len(document.rows), CHUNK):
-            for row in document.rows.slice(at, CHUNK).to_pylist():
+            for row in plain_rows(document.rows.slice(at, CHUNK)):
                 fetched = document.fetched.get(Path(row["image_path"]).name)
                 size = {"width": f"{row['image_width']}px", "height": f"{row['image_height']}px"}
                 url = fetched[1] if fetched else quote(row["image_path"])

@@ -14,6 +14,7 @@ from assets.domain.model_names import is_same_model, model_id
 from assets.domain.money import Price
 from assets.domain.settlements import order_of
 from assets.outcomes import OUTCOME_SCHEMA
+from assets.plain_rows import plain_rows
 from assets.provenance import result_rows
 from assets.repair import Change
 from flows.gateways.files.contents import ImageThen
@@ -82,7 +83,7 @@ def attempts_of(storage: Storage, record_key: str) -> list[Attempt]:
     for name in attempts_table(storage, ["outcomes"], keys=[record_key], write=False)["outcomes"].to_pylist():
         table = storage.read_outcomes(name, _COLUMNS)
         submission_id = submission_of(name)
-        (row,) = table.filter(_is_key(table, record_key)).to_pylist()
+        (row,) = plain_rows(table.filter(_is_key(table, record_key)))
         del row["record_key"]
         cached, unsure = row.pop("cached_tokens"), bool(row.pop("unsure"))
         sent, facts = storage.read_batch_manifest(submission_id)
@@ -128,7 +129,7 @@ def made_by(storage: Storage, attempts: Iterable[Attempt], record_key: str) -> M
         rows = rows.filter(_is_key(rows, record_key))
         if len(rows):
             kept = [name for name in MadeBy.__dataclass_fields__ if name != "image"]
-            (row,) = rows.select(kept).to_pylist()
+            (row,) = plain_rows(rows.select(kept))
             return MadeBy(image=_image_in(rows), **row)
     return None
 

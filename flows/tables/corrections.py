@@ -20,6 +20,7 @@ from assets.domain.record import parse_key
 from assets.domain.result_form import result_in
 from assets.domain.schema import schema_hash
 from assets.numbering import NOWHERE
+from assets.plain_rows import plain_rows
 from assets.reruns import RESULT_FILE_SCHEMA
 from assets.validation import AnswerError, ModelValidator, ResultValidator
 from config.settings import Settings
@@ -127,7 +128,7 @@ class Corrector:
         if there is None:
             whose = "its result is gone since you saw it"
         elif len(said):
-            last = said.slice(len(said) - 1).to_pylist()[0]
+            last = plain_rows(said.slice(len(said) - 1))[0]
             whose = f"{last['corrected_by']} has saved another result at {last['corrected_at']:%Y-%m-%d %H:%M} UTC"
         else:
             whose = "its result is another one than the one that you saw"

@@ -11,7 +11,7 @@ import numpy as np
 
 from assets.candidates import RecordState, States
 from assets.comparing import drawn
-from assets.context import ContextMode
+from assets.context import ALONE
 from assets.domain.errors import ManifestError, QuireError
 from assets.domain.money import dollars
 from assets.numbering import IntArray
@@ -145,7 +145,7 @@ async def _planned(settings: Settings, storage: Storage, asked: Asked) -> tuple[
         for label, words in zip(labels, asked.sides, strict=True)
     )
     run = Run(name, utc_now(), asked.seed, len(numbers), sides)
-    alone = replace(states, rules=replace(states.rules, context_mode=ContextMode.NONE))
+    alone = replace(states, rules=replace(states.rules, context_mode=ALONE))
     priced = [replace(side, expected_usd=_price(settings, storage, alone, numbers, run, side)) for side in sides]
     return replace(run, sides=tuple(priced)), numbers
 

@@ -4,7 +4,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.domain.errors import QuireError
+from assets.plain_rows import plain_rows
 from assets.quality.kinds import kind_of, script_of
 from assets.sampling import UNKNOWN, Stratum, decade_of, sample, strata_of
 from config.settings import Settings, load_settings
@@ -39,7 +40,7 @@ def sample_text(config: str | None, count: int, *, by: list[str], seed: int, to:
     names = [_strata_name(settings, storage, records, each) for each in by]
     strata = [" ".join(parts) for parts in zip(*names, strict=True)] if names else ["all"] * len(records)
     drawn = sample(strata, count, seed=seed)
-    rows = records.take(pa.array(drawn)).to_pylist()
+    rows = plain_rows(records.take(pa.array(drawn)))
     keys = [row["record_key"] for row in rows]
     gold = dict(zip(*(read_gold(storage)[name].to_pylist() for name in ("record_key", "kind")), strict=True))
     if to is not None:
@@ -115,7 +116,7 @@ def _strata_lines(strata: list[Stratum]) -> list[str]:
 def _write(
     to: Path,
     storage: Storage,
-    rows: list[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     columns: Mapping[str, list[str]],
     gold: Mapping[str, str],
 ) -> None:

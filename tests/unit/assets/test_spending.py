@@ -10,6 +10,7 @@ from assets.domain.batch import JobState
 from assets.domain.money import Price
 from assets.domain.outcome import OutcomeKind
 from assets.outcomes import uniform_outcomes, with_counts
+from assets.plain_rows import plain_rows
 from assets.provenance import RESULTS_SCHEMA, latest_results, result_rows
 from assets.spending import (
     SUBMISSIONS_SCHEMA,
@@ -189,11 +190,11 @@ def test_a_result_names_what_made_it_and_the_latest_submission_counts() -> None:
     outcomes = with_counts(outcomes_of(KEYS, lines, state=JobState.SUCCEEDED), {})
     first = result_rows(batch_of(KEYS), outcomes, facts())
     assert first.schema == RESULTS_SCHEMA
-    [row] = first.to_pylist()
+    [row] = plain_rows(first)
     assert (row["record_key"], row["image_sha256"], row["schema_name"]) == (KEYS[0], "2" * 64, "a:B")
     assert (row["prompt_hash"], row["response_schema_hash"]) == ("0" * 64, "1" * 64)
 
     later = first.set_column(1, RESULTS_SCHEMA.field(1), pa.array(["01je0000000000000000000000"]))
     for tables in ([first, later], [later, first], [later, first, later]):
-        assert latest_results(tables).to_pylist() == later.to_pylist()
+        assert plain_rows(latest_results(tables)) == plain_rows(later)
     assert len(latest_results([])) == 0

@@ -21,6 +21,7 @@ from assets.domain.errors import (
     QuireError,
 )
 from assets.domain.home import HomeFile
+from assets.plain_rows import plain_rows
 from config.settings import load_settings
 from flows.gateways.files.output_results import ResultFile, sha256_hex
 from flows.gateways.files.result_groups import ResultGroups
@@ -68,7 +69,7 @@ def text_of(corrector: Corrector, key: str) -> str:
 
 
 def said(corrector: Corrector) -> dict[str, tuple[str, str]]:
-    rows = standing_corrections(corrector.storage, corrector.storage.find_results()).to_pylist()
+    rows = plain_rows(standing_corrections(corrector.storage, corrector.storage.find_results()))
     assert [row["record_key"] for row in rows] == corrections_of(corrector.storage, [KEY, OTHER, UNREAD])[
         "record_key"
     ].to_pylist()
@@ -94,7 +95,7 @@ def test_a_correction_is_the_result_and_what_the_model_had_answered_is_kept(corr
     assert text_of(corrector, KEY) == "The quick fox"
     assert said(corrector) == {KEY: ("corrected", "Ada Lovelace")}
     assert model_answer(storage, KEY) == before
-    (row,) = storage.corrections.read().to_pylist()
+    (row,) = plain_rows(storage.corrections.read())
     assert (row["submission_id"], row["batch_id"], row["corrected_at"]) == (f"01jd{1:022d}", "batches/b", AT)
     assert (row["answer_sha256"], row["seen_sha256"], row["result_sha256"]) == (
         *[sha256_hex(before or b"")] * 2,
