@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from assets.domain.outcome import ANSWERED_WELL, COUNTED
+from assets.plain_rows import plain_rows
 from config.schemas.page_transcript import PageTranscript
 from flows.terminal.show import status_json
 from tests.project import Project
@@ -28,7 +29,7 @@ def violations_by(project: Project, keys: list[str], variables: Row, status: Row
     """Likewise, with the ``variables`` (named without the collection) and the ``status`` that the caller has read."""
     books = project.gemini.books()
     tables = sorted(path for path in (project.manifests / "outcomes").iterdir() if not _is_hidden(path))
-    outcomes = {path.stem: pq.read_table(path).to_pylist() for path in tables}
+    outcomes = {path.stem: plain_rows(pq.read_table(path)) for path in tables}
     found = [
         *_ended(project, keys, status, variables["record_failure_counts"], max_retries),
         *_sends(keys, books, outcomes),

@@ -18,6 +18,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
 from assets.domain.batch import is_submission_id
 from assets.domain.labels import canonical_label
+from assets.plain_rows import plain_rows
 from flows.pipeline import PassReport, pipeline
 from tests.emulator_server import EmulatorHandle
 
@@ -134,8 +135,7 @@ class Project:
 
 
 def _rows(path: Path) -> list[JsonObject]:
-    rows: list[JsonObject] = pq.ParquetFile(path).read().to_pylist()  # a third of the time of pq.read_table
-    return rows
+    return plain_rows(pq.ParquetFile(path).read())  # a third of the time of pq.read_table
 
 
 def make_project(

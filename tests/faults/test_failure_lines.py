@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from flows.poll import poll
 from flows.scan import scan
 from tests.flows.recorded import Recorded
@@ -126,6 +127,6 @@ async def test_failure_count_over_max_retries_is_a_dead_letter_skipped_and_its_s
     assert project.gemini.record(dead)["submitted"] == 1
     contexts: dict[str, str | None] = {}
     for submission_id in project.submissions():
-        rows = pq.read_table(project.manifests / "batches" / f"{submission_id}.parquet").to_pylist()
+        rows = plain_rows(pq.read_table(project.manifests / "batches" / f"{submission_id}.parquet"))
         contexts |= {row["record_key"]: row["context_key"] for row in rows}
     assert contexts == {dead: None, second: None, third: second}

@@ -4,6 +4,7 @@ used once if it has answered, since it is paid for."""
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from flows.questions.inspect import look
 from flows.questions.why import find_why, why_text
 from flows.terminal.show import release_text, status_text
@@ -33,13 +34,13 @@ async def test_answers_that_come_late_are_used_once_unless_the_record_is_in_flig
     assert project.result(sent_again) is None
     assert [job["keys"] for job in jobs(project)] == [[used], [sent_again], [sent_again]]
     late = project.manifests / "outcomes" / f"{jobs(project)[0]['displayName']}.late.parquet"
-    [row] = pq.read_table(late).to_pylist()
+    [row] = plain_rows(pq.read_table(late))
     assert (row["record_key"], row["kind"], row["count_after"]) == (used, "success", None)
     assert row["batch_id"] == jobs(project)[0]["name"]
     content = late.read_bytes()
 
     await project.run_pass()
-    [row] = pq.read_table(late.with_name(f"{jobs(project)[1]['displayName']}.late.parquet")).to_pylist()
+    [row] = plain_rows(pq.read_table(late.with_name(f"{jobs(project)[1]['displayName']}.late.parquet")))
     assert (row["record_key"], row["kind"]) == (sent_again, "superseded")
     project.gemini.advance(JOB_SECONDS)
     report = await project.run_pass()

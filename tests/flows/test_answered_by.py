@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from flows.questions.why import why_json, why_text
 from flows.terminal.show import status_json, status_text
 from tests.flows.recorded import Recorded
@@ -52,7 +53,7 @@ async def test_another_model_is_priced_by_its_own_price_and_told_once_a_pass(pro
     why = json.loads(await why_json(str(project.config), other))
     assert (why["made_by"]["model"], why["made_by"]["model_version"]) == ("gemini-2.5-flash", LITE)
     assert why["history"][0]["usd"] == pytest.approx(usd / 2, rel=0.01)
-    rows = pq.read_table(project.manifests / "results").to_pylist()
+    rows = plain_rows(pq.read_table(project.manifests / "results"))
     assert [(row["model"], row["model_version"]) for row in rows] == [("gemini-2.5-flash", LITE)] * 2
 
 
@@ -95,7 +96,7 @@ async def test_a_usage_that_does_not_add_up_counts_with_the_bound_and_is_told(pr
         ("success", True),
         ("success", False),
     ]
-    [batch] = [pq.read_table(path).to_pylist() for path in (project.manifests / "batches").glob("*.parquet")]
+    [batch] = [plain_rows(pq.read_table(path)) for path in (project.manifests / "batches").glob("*.parquet")]
     bound = next(row["max_usd"] for row in batch if row["record_key"] == key)
     status = json.loads(await status_json(str(project.config)))
     assert (status["unsure"], status["open_usd"]) == (1, 0)
@@ -105,5 +106,5 @@ async def test_a_usage_that_does_not_add_up_counts_with_the_bound_and_is_told(pr
     assert "what it cost is not known: its usage does not add up" in await why_text(str(project.config), key)
     warnings = await Recorded(project).texts("WARNING")
     assert [text for text in warnings if "1 answers say nothing of their cost that adds up" in text]
-    report = pq.read_table(project.manifests / "submissions").to_pylist()
+    report = plain_rows(pq.read_table(project.manifests / "submissions"))
     assert [row["unsure"] for row in report] == [1]

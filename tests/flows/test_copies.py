@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from tests.images import gradient, tiff, write
 from tests.project import Project
 
@@ -30,7 +31,7 @@ def sent(project: Project) -> set[str]:
 
 
 def listed(project: Project) -> dict[str, str]:
-    rows = pq.read_table(project.manifests / "left_out.parquet").to_pylist()
+    rows = plain_rows(pq.read_table(project.manifests / "left_out.parquet"))
     return {Path(row["path"]).name: row["reason"] for row in rows}
 
 
@@ -53,7 +54,7 @@ async def test_one_of_them_is_sent_and_different_pictures_are_a_question(
     assert told[0].endswith(f"such as {place}/0001.{kind} and not {place}/0001.{other}")
     reasons = listed(project)
     assert reasons["0003.tif"] == reasons["0003.jpg"] == "page 3 has 2 images; keep one"
-    known = pq.read_table(project.manifests / "image_checks.parquet").to_pylist()
+    known = plain_rows(pq.read_table(project.manifests / "image_checks.parquet"))
     assert {(Path(row["image_path"]).name, row["kind"]) for row in known} == {
         (f"000{page}.{other}", "copy") for page in (1, 2)
     }

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import DiskError, QuireError
+from assets.plain_rows import plain_rows
 from config.settings import load_settings
 from flows.questions.inspect import look
 from flows.questions.why import find_why, why_text
@@ -225,7 +226,7 @@ async def test_after_a_schema_was_corrected_its_answers_are_judged_again_and_not
     seen = seen[seen["record_key"] == bad]
     assert list(seen["kind"]) == [each.kind for each in told] == ["schema_mismatch", "success"]
     assert list(seen["outcomes"]) == [each.outcomes for each in told], "the notebook shows what quire why tells"
-    rows = {row["record_key"]: row for row in pq.read_table(project.manifests / "results").to_pylist()}
+    rows = {row["record_key"]: row for row in plain_rows(pq.read_table(project.manifests / "results"))}
     assert rows[good]["response_schema_hash"] != rows[bad]["response_schema_hash"]
     assert {row["submission_id"] for row in rows.values()} == {submission_id}
 

@@ -4,6 +4,7 @@ the image of the page before in place of its result, does not wait, and is marke
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from flows.questions.why import why_text
 from tests.flows.test_previous_image import images_of
 from tests.project import JOB_SECONDS, Project
@@ -30,7 +31,7 @@ async def test_a_book_takes_as_many_waves_as_a_piece_has_pages(project: Project)
     await project.run_pass()
     assert [len(images_of(project, key)) for key in keys] == [1, 1, 2, 1, 2]
     tables = [pq.read_table(path) for path in sorted((project.manifests / "batches").glob("*.parquet"))]
-    sent = [row for table in tables for row in table.to_pylist()]
+    sent = [row for table in tables for row in plain_rows(table)]
     marked = {row["record_key"]: (row["context_key"], row["context_image_path"] is not None) for row in sent}
     assert marked == {
         keys[0]: (None, False),
@@ -39,7 +40,7 @@ async def test_a_book_takes_as_many_waves_as_a_piece_has_pages(project: Project)
         keys[3]: (keys[2], False),
         keys[4]: (keys[3], True),
     }
-    results = pq.read_table(project.manifests / "results").to_pylist()
+    results = plain_rows(pq.read_table(project.manifests / "results"))
     kinds = {row["record_key"]: row["context_kind"] for row in results}
     assert [kinds[key] for key in keys] == [None, "result", "image", "result", "image"]
     assert [project.gemini.record(key)["billed"] for key in keys] == [1] * 5

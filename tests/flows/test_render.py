@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 
+from assets.plain_rows import plain_rows
 from config.settings import load_settings
 from flows.gateways.ports import SOURCE_MARKER, TEMPORARY_PREFIX
 from flows.scan import ScanReport, scan
@@ -185,12 +186,12 @@ async def test_a_changed_page_is_the_only_row_that_changes(project: Project) -> 
     path = place(project, "CA:Lincoln:1901")
     typeset(path, ["one", "two", "three"])
     await run_scan(project)
-    before = pq.read_table(project.manifests / "records.parquet").to_pylist()
+    before = plain_rows(pq.read_table(project.manifests / "records.parquet"))
 
     typeset(path, ["one", "2", "three"])
     assert await run_scan(project) == ScanReport(records=3, added=0, removed=0, problems=0, changed=True)
 
-    after = pq.read_table(project.manifests / "records.parquet").to_pylist()
+    after = plain_rows(pq.read_table(project.manifests / "records.parquet"))
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.domain.errors import ConfigError, ManifestError
+from assets.plain_rows import plain_rows
 from assets.scan_notes import GapsOfKind
 from assets.sources import IMAGE_SUFFIXES
 from flows.scan import ScanReport, scan
@@ -32,7 +33,7 @@ def keys_in_manifest(project: Project) -> list[str]:
 
 def left_out(project: Project) -> dict[str, str]:
     path = project.manifests / "left_out.parquet"
-    rows = pq.read_table(path).to_pylist() if path.exists() else []
+    rows = plain_rows(pq.read_table(path)) if path.exists() else []
     return {row["path"]: row["reason"] for row in rows if row["path"] != IMAGES}
 
 

@@ -19,6 +19,7 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.orchestration.routes import ServerRoutes
 
+from assets.plain_rows import plain_rows
 from flows.runtime.wiring import SECRET_BLOCK
 from tests.command import run_quire
 from tests.emulator_server import EmulatorHandle
@@ -160,5 +161,5 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
             text = path.read_bytes().decode("latin-1")
             if path.suffix == ".parquet":
                 table = pq.read_table(path)
-                text += repr(table.to_pylist()) + repr(table.schema.metadata)
+                text += repr(plain_rows(table)) + repr(table.schema.metadata)
             yield path.relative_to(folder).as_posix(), text

@@ -10,6 +10,7 @@ from PIL import Image
 
 from assets.domain.errors import QuireError
 from assets.domain.spread_words import SpreadOrder
+from assets.plain_rows import plain_rows
 from assets.sources import PageImage
 from assets.spreads import split, stamp_of
 from flows.terminal.picture import check_with_picture
@@ -38,12 +39,12 @@ def put(project: Project, name: str, content: bytes) -> None:
 
 
 def records(project: Project) -> list[JsonObject]:
-    rows: list[JsonObject] = pq.ParquetFile(project.manifests / "records.parquet").read().to_pylist()
+    rows: list[JsonObject] = plain_rows(pq.ParquetFile(project.manifests / "records.parquet").read())
     return rows
 
 
 def told(project: Project) -> dict[str, str]:
-    rows = pq.ParquetFile(project.manifests / "left_out.parquet").read().to_pylist()
+    rows = plain_rows(pq.ParquetFile(project.manifests / "left_out.parquet").read())
     return {Path(row["path"]).name: row["reason"] for row in rows}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from tests.damaged import blank, cut, page, png
 from tests.detached import bare_project, detached
 from tests.images import jpeg, tiff
@@ -37,12 +38,12 @@ def put(project: Project, **files: bytes) -> None:
 
 def left_out(project: Project) -> dict[str, tuple[str, str | None]]:
     """Name of the file -> the reason and the kind."""
-    rows = pq.ParquetFile(project.manifests / "left_out.parquet").read().to_pylist()
+    rows = plain_rows(pq.ParquetFile(project.manifests / "left_out.parquet").read())
     return {Path(row["path"]).name: (row["reason"], row["kind"]) for row in rows}
 
 
 def pages(project: Project) -> list[str]:
-    return [row["page_label"] for row in pq.ParquetFile(project.manifests / "records.parquet").read().to_pylist()]
+    return [row["page_label"] for row in plain_rows(pq.ParquetFile(project.manifests / "records.parquet").read())]
 
 
 async def test_what_is_not_whole_or_blank_or_too_small_is_never_sent_and_the_others_are(shelf: Project) -> None:
@@ -138,7 +139,7 @@ async def test_with_decode_each_page_is_decoded_once(shelf: Project) -> None:
     async with detached(shelf) as held:
         await held.to_the_end()
         assert left_out(shelf) == {"2.jpg": ("cut off at 51 %: its data end there", "broken")}
-        decoded = pq.read_table(shelf.manifests / "decoded_images.parquet").to_pylist()
+        decoded = plain_rows(pq.read_table(shelf.manifests / "decoded_images.parquet"))
         assert [Path(row["image_path"]).name for row in decoded] == ["1.jpg"], "also for its second try"
 
 

@@ -94,7 +94,7 @@ class Operator:
         )
         seen = world.files.result_file(key)
         text = json.dumps({"page": key, "job": PERSON, "shade": len(self.laws.vouched)})
-        self.laws.correcting(key)
+        self.laws.correcting(key, None if checks else corrector.judged(key, text))
         try:
             if not checks:
                 corrector.correct(key, text, seen=seen.sha256 if seen is not None else None, by="Ada")

@@ -18,6 +18,7 @@ import yaml
 
 from assets.domain.page_orders import PAGE_ORDER_NAMES, PageOrder
 from assets.page_order import Gap, OrderRules
+from assets.plain_rows import plain_rows
 from assets.scan_notes import found_gaps, order_notes
 from tests.command import commands, run_quire
 from tests.images import gradient, jpeg, tiff
@@ -117,7 +118,7 @@ async def scanned(folder: Path, group: Group) -> tuple[list[str], list[str]]:
     assert (ended.code, ended.said) == (0, []), ended
     manifest = pq.read_table(folder / "manifests/records.parquet")
     path = folder / "manifests/left_out.parquet"
-    left_out = pq.read_table(path).to_pylist() if path.exists() else []
+    left_out = plain_rows(pq.read_table(path)) if path.exists() else []
     rules = OrderRules(PageOrder(record.get("page_order", "natural")), PAGE_ORDER_NAMES)
     rows = []
     for at, files in enumerate(group.files):
@@ -133,7 +134,7 @@ async def scanned(folder: Path, group: Group) -> tuple[list[str], list[str]]:
 
 def _row(files: str, table: pa.Table, told: Sequence[str], rules: OrderRules) -> str:
     cells = [f"{each.count} {Gap(kind).said}" for kind, each in found_gaps(table).items()]
-    cut = [row["page_label"] for row in table.to_pylist()[1:] if row["predecessor"] is None]
+    cut = [row["page_label"] for row in plain_rows(table)[1:] if row["predecessor"] is None]
     cells += [f"no page before {', '.join(cut)}"] * bool(cut)
     cells += ["the order is a guess"] * bool(order_notes(table, rules))
     seen: dict[str, list[str]] = {}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from assets.plain_rows import plain_rows
 from config.settings import load_settings
 from flows.terminal.nothing_found import why_no_pages
 from flows.terminal.scanning import scan_text
@@ -110,7 +111,7 @@ def scanned(folder: Path, files: dict[str, Content], record: dict[str, object]) 
         lines = why_no_pages(load_settings(folder / "quire.yaml", environ={}))
         told += [line.strip() for line in lines if " lies " in line or " lie " in line]
     left_out = folder / "manifests/left_out.parquet"
-    rows = pq.read_table(left_out).to_pylist() if left_out.exists() else []
+    rows = plain_rows(pq.read_table(left_out)) if left_out.exists() else []
     told += [f"{row['path'].removeprefix('scans/')}: {row['reason']}" for row in rows if row["left_out"]]
     return keys, told
 
