@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from assets.domain.errors import CorrectionError, DiskError, ImageError, LockBusyError, QuireError
 from viewer.collection import collection_page, failure_counts, failure_page
+from viewer.comparisons import comparison_list, comparison_view
 from viewer.document import document_page
 from viewer.edit_routes import EditRoutes, form_token
 from viewer.editing import Editor, EditPage, said_of
@@ -56,6 +57,8 @@ def create_app(room: Room, *, token: str, hosts: Collection[str], cookie: str, e
             Route("/search", pages.search),
             Route("/failures", pages.failures),
             Route("/failures/{kind}", pages.failure),
+            Route("/comparisons", pages.comparisons),
+            Route("/comparisons/{name}", pages.comparison),
             Route("/front/{name}", pages.front),
         ],
         exception_handlers={
@@ -119,6 +122,16 @@ class _Pages:
             return {"view": view, "kinds": view.kinds}
 
         return await self._shown(request, "failures.html", look, asked)
+
+    async def comparisons(self, request: Request) -> Response:
+        look = {"view": None}
+        return await self._shown(request, "comparisons.html", lambda: {**look, "runs": comparison_list(self._room)})
+
+    async def comparison(self, request: Request) -> Response:
+        asked, name = _asked(request, "page"), request.path_params["name"]
+        return await self._shown(
+            request, "comparisons.html", lambda: {"view": comparison_view(self._room, name, asked)}, asked
+        )
 
     async def json(self, request: Request) -> Response:
         key = request.path_params["key"]

@@ -23,6 +23,8 @@ class Links(Protocol):
     def search(self, **fields: str | int) -> str: ...
     def failures(self) -> str: ...
     def failure(self, kind: str) -> str: ...
+    def comparisons(self) -> str: ...
+    def comparison(self, name: str) -> str: ...
     def front(self, name: str) -> str: ...
 
 
@@ -72,6 +74,12 @@ class ServerLinks:
 
     def failure(self, kind: str) -> str:
         return f"{self.up}failures/{_part(kind)}"
+
+    def comparisons(self) -> str:
+        return f"{self.up}comparisons"
+
+    def comparison(self, name: str) -> str:
+        return f"{self.up}comparisons/{_part(name)}"
 
     def front(self, name: str) -> str:
         return f"{self.up}front/{name}"

@@ -77,6 +77,12 @@ class StaticLinks:
     def failure(self, kind: str) -> str:
         return f"{self.up}failures/{kind}.html" if kind in self.site.kinds else ""
 
+    def comparisons(self) -> str:
+        return ""
+
+    def comparison(self, name: str) -> str:
+        return ""
+
     def front(self, name: str) -> str:
         return f"{self.up}front/{name}"
 

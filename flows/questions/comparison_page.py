@@ -38,7 +38,7 @@ def _parts(found: Findings) -> Iterator[str]:
     yield _HEAD.format(title=_shown(title))
     yield f"<h1>{_shown(title)}</h1>\n<p>{_shown(found.advice)}</p>\n"
     yield f'<pre class="table">{_shown(shown(found))}</pre>\n'
-    keys, more = _shown_keys(found)
+    keys, more = most_different(found, MAX_PAGES)
     if more:
         yield f"<p>The {len(keys):,} pages on which the two differ most; {more:,} more are not shown.</p>"
     for key in keys:
@@ -56,30 +56,35 @@ def _parts(found: Findings) -> Iterator[str]:
     yield "</body></html>\n"
 
 
-def _shown_keys(found: Findings) -> tuple[list[str], int]:
-    """The pages in their order, and how many are left out. What only one side has read comes before all else."""
+def most_different(found: Findings, at_most: int) -> tuple[list[str], int]:
+    """The pages on which two sides differ most, in their order, and how many are left out. What only one side has read
+    comes before all else."""
     texts = [side.texts for side in found.sides]
     keys, both = sorted(set().union(*texts)), sorted(set(texts[0]).intersection(texts[1]))
     agreement = found.comparison.agreement
     by_page = dict(zip(both, agreement.by_page.tolist(), strict=True)) if agreement is not None else {}
-    chosen = sorted(keys, key=lambda key: by_page.get(key, -1.0))[:MAX_PAGES]
+    chosen = sorted(keys, key=lambda key: by_page.get(key, -1.0))[:at_most]
     return sorted(chosen), len(keys) - len(chosen)
 
 
-def _marked(truth: str | None, other: str | None, text: str) -> str:
+def differences(truth: str | None, other: str | None, text: str) -> list[tuple[str, str]]:
+    """A text in parts, each with what it is: "same"; "read", which is not in the truth, or where there is none, not in
+    the other reading; "missing", which is in the truth alone."""
     if truth is None and other is None:
-        return _shown(text)
-    before = truth if truth is not None else other or ""
-    parts = list[str]()
-    for kind, was, now in marked(before, text):
+        return [("same", text)]
+    parts = list[tuple[str, str]]()
+    for kind, was, now in marked(truth if truth is not None else other or "", text):
         if kind == "same":
-            parts.append(_shown(now))
+            parts.append(("same", now))
             continue
-        if truth is not None and was:
-            parts.append(f"<del>{_shown(was)}</del>")
-        if now:
-            parts.append(f"<ins>{_shown(now)}</ins>")
-    return "".join(parts)
+        parts += [("missing", was)] if truth is not None and was else []
+        parts += [("read", now)] if now else []
+    return parts
+
+
+def _marked(truth: str | None, other: str | None, text: str) -> str:
+    tags = {"same": "{}", "read": "<ins>{}</ins>", "missing": "<del>{}</del>"}
+    return "".join(tags[kind].format(_shown(part)) for kind, part in differences(truth, other, text))
 
 
 def _shown(text: str) -> str:

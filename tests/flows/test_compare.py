@@ -227,5 +227,5 @@ async def test_each_command_of_the_page_on_comparing(shelf: Project, prefect_ser
     ]
     assert lines_of[0] == lines_of[1][: len(lines_of[0])]
     assert "the run second is under way" in second
-    assert runs.splitlines()[0].startswith("lite  current / model=gemini-3.5-flash-lite  12 pages  done")
+    assert runs.splitlines()[0].startswith("lite  current / model=gemini-3.1-flash-lite  12 pages  done")
     assert json.loads(of_second)["sides"][1]["read"] == 1
