@@ -17,6 +17,7 @@ from assets.domain.record import (
     sort_key,
     span_of,
 )
+from assets.plain_rows import plain_rows
 from tests.properties.keys import clustered_keys, keys, labels
 from tests.unit.assets.tables import manifest_of
 
@@ -95,7 +96,7 @@ def test_the_manifest_does_not_depend_on_the_order_of_the_walk(
     again = manifest_of(f"{document}:{label}" for document, label in data.draw(st.permutations(pages)))
     assert again.equals(found)
     before: dict[str, str] = {}
-    for row in found.to_pylist():
+    for row in plain_rows(found):
         document = document_of(row["record_key"])
         assert row["predecessor"] == before.get(document)
         before[document] = row["record_key"]
