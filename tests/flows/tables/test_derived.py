@@ -5,6 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from assets.plain_rows import plain_rows
 from flows.gateways.files.storage import Storage
 from flows.tables.derived import results_table, submissions_table
 from tests.flows.recorded import Recorded
@@ -21,13 +22,7 @@ def storage_of(project: Project) -> Storage:
 
 
 def table(project: Project, name: str) -> list[JsonObject]:
-    rows: list[JsonObject] = pq.read_table(project.manifests / name).drop_columns(_times(name)).to_pylist()
-    return rows
-
-
-def _times(name: str) -> list[str]:
-    # Python's datetime has no nanoseconds.
-    return ["image_modified_at"] if name == "results" else []
+    return plain_rows(pq.read_table(project.manifests / name))
 
 
 @pytest.mark.detached

@@ -51,7 +51,6 @@ async def test_each_text_is_kept_and_another_one_of_the_same_name_is_told_once_a
     ], "two batches went in that pass, none in the next"
 
 
-@pytest.mark.detached
 async def test_a_new_version_is_what_is_asked_for(project: Project) -> None:
     write_prompt(project, "Read. {{ record.key }}")
     project.add_pages("CA:Adams:1901", [1])
