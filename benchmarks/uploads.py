@@ -1,10 +1,11 @@
-"""Uploads of many images to a service that takes 50 ms over each call, against the ideal: 16 streams that never wait
-for anything but the service. An upload is two calls.
+"""Uploads of many images to a service that takes 50 ms over each call (`benchmarks.slow_service`), against the ideal:
+16 streams that never wait for anything but the service. An upload is two calls.
 
     python -m benchmarks.uploads IMAGES
 """
 
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -64,20 +65,22 @@ async def upload(paths: list[Path], url: str) -> float:
 
 
 def main(images: int) -> None:
-    import httpx
-
-    from benchmarks.servers import running_place
     from benchmarks.whole_run import make
 
-    with running_place(with_prefect=False) as place, tempfile.TemporaryDirectory() as folder:
+    command = [sys.executable, "-m", "benchmarks.slow_service", str(CALL_SECONDS)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service,
+    ):
         make(Path(folder), images)
-        for call in ("upload_start", "upload_chunk"):
-            fault = {"call": call, "delay_seconds": CALL_SECONDS, "times": None}
-            httpx.post(f"{place.gemini_url}/emulator/faults", json=fault).raise_for_status()
-        with measured() as figures:
-            seconds = asyncio.run(upload(sorted(Path(folder).rglob("*.jpg")), place.gemini_url))
-            figures["n"] = images
-            figures["percent_of_ideal"] = 100 * images * CALLS * CALL_SECONDS / STREAMS / seconds
+        url = service.stdout.readline().strip() if service.stdout is not None else ""
+        try:
+            with measured() as figures:
+                seconds = asyncio.run(upload(sorted(Path(folder).rglob("*.jpg")), url))
+                figures["n"] = images
+                figures["percent_of_ideal"] = 100 * images * CALLS * CALL_SECONDS / STREAMS / seconds
+        finally:
+            service.terminate()
 
 
 if __name__ == "__main__":
