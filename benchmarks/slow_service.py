@@ -15,7 +15,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sec
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            length = head.partition("content-length: ")[2].partition("\r\n")[0]
+            length = head.partition("\r\ncontent-length: ")[2].partition("\r\n")[0]
             await reader.readexactly(int(length or 0))
             await asyncio.sleep(seconds)
             is_start = "x-goog-upload-command: start" in head

@@ -60,7 +60,7 @@ async def upload(paths: list[Path], url: str) -> float:
     seconds = time.perf_counter() - started
     await gateway.close()
     if len(report.uploaded) != len(paths):
-        raise SystemExit(f"{len(report.uploaded)} of {len(paths)} went up")
+        raise SystemExit(f"{len(report.uploaded)} of {len(paths)} went up; {next(iter(report.failed.values()), None)}")
     return seconds
 
 
