@@ -143,7 +143,6 @@ def what_next(
         lines += [
             f"  export PREFECT_API_URL={prefect_url}/api      # so that quire finds the demo's Prefect",
             f"  {quire} status --config {config}",
-            f"  {quire} view --config {config}      # each page beside its text, in a browser",
             f"  {quire} rerun {key} --config {config}      # have a page read again, with the next line",
             f"  {quire} run --watch --config {config}",
             f"  kill {' '.join(map(str, pids))}      # ends the servers that --keep left",
@@ -151,7 +150,6 @@ def what_next(
     else:
         lines += [
             f"  {quire} demo --keep{size}{flag}      # reads nothing again, leaves the servers running",
-            f"  {quire} view --config {config}      # each page beside its text, in a browser",
             f"  less {config}      # the settings, to start your own from",
         ]
     return [*lines, "  README.md says how to point Quire at your own scans, and at the real Gemini."]
